@@ -1,0 +1,12 @@
+#!/bin/sh
+# Locks every requirements file with hashes and without an index address.
+set -eu
+cd "$(dirname "$0")/.."
+lock() {
+  .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+    --custom-compile-command "make lock" "$@"
+}
+lock pyproject.toml -o requirements.txt
+lock --extra dev pyproject.toml -o requirements/dev.txt
+lock requirements/uv.in -o requirements/uv.txt
+lock requirements/go.in -o requirements/go.txt

@@ -1,0 +1,427 @@
+"""The settings of a stack: the only module that reads Pulumi's configuration.
+
+One structured key, `order-processor-monitoring:stack`, becomes one frozen `Settings`; secrets are separate keys
+and become `Secrets`. Both are complete and consistent when `load` returns, or it raises with every problem found.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import zoneinfo
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import pulumi
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from validation import Duration, InvalidInputError, Name, Quantity, Section, Size, collect, problems, seconds, without
+
+PROJECT = "order-processor-monitoring"
+KEY = f"{PROJECT}:stack"
+
+
+class Retention(Section):
+    """How long data is kept."""
+
+    metrics: Duration = "15d"
+    """How long Prometheus keeps metrics."""
+    logs: Duration = "7d"
+    """How long Loki keeps logs; at least one day, in whole days."""
+
+    @model_validator(mode="after")
+    def _whole_days(self) -> Retention:
+        if seconds(self.logs) % 86400:
+            raise ValueError(f'logs: "{self.logs}" Loki deletes by the day; use whole days such as 7d')
+        return self
+
+
+class Scrape(Section):
+    """How often Prometheus scrapes."""
+
+    infrastructure: Duration = "15s"
+    """Interval for nodes, Kubernetes and the monitoring itself; rules are evaluated as often."""
+    applications: Duration = "30s"
+    """Interval for the services of the catalogue and their probes."""
+
+
+class Sizes(Section):
+    """Size of each volume, per replica."""
+
+    prometheus: Size = "20Gi"
+    """Metrics. 90 % of it is Prometheus' own size limit, so that the volume cannot fill up."""
+    alertmanager: Size = "1Gi"
+    """Silences and the notification log."""
+    loki: Size = "10Gi"
+    """Logs, or with a bucket only the write-ahead log and the index cache."""
+    grafana: Size = "2Gi"
+    """Users and preferences; dashboards and data sources are provisioned."""
+    tempo: Size = "10Gi"
+    """Traces."""
+
+
+class Storage(Section):
+    """Where data is kept."""
+
+    kind: Literal["ephemeral", "local", "class"] = "local"
+    """`ephemeral` loses data with the pod; `local` makes PersistentVolumes on a node's path; `class` claims them."""
+    class_name: Name = "gp3"
+    """Storage class of the claims (kind `class`)."""
+    create_class: bool = True
+    """Create the storage class as encrypted EBS gp3 (kind `class`); false uses one that exists."""
+    node_path: str = Field(default="/var/lib/order-processor-monitoring", pattern=r"^/[^\s]+$")
+    """Directory on the node that holds the volumes (kind `local`)."""
+    node: str | None = None
+    """Host name of the node that holds the volumes (kind `local`); needed where there is more than one node."""
+    protect: bool = False
+    """Refuse to destroy what holds data: namespace, volumes, storage class, log bucket, CRDs."""
+    sizes: Sizes = Sizes()
+    """Size of each volume."""
+
+
+class Workload(Section):
+    """Replicas of one component, and what each may use."""
+
+    replicas: int = Field(default=1, ge=1, le=5)
+    """Number of replicas."""
+    cpu: Quantity
+    """CPU requested."""
+    memory: Quantity
+    """Memory requested."""
+    cpu_limit: Quantity
+    """CPU it is throttled at."""
+    memory_limit: Quantity
+    """Memory it is killed at."""
+
+
+def _workload(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> Workload:
+    return Workload(cpu=cpu, memory=memory, cpu_limit=cpu_limit, memory_limit=memory_limit)
+
+
+class Workloads(Section):
+    """The components that grow with the load; what a stack leaves out keeps its default."""
+
+    prometheus: Workload = _workload("200m", "512Mi", "1", "2Gi")
+    """Prometheus."""
+    alertmanager: Workload = _workload("20m", "64Mi", "200m", "256Mi")
+    """Alertmanager; three replicas survive the loss of a node."""
+    grafana: Workload = _workload("100m", "256Mi", "500m", "512Mi")
+    """Grafana; one replica, its database is a file."""
+    loki: Workload = _workload("100m", "256Mi", "1", "1Gi")
+    """Loki; more than one replica needs a bucket."""
+    log_agent: Workload = _workload("100m", "128Mi", "1", "512Mi")
+    """Log agent, one on each node whatever `replicas` says."""
+    tempo: Workload = _workload("50m", "256Mi", "500m", "1Gi")
+    """Tempo; one replica, traces are on its volume."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults(cls, document: Any) -> Any:
+        if not isinstance(document, dict):
+            return document
+        defaults = {field.alias: field.default for field in cls.model_fields.values()}
+        return {
+            key: {**defaults[key].model_dump(by_alias=True), **given}
+            if key in defaults and isinstance(given, dict)
+            else given
+            for key, given in document.items()
+        }
+
+
+class Logs(Section):
+    """How Loki runs."""
+
+    mode: Literal["monolithic", "distributed"] = "monolithic"
+    """`monolithic` is one process; `distributed` runs Loki's parts apart and needs a bucket."""
+    bucket: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    """S3 bucket, made by the program; without one, logs are on Loki's volume."""
+
+
+class Tracing(Section):
+    """Traces in Tempo."""
+
+    retention: Duration = "2d"
+    """How long traces are kept."""
+
+
+class Slack(Section):
+    """Slack, for the team. Secret: `slackWebhookUrl`."""
+
+    channel: str = Field(default="#order-processor-alerts", pattern=r"^[#@][^\s]+$")
+    """Channel that the messages go to."""
+
+
+class PagerDuty(Section):
+    """PagerDuty, for whoever is on call. Secret: `pagerdutyRoutingKey`."""
+
+    url: str = Field(default="https://events.pagerduty.com/v2/enqueue", pattern=r"^https?://")
+    """Events API v2; accounts in Europe use events.eu.pagerduty.com."""
+
+
+class Email(Section):
+    """E-mail, for escalation. Secret: `smtpPassword`."""
+
+    to: tuple[str, ...] = Field(min_length=1)
+    """Addresses that escalations go to."""
+    sender: str
+    """Address they come from."""
+    smarthost: str = Field(pattern=r"^[^:\s]+:[0-9]+$")
+    """SMTP submission server, host:port; STARTTLS is required."""
+    username: str
+    """SMTP user."""
+
+
+class Heartbeat(Section):
+    """A dead man's switch outside the cluster that is called every minute. Secret: `heartbeatUrl`."""
+
+
+CHANNEL_SECRETS = {
+    "slack": "slackWebhookUrl",
+    "pagerduty": "pagerdutyRoutingKey",
+    "email": "smtpPassword",
+    "heartbeat": "heartbeatUrl",
+}
+"""The secret key that each notification channel needs."""
+
+
+class Notifications(Section):
+    """Who is told, and what happens where a channel cannot be used."""
+
+    unset_channels: Literal["refuse", "leave-out"] = "refuse"
+    """`refuse` stops where a route's channel is missing; `leave-out` routes to the channels that are there."""
+    slack: Slack | None = None
+    """Slack, for the team."""
+    pagerduty: PagerDuty | None = None
+    """PagerDuty, for whoever is on call."""
+    email: Email | None = None
+    """E-mail, for escalation."""
+    heartbeat: Heartbeat | None = None
+    """The dead man's switch."""
+
+
+class Escalation(Section):
+    """When a notification leaves."""
+
+    warning_after: Duration = "15m"
+    """A warning that still fires after this time goes to Slack."""
+    email_after: Duration = "30m"
+    """A critical alert that is still firing and not silenced after this time goes to e-mail."""
+
+
+def _time_zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError("expected an IANA time zone such as America/New_York")
+    return name
+
+
+def _clock(text: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00", text):
+        raise ValueError("expected a time of day such as 09:00")
+    return text
+
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Clock = Annotated[str, AfterValidator(_clock)]
+
+
+class BusinessHours(Section):
+    """When info alerts may notify."""
+
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    """IANA time zone of the hours below."""
+    days: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday")
+    """Working days."""
+    start: Clock = "09:00"
+    """Start of the working day."""
+    end: Clock = "17:00"
+    """End of the working day, exclusive."""
+    holidays: tuple[datetime.date, ...] = ()
+    """Days off, as YYYY-MM-DD."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BusinessHours:
+        if self.start >= self.end:
+            raise ValueError(f'start "{self.start}" must be before end "{self.end}"')
+        return self
+
+
+class Aws(Section):
+    """The AWS account that the application runs in. Without it there is no CloudWatch exporter."""
+
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    """Region of the cluster and the tables."""
+    cluster_name: str
+    """Name of the EKS cluster."""
+    tables: tuple[str, ...] = Field(min_length=1)
+    """DynamoDB tables to watch."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tags (name: regular expression) that a watched resource must carry; CloudWatch lists tagged resources only."""
+    billing: bool = True
+    """Read estimated charges (us-east-1; billing alerts must be enabled in the account)."""
+    interval: Duration = "5m"
+    """How often CloudWatch is asked. Cost is inversely proportional to it."""
+
+
+class Links(Section):
+    """Addresses that notifications link to."""
+
+    grafana: str = Field(default="http://localhost:3000", pattern=r"^https?://[^\s]+[^/]$")
+    """Where people open Grafana."""
+    runbooks: str = Field(
+        default="https://github.com/cloud-native-order-processor/monitoring/blob/main/alerts/runbooks",
+        pattern=r"^https?://[^\s]+[^/]$",
+    )
+    """Where the pages of alerts/runbooks are published."""
+
+
+class Charts(Section):
+    """Where Helm charts come from."""
+
+    source: Literal["public", "mirror", "oci", "directory"] = "public"
+    """`public`: each chart's own repository; `mirror`: one chart repository; `oci`: a registry; `directory`: files."""
+    location: str | None = None
+    """URL of the mirror, `oci://…` prefix of the registry, or directory of `<chart>-<version>.tgz` files."""
+
+    @model_validator(mode="after")
+    def _located(self) -> Charts:
+        starts = {"mirror": ("https://", "http://"), "oci": ("oci://",), "directory": ("/", "./")}
+        wanted = starts.get(self.source)
+        if wanted is None and self.location:
+            raise ValueError(f'location "{self.location}" has no use with source "public"; remove it')
+        if wanted and not (self.location or "").startswith(wanted):
+            raise ValueError(f'location {self.location!r} must start with {" or ".join(wanted)} for "{self.source}"')
+        return self
+
+
+class Settings(Section):
+    """One stack."""
+
+    platform: Literal["eks", "kind", "other"]
+    """What the stack runs on; control-plane parts that cannot be reached there are not monitored."""
+    cluster: Name
+    """Name of the cluster: the external label `cluster` of every metric, log and alert."""
+    retention: Retention = Retention()
+    """How long data is kept."""
+    scrape: Scrape = Scrape()
+    """How often Prometheus scrapes."""
+    storage: Storage = Storage()
+    """Where data is kept."""
+    workloads: Workloads = Workloads()
+    """Replicas and resources."""
+    logs: Logs = Logs()
+    """How Loki runs."""
+    tracing: Tracing | None = None
+    """Traces; none leaves Tempo out."""
+    notifications: Notifications
+    """Who is told."""
+    escalation: Escalation = Escalation()
+    """When a notification leaves."""
+    business_hours: BusinessHours = BusinessHours()
+    """When info alerts may notify."""
+    aws: Aws | None = None
+    """The AWS account; none leaves CloudWatch out."""
+    links: Links = Links()
+    """Addresses that notifications link to."""
+    charts: Charts = Charts()
+    """Where Helm charts come from."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        wrong = list(self._conflicts())
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _conflicts(self) -> list[str]:
+        bucket, loki = self.logs.bucket, self.workloads.loki.replicas
+        rules = {
+            "logs.mode: distributed needs logs.bucket": self.logs.mode == "distributed" and not bucket,
+            "logs.bucket needs the aws section": bool(bucket) and self.aws is None,
+            f"workloads.loki.replicas: {loki} needs logs.bucket (a volume serves one replica)": loki > 1 and not bucket,
+            "workloads.grafana.replicas must be 1": self.workloads.grafana.replicas != 1,
+            "workloads.tempo.replicas must be 1": self.workloads.tempo.replicas != 1,
+            "aws needs platform eks": self.aws is not None and self.platform != "eks",
+        }
+        return [text for text, broken in rules.items() if broken]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """The stack's secrets; None where one is not set (only possible where the settings allow it)."""
+
+    slack_webhook_url: pulumi.Output[str] | None = None
+    pagerduty_routing_key: pulumi.Output[str] | None = None
+    smtp_password: pulumi.Output[str] | None = None
+    heartbeat_url: pulumi.Output[str] | None = None
+    grafana_admin_password: pulumi.Output[str] | None = None
+
+
+def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
+    """Read and validate the selected stack's configuration.
+
+    Channels that the stack declares but has no secret for are refused or left out, as `unsetChannels` says:
+    the returned settings name exactly the channels that can be used.
+    Raises InvalidInputError with every problem, each naming the key, the value and the remedy.
+    """
+    document = config.get_object("stack")
+    secrets = {key: config.get_secret(key) for key in (*CHANNEL_SECRETS.values(), "grafanaAdminPassword")}
+    present = {key for key, value in secrets.items() if value is not None}
+    settings, notifications = collect(lambda: parse(document), lambda: usable_channels(document, present))
+    settings = settings.model_copy(update={"notifications": notifications})
+    return settings, Secrets(**{_snake(key): value for key, value in secrets.items()})
+
+
+def parse(document: Any) -> Settings:
+    """Validate the structured key's content. Raises InvalidInputError with every problem."""
+    if document is None:
+        raise InvalidInputError([f"{KEY}: missing; copy it from Pulumi.dev.yaml into your Pulumi.<stack>.yaml"])
+    found: dict[str, None] = {}
+    while True:
+        try:
+            settings = Settings.model_validate(document)
+        except ValidationError as error:
+            new = [problem for problem in problems(error, Settings, KEY) if problem not in found]
+            if not new:
+                raise InvalidInputError(list(found)) from error
+            found |= dict.fromkeys(new)
+            # pydantic checks how settings fit together only where each is right in itself: look again without these.
+            document = without(document, error)
+        else:
+            if found:
+                raise InvalidInputError(list(found))
+            return settings
+
+
+def required_secrets(settings: Settings) -> list[str]:
+    """The secret keys without which this stack refuses to start."""
+    if settings.notifications.unset_channels == "leave-out":
+        return []
+    return list(CHANNEL_SECRETS.values())
+
+
+def usable_channels(document: Any, secrets_set: set[str]) -> Notifications:
+    """The notification settings with only the channels whose secret is set.
+
+    Reads the document itself, so that missing secrets are reported together with what `parse` finds.
+    Raises InvalidInputError if a channel that the routes need is not declared or has no secret, unless the stack
+    leaves unset channels out.
+    """
+    try:
+        notifications = Notifications.model_validate(document["notifications"])
+    except (ValidationError, TypeError, KeyError):
+        return Notifications()  # parse says what is wrong with it
+    wrong, unusable = [], []
+    for channel, key in CHANNEL_SECRETS.items():
+        if getattr(notifications, channel) is None:
+            wrong.append(f"{KEY} notifications.{channel}: missing; the routes need it. Declare the channel")
+        elif key not in secrets_set:
+            unusable.append(channel)
+            wrong.append(f"{PROJECT}:{key}: missing; set it with: pulumi config set --secret {key}")
+    if wrong and notifications.unset_channels == "refuse":
+        allowed = 'or set notifications.unsetChannels to "leave-out" to run without them'
+        raise InvalidInputError([*wrong, f"{KEY} notifications.unsetChannels: 'refuse' needs every channel; {allowed}"])
+    return notifications.model_copy(update=dict.fromkeys(unusable))
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"([A-Z])", r"_\1", key).lower()
