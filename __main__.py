@@ -1,0 +1,98 @@
+"""The monitoring of the order processor: settings, then components, then exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_aws
+import pulumi_kubernetes
+
+import catalogue as catalogues
+import dashboards
+import settings as configuration
+from components import addresses, messages, routing, rules
+from components.alerting import Alerting, AlertingArgs
+from components.cloudwatch import CloudWatch, CloudWatchArgs, monthly_cost
+from components.foundation import Foundation, FoundationArgs
+from components.grafana import CHART_ADMIN_SECRET, Grafana, GrafanaArgs
+from components.logs import Logs, LogsArgs
+from components.metrics import Metrics, MetricsArgs, StackSecrets
+from components.tracing import Traces, TracesArgs
+from validation import InvalidInputError, collect
+
+ROOT = Path(__file__).parent
+
+
+def main() -> None:
+    """Deploy the selected stack, or say everything that is wrong with its input and register nothing."""
+    try:
+        (settings, secrets), catalogue = collect(
+            lambda: configuration.load(pulumi.Config()), lambda: catalogues.load(ROOT / "services.yaml")
+        )
+        rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings.links)
+    except InvalidInputError as error:
+        raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None
+    for sentence in routing.missing_channels(settings):
+        pulumi.warn(sentence)
+
+    # In place, where the default is to delete and create: a dashboard or a configuration must not vanish meanwhile.
+    cluster = pulumi_kubernetes.Provider("kubernetes", enable_config_map_mutable=True, enable_secret_mutable=True)
+    providers: list[pulumi.ProviderResource] = [cluster]
+    if settings.aws:
+        providers.append(pulumi_aws.Provider("aws", region=settings.aws.region))
+    opts = pulumi.ResourceOptions(providers=providers)
+
+    foundation = Foundation(
+        "foundation", FoundationArgs(settings=settings, application_namespace=catalogue.namespace), opts
+    )
+    namespace = foundation.namespace
+    alerting = Alerting(
+        "alerting",
+        AlertingArgs(
+            namespace=namespace,
+            rules=rule_groups,
+            configuration=routing.alertmanager_configuration(settings, catalogue),
+            templates=messages.templates(),
+            secrets=secrets,
+        ),
+        opts,
+    )
+    grafana = Grafana(
+        "grafana",
+        GrafanaArgs(
+            settings=settings,
+            namespace=namespace,
+            dashboards=dashboards.load(catalogue),
+            admin_password=secrets.grafana_admin_password,
+        ),
+        opts,
+    )
+    stack_secrets = StackSecrets(
+        configuration=alerting.configuration_secret,
+        credentials=alerting.credentials_secret,
+        grafana_admin=grafana.admin_secret,
+    )
+    Metrics(
+        "metrics",
+        MetricsArgs(settings=settings, catalogue=catalogue, namespace=namespace, secrets=stack_secrets),
+        opts,
+    )
+    Logs("logs", LogsArgs(settings=settings, namespace=namespace, application_namespace=catalogue.namespace), opts)
+    if settings.tracing:
+        Traces("traces", TracesArgs(settings=settings, tracing=settings.tracing, namespace=namespace), opts)
+    if settings.aws:
+        CloudWatch("cloudwatch", CloudWatchArgs(aws=settings.aws, source=settings.charts, namespace=namespace), opts)
+
+    pulumi.export("namespace", namespace)
+    pulumi.export("prometheus", addresses.PROMETHEUS)
+    pulumi.export("alertmanager", addresses.ALERTMANAGER)
+    pulumi.export("grafana", addresses.GRAFANA)
+    pulumi.export("loki", addresses.loki(settings))
+    pulumi.export("grafanaSecret", grafana.admin_secret or CHART_ADMIN_SECRET)
+    pulumi.export("grafanaAccess", addresses.GRAFANA_ACCESS)
+    pulumi.export("channelsMissing", routing.missing_channels(settings))
+    pulumi.export("cloudwatchMonthlyUsd", monthly_cost(settings.aws) if settings.aws else 0)
+
+
+main()

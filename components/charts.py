@@ -1,0 +1,86 @@
+"""The pinned Helm charts and the one way to install them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
+
+from settings import Charts
+
+PROMETHEUS_COMMUNITY = "https://prometheus-community.github.io/helm-charts"
+GRAFANA_COMMUNITY = "https://grafana-community.github.io/helm-charts"
+OPEN_TELEMETRY = "https://open-telemetry.github.io/opentelemetry-helm-charts"
+
+TIMEOUT_SECONDS = 600
+"""How long Helm waits for one release; its own 300 s are too short for a first pull of every image."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart at one exact version."""
+
+    name: str
+    version: str
+    repository: str
+
+
+KUBE_PROMETHEUS_STACK = Chart("kube-prometheus-stack", "88.5.3", PROMETHEUS_COMMUNITY)
+PROMETHEUS_OPERATOR_CRDS = Chart("prometheus-operator-crds", "31.0.1", PROMETHEUS_COMMUNITY)
+BLACKBOX_EXPORTER = Chart("prometheus-blackbox-exporter", "11.17.2", PROMETHEUS_COMMUNITY)
+CLOUDWATCH_EXPORTER = Chart("prometheus-yet-another-cloudwatch-exporter", "0.47.0", PROMETHEUS_COMMUNITY)
+LOKI = Chart("loki", "18.11.0", GRAFANA_COMMUNITY)
+TEMPO = Chart("tempo", "2.2.4", GRAFANA_COMMUNITY)
+LOG_AGENT = Chart("opentelemetry-collector", "0.170.0", OPEN_TELEMETRY)
+
+CHARTS = (
+    KUBE_PROMETHEUS_STACK,
+    PROMETHEUS_OPERATOR_CRDS,
+    BLACKBOX_EXPORTER,
+    CLOUDWATCH_EXPORTER,
+    LOKI,
+    TEMPO,
+    LOG_AGENT,
+)
+"""Every chart that the program can install."""
+
+
+def install(
+    chart: Chart,
+    name: str,
+    *,
+    namespace: pulumi.Input[str],
+    values: Mapping[str, Any],
+    source: Charts,
+    opts: pulumi.ResourceOptions,
+) -> Release:
+    """Install `chart` as the release `name`, whose name in the cluster is fixed, and wait until it is ready.
+
+    `atomic` rolls a failed upgrade back, so that the next one starts from a release that works.
+    """
+    where, options = locate(chart, source)
+    return Release(
+        name,
+        name=name,
+        namespace=namespace,
+        chart=where,
+        version=None if source.source == "directory" else chart.version,
+        repository_opts=options,
+        values=dict(values),
+        timeout=TIMEOUT_SECONDS,
+        atomic=True,
+        opts=opts,
+    )
+
+
+def locate(chart: Chart, source: Charts) -> tuple[str, RepositoryOptsArgs | None]:
+    """What Helm is asked for, and the repository it is asked of, under the stack's chart source."""
+    if source.source == "directory":
+        return f"{source.location}/{chart.name}-{chart.version}.tgz", None
+    if source.source == "oci":
+        return f"{source.location}/{chart.name}", None
+    repository = source.location if source.source == "mirror" else chart.repository
+    return chart.name, RepositoryOptsArgs(repo=repository)

@@ -1,0 +1,180 @@
+"""Grafana: its Helm values, data sources, dashboards and administrator."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.core.v1 import ConfigMap, Secret
+
+from components import sizing, storage
+from components.addresses import ALERTMANAGER, PROMETHEUS, TEMPO, loki
+from settings import Settings
+
+FOLDER = "Order processor"
+ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of a Secret, not its content
+CHART_ADMIN_SECRET = "kube-prometheus-stack-grafana"  # noqa: S105 - the Secret that the chart generates
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrafanaArgs:
+    """What Grafana shows and to whom."""
+
+    settings: Settings
+    namespace: pulumi.Input[str]
+    dashboards: dict[str, str]
+    """JSON of each dashboard by uid."""
+    admin_password: pulumi.Output[str] | None
+
+
+class Grafana(pulumi.ComponentResource):
+    """Everything Grafana is provisioned with. The server itself comes with kube-prometheus-stack."""
+
+    admin_secret: pulumi.Output[str] | None
+    """Name of our Secret with `admin-user` and `admin-password`; None where the chart generates one."""
+
+    def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monitoring:index:Grafana", name, {}, opts)
+        self._namespace = args.namespace
+        self._config_map("grafana-datasources", data_sources_file(args.settings), "grafana_datasource")
+        for uid, text in sorted(args.dashboards.items()):
+            self._config_map(f"dashboard-{uid}", {f"{uid}.json": text}, "grafana_dashboard", folder=FOLDER)
+        self.admin_secret = self._administrator(args.admin_password) if args.admin_password else None
+        self.register_outputs({"adminSecret": self.admin_secret})
+
+    def _config_map(self, name: str, data: dict[str, str], label: str, folder: str | None = None) -> None:
+        """A ConfigMap that Grafana's sidecar picks up by its label."""
+        metadata: dict[str, Any] = {"name": name, "namespace": self._namespace, "labels": {label: "1"}}
+        if folder:
+            metadata["annotations"] = {"grafana_folder": folder}
+        ConfigMap(name, metadata=metadata, data=data, opts=pulumi.ResourceOptions(parent=self))
+
+    def _administrator(self, password: pulumi.Output[str]) -> pulumi.Output[str]:
+        secret = Secret(
+            ADMIN_SECRET,
+            metadata={"name": ADMIN_SECRET, "namespace": self._namespace},
+            string_data={"admin-user": "admin", "admin-password": password},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.Output.from_input(secret.metadata.name).apply(str)
+
+
+def data_sources_file(settings: Settings) -> dict[str, str]:
+    """The provisioning file of Grafana's data sources, as the data of a ConfigMap."""
+    document = {"apiVersion": 1, "prune": True, "datasources": data_sources(settings)}
+    return {"datasources.yaml": json.dumps(document, indent=2)}
+
+
+def data_sources(settings: Settings) -> list[dict[str, Any]]:
+    """Prometheus, Alertmanager, Loki and, where the stack traces, Tempo, under fixed uids."""
+    sources = [
+        # One interval for all of it: $__rate_interval must hold four scrapes of the slowest target.
+        _source("prometheus", PROMETHEUS, default=True, timeInterval=settings.scrape.applications, httpMethod="POST"),
+        _source("alertmanager", ALERTMANAGER, implementation="prometheus", handleGrafanaManagedAlerts=False),
+        _source("loki", loki(settings), derivedFields=_derived_fields(settings)),
+    ]
+    if settings.tracing:
+        sources.append(_source("tempo", TEMPO, tracesToLogsV2={"datasourceUid": "loki", "filterByTraceID": True}))
+    return sources
+
+
+def _source(kind: str, url: str, *, default: bool = False, **options: Any) -> dict[str, Any]:
+    return {
+        "name": kind.capitalize(),
+        "uid": kind,
+        "type": kind,
+        "access": "proxy",
+        "url": url,
+        "isDefault": default,
+        "jsonData": options,
+    }
+
+
+def _derived_fields(settings: Settings) -> list[dict[str, str]]:
+    """Links from a log line to all lines of its request, and to its trace."""
+    # Grafana expands $NAME in provisioning files, so a literal dollar is written twice.
+    by_request = '{service_name=~".+"} | request_id="$${__value.raw}"'
+    explore = json.dumps({"datasource": "loki", "queries": [{"refId": "A", "expr": by_request}]})
+    fields = [
+        {
+            "name": "request_id",
+            "matcherType": "label",
+            "matcherRegex": "request_id",
+            "url": f"/explore?left={explore}",
+            "urlDisplayLabel": "All lines of this request",
+        }
+    ]
+    if settings.tracing:
+        fields.append(
+            {
+                "name": "trace_id",
+                "matcherType": "label",
+                "matcherRegex": "trace_id",
+                "datasourceUid": "tempo",
+                "url": "$${__value.raw}",
+                "urlDisplayLabel": "Trace",
+            }
+        )
+    return fields
+
+
+def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -> dict[str, Any]:
+    """The `grafana` section of kube-prometheus-stack's values."""
+    values: dict[str, Any] = {
+        "resources": sizing.of(settings.workloads.grafana),
+        # A volume serves one pod at a time: the old one must go before the new one starts.
+        "deploymentStrategy": {"type": "Recreate"},
+        "initChownData": {"enabled": False},
+        "testFramework": {"enabled": False},
+        "persistence": _persistence(settings),
+        "grafana.ini": {
+            "server": {"root_url": settings.links.grafana},
+            "analytics": {"check_for_updates": False, "reporting_enabled": False},
+            "users": {"allow_sign_up": False},
+        },
+        "sidecar": _sidecar(),
+    }
+    if admin_secret is not None:
+        values["admin"] = {
+            "existingSecret": admin_secret,
+            "userKey": "admin-user",
+            "passwordKey": "admin-password",
+        }
+    return values
+
+
+def _persistence(settings: Settings) -> dict[str, Any]:
+    if settings.storage.kind == "ephemeral":
+        return {"enabled": False}
+    return {
+        "enabled": True,
+        "type": "pvc",
+        "storageClassName": storage.storage_class(settings, "grafana"),
+        "size": storage.size(settings, "grafana"),
+        # Looking the name up would make the claim immutable and a rollback impossible.
+        "lookupVolumeName": False,
+    }
+
+
+def _sidecar() -> dict[str, Any]:
+    return {
+        "resources": sizing.SMALL,
+        "dashboards": {
+            "enabled": True,
+            "label": "grafana_dashboard",
+            "labelValue": "1",
+            "searchNamespace": "monitoring",
+            "folderAnnotation": "grafana_folder",
+            "provider": {"foldersFromFilesStructure": True, "allowUiUpdates": False},
+        },
+        "datasources": {
+            "enabled": True,
+            "label": "grafana_datasource",
+            "labelValue": "1",
+            # Every data source is ours (data_sources above): two defaults would stop Grafana.
+            "defaultDatasourceEnabled": False,
+            "alertmanager": {"enabled": False},
+        },
+    }

@@ -1,0 +1,290 @@
+"""Logs: Loki, and the agent on every node that feeds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi_aws import s3
+
+from components import charts, sizing, storage
+from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki
+from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
+from settings import Settings
+from validation import seconds
+
+LOKI_SERVICE_ACCOUNT = "loki"
+AGENT_IMAGE = "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s"
+AGENT_CONFIGURATION = Path(__file__).with_name("log_agent.yaml")
+AGENT_GATES = "stanza.synchronousLogEmitter"
+"""Without this gate the agent commits a file's offset before the line is in its queue, and a kill loses lines."""
+AGENT_STATE = "/var/lib/order-processor-log-agent"
+"""Directory on each node with the agent's offsets and queue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogsArgs:
+    """What the logs depend on."""
+
+    settings: Settings
+    namespace: pulumi.Input[str]
+    application_namespace: str
+
+
+class Logs(pulumi.ComponentResource):
+    """Loki, on a volume or on a bucket of its own, and the log agent."""
+
+    def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monitoring:index:Logs", name, {}, opts)
+        settings = args.settings
+        role_arn = self._bucket(settings) if settings.logs.bucket else None
+        loki_release = charts.install(
+            charts.LOKI,
+            "loki",
+            namespace=args.namespace,
+            values=loki_values(settings, role_arn),
+            source=settings.charts,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        charts.install(
+            charts.LOG_AGENT,
+            "log-agent",
+            namespace=args.namespace,
+            values=agent_values(settings, args.application_namespace),
+            source=settings.charts,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[loki_release]),
+        )
+        self.register_outputs({})
+
+    def _bucket(self, settings: Settings) -> pulumi.Output[str]:
+        """The bucket and the role that lets Loki use it; returns the role's ARN."""
+        protect = settings.storage.protect
+        bucket = s3.Bucket(
+            "logs",
+            bucket=settings.logs.bucket,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect),
+        )
+        s3.BucketPublicAccessBlock(
+            "logs",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        role = ServiceAccountRole(
+            "loki",
+            ServiceAccountRoleArgs(
+                cluster_name=settings.aws.cluster_name if settings.aws else "",
+                service_account=LOKI_SERVICE_ACCOUNT,
+                statements=bucket_statements(str(settings.logs.bucket)),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return role.arn
+
+
+def bucket_statements(bucket: str) -> list[dict[str, Any]]:
+    """What Loki may do: list its bucket, and read, write and delete its objects."""
+    arn = f"arn:aws:s3:::{bucket}"
+    return [
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": arn},
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "Resource": f"{arn}/*"},
+    ]
+
+
+def loki_values(settings: Settings, role_arn: pulumi.Input[str] | None) -> dict[str, Any]:
+    """Values of Loki's chart."""
+    values: dict[str, Any] = {
+        "deploymentMode": settings.logs.mode.capitalize(),
+        "loki": loki_configuration(settings),
+        # Loki's own default caches ask for ten gibibytes, the canary and the chart's test for nothing we read.
+        "chunksCache": {"enabled": False},
+        "resultsCache": {"enabled": False},
+        "lokiCanary": {"enabled": False},
+        "test": {"enabled": False},
+        "ruler": {"enabled": False},
+        "sidecar": {"rules": {"enabled": False}},
+        "monitoring": {"serviceMonitor": {"enabled": True, "interval": settings.scrape.infrastructure}},
+        # Replicas of the deprecated simple-scalable mode, whose defaults are not zero.
+        "backend": {"replicas": 0},
+        "read": {"replicas": 0},
+        "write": {"replicas": 0},
+        "serviceAccount": {"name": LOKI_SERVICE_ACCOUNT},
+    }
+    if role_arn is not None:
+        values["serviceAccount"]["annotations"] = {"eks.amazonaws.com/role-arn": role_arn}
+    return values | (_distributed(settings) if settings.logs.mode == "distributed" else _monolithic(settings))
+
+
+def _monolithic(settings: Settings) -> dict[str, Any]:
+    return {
+        "singleBinary": {
+            "replicas": settings.workloads.loki.replicas,
+            "resources": sizing.of(settings.workloads.loki),
+            "persistence": _persistence(settings),
+        },
+        "gateway": {"enabled": False},
+    }
+
+
+def _persistence(settings: Settings) -> dict[str, Any]:
+    if settings.storage.kind == "ephemeral":
+        return {"enabled": False}
+    return {
+        "enabled": True,
+        "size": storage.size(settings, "loki"),
+        "storageClass": storage.storage_class(settings, "loki"),
+    }
+
+
+DISTRIBUTED_REPLICAS = {
+    "ingester": 3,
+    "distributor": 2,
+    "querier": 2,
+    "queryFrontend": 2,
+    "queryScheduler": 2,
+    "indexGateway": 2,
+    "compactor": 1,
+}
+"""The least that survives the loss of one node; an ingester a zone."""
+
+
+def _distributed(settings: Settings) -> dict[str, Any]:
+    resources = sizing.of(settings.workloads.loki)
+    parts = {part: {"replicas": count, "resources": resources} for part, count in DISTRIBUTED_REPLICAS.items()}
+    return {
+        **parts,
+        "singleBinary": {"replicas": 0},
+        "gateway": {"enabled": True, "resources": sizing.SMALL},
+    }
+
+
+def loki_configuration(settings: Settings) -> dict[str, Any]:
+    """The `loki` section of the values: Loki's own configuration, in the chart's keys.
+
+    Retention works only with all of: the compactor enabled for it, a store for its requests, and 24 h index tables.
+    """
+    on_bucket = settings.logs.bucket is not None
+    store = "s3" if on_bucket else "filesystem"
+    replication = 3 if settings.logs.mode == "distributed" else min(settings.workloads.loki.replicas, 3)
+    hours = f"{seconds(settings.retention.logs) // 3600}h"
+    configuration: dict[str, Any] = {
+        "auth_enabled": False,
+        "commonConfig": {"replication_factor": replication},
+        "storage": _object_store(settings) if on_bucket else {"type": "filesystem"},
+        "schemaConfig": {
+            "configs": [
+                {
+                    "from": "2024-04-01",
+                    "store": "tsdb",
+                    "object_store": store,
+                    "schema": "v13",
+                    "index": {"prefix": "loki_index_", "period": "24h"},
+                }
+            ]
+        },
+        "compactor": {
+            "retention_enabled": True,
+            "delete_request_store": store,
+            "working_directory": "/var/loki/compactor",
+        },
+        "limits_config": {
+            "retention_period": hours,
+            # Lines older than this would be deleted as soon as they are written.
+            "reject_old_samples_max_age": hours,
+            "allow_structured_metadata": True,
+            "discover_log_levels": True,
+            "volume_enabled": True,
+            "ingestion_rate_mb": 16,
+            "ingestion_burst_size_mb": 32,
+            "per_stream_rate_limit": "8MB",
+            "per_stream_rate_limit_burst": "16MB",
+            "max_global_streams_per_user": 5000,
+            "otlp_config": {
+                "resource_attributes": {
+                    "ignore_defaults": True,
+                    "attributes_config": [
+                        {
+                            "action": "index_label",
+                            "attributes": ["service.name", "k8s.namespace.name", "k8s.cluster.name"],
+                        },
+                        {"action": "structured_metadata", "attributes": ["k8s.pod.name", "k8s.container.name"]},
+                    ],
+                }
+            },
+        },
+        "analytics": {"reporting_enabled": False},
+    }
+    return configuration
+
+
+def _object_store(settings: Settings) -> dict[str, Any]:
+    region = settings.aws.region if settings.aws else None
+    return {"type": "s3", "bucketNames": {"chunks": settings.logs.bucket}, "s3": {"region": region}}
+
+
+def agent_configuration(settings: Settings) -> dict[str, Any]:
+    """The agent's configuration: the file beside this module, and a way for traces where the stack keeps them."""
+    configuration: dict[str, Any] = yaml.safe_load(AGENT_CONFIGURATION.read_text())
+    if settings.tracing:
+        configuration["exporters"]["otlp_grpc/tempo"] = {"endpoint": TEMPO_OTLP, "tls": {"insecure": True}}
+        configuration["service"]["pipelines"]["traces"] = {
+            "receivers": ["otlp"],
+            "processors": ["memory_limiter", "resource", "redaction/attributes"],
+            "exporters": ["otlp_grpc/tempo"],
+        }
+    return configuration
+
+
+def agent_values(settings: Settings, application_namespace: str) -> dict[str, Any]:
+    """Values of the agent's chart. Its presets stay off: they win over a configuration given here."""
+    return {
+        "fullnameOverride": "log-agent",
+        "mode": "daemonset",
+        "image": {"repository": AGENT_IMAGE},
+        "command": {"extraArgs": [f"--feature-gates={AGENT_GATES}"]},
+        "alternateConfig": agent_configuration(settings),
+        "extraEnvs": [
+            {"name": "CLUSTER_NAME", "value": settings.cluster},
+            {"name": "APPLICATION_NAMESPACE", "value": application_namespace},
+            {"name": "LOKI_OTLP_URL", "value": f"{loki(settings)}/otlp"},
+            {"name": "PROMETHEUS_OTLP_URL", "value": OTLP_RECEIVER},
+        ],
+        "resources": sizing.of(settings.workloads.log_agent),
+        # The node's log files belong to root: read them, and nothing more.
+        "securityContext": {
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]},
+        },
+        "tolerations": [{"operator": "Exists"}],  # every node has logs, whatever else may not run there
+        "extraVolumes": [
+            {"name": "pod-logs", "hostPath": {"path": "/var/log/pods"}},
+            {"name": "state", "hostPath": {"path": AGENT_STATE, "type": "DirectoryOrCreate"}},
+        ],
+        "extraVolumeMounts": [
+            {"name": "pod-logs", "mountPath": "/var/log/pods", "readOnly": True},
+            {"name": "state", "mountPath": "/var/lib/otelcol"},
+        ],
+        "ports": {
+            "otlp": {"enabled": True, "hostPort": None},
+            "otlp-http": {"enabled": True, "hostPort": None},
+            "jaeger-compact": {"enabled": False},
+            "jaeger-thrift": {"enabled": False},
+            "jaeger-grpc": {"enabled": False},
+            "zipkin": {"enabled": False},
+            "metrics": {"enabled": True},
+        },
+        "service": {"enabled": True},
+        "serviceMonitor": {
+            "enabled": True,
+            "metricsEndpoints": [{"port": "metrics", "interval": settings.scrape.infrastructure}],
+        },
+    }

@@ -1,0 +1,190 @@
+"""Metrics: the operator, Prometheus, Alertmanager, Grafana's server and the exporters, and what they scrape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+
+from catalogue import Catalogue
+from components import charts, monitors, sizing, storage
+from components.grafana import grafana_values
+from settings import Settings
+
+RELEASE = "kube-prometheus-stack"
+
+UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
+"""Parts that EKS hides and that kind binds to its node's loopback: watching them would only raise false alarms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackSecrets:
+    """Names of the Secrets that the stack reads; as outputs, so that they exist before it starts."""
+
+    configuration: pulumi.Input[str]
+    """Alertmanager's configuration."""
+    credentials: pulumi.Input[str]
+    """The notification channels' credentials."""
+    grafana_admin: pulumi.Input[str] | None
+    """Grafana's administrator; None where the chart generates one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsArgs:
+    """What the metrics stack depends on."""
+
+    settings: Settings
+    catalogue: Catalogue
+    namespace: pulumi.Input[str]
+    secrets: StackSecrets
+
+
+class Metrics(pulumi.ComponentResource):
+    """kube-prometheus-stack, the prober, and the monitors of every service in the catalogue."""
+
+    def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monitoring:index:Metrics", name, {}, opts)
+        self._args = args
+        self._install(charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets))
+        self._install(charts.BLACKBOX_EXPORTER, "blackbox-exporter", blackbox_values())
+        settings, catalogue = args.settings, args.catalogue
+        for service in catalogue.measured:
+            self._custom("ServiceMonitor", service.name, monitors.service_monitor(service, catalogue, settings))
+        for service in catalogue.services:
+            self._custom("Probe", service.name, monitors.probe(service, catalogue, settings))
+        self.register_outputs({})
+
+    def _install(self, chart: charts.Chart, release: str, values: dict[str, Any]) -> None:
+        charts.install(
+            chart,
+            release,
+            namespace=self._args.namespace,
+            values=values,
+            source=self._args.settings.charts,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _custom(self, kind: str, service: str, spec: dict[str, Any]) -> None:
+        CustomResource(
+            f"{kind.lower()}-{service}",
+            api_version="monitoring.coreos.com/v1",
+            kind=kind,
+            metadata={"name": service, "namespace": self._args.namespace},
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
+    """Values of kube-prometheus-stack."""
+    interval = settings.scrape.infrastructure
+    return {
+        "crds": {"enabled": False},  # the foundation's own release, so that upgrades upgrade them
+        "prometheus": {"prometheusSpec": prometheus_spec(settings)},
+        "alertmanager": {"alertmanagerSpec": alertmanager_spec(settings, secrets)},
+        "grafana": grafana_values(settings, secrets.grafana_admin),
+        "prometheusOperator": {
+            "resources": sizing.OPERATOR,
+            "kubeletEndpointSliceEnabled": True,
+            "prometheusConfigReloader": {"resources": sizing.SMALL},
+            # A webhook that cannot be reached must not block an upgrade; contract tests check every rule first.
+            "admissionWebhooks": {"failurePolicy": "Ignore", "patch": {"resources": sizing.SMALL}},
+        },
+        "kube-state-metrics": {
+            "resources": sizing.sized("20m", "64Mi", "200m", "256Mi"),
+            "metricLabelsAllowlist": ["pods=[app,component]"],
+        },
+        "prometheus-node-exporter": {"resources": sizing.SMALL},
+        # cAdvisor's own default of 10 s would cost half as much again as the stack's interval.
+        "kubelet": {
+            "serviceMonitor": {"interval": interval, "cAdvisorInterval": interval, "resourceInterval": interval}
+        },
+        **control_plane(settings),
+        "defaultRules": default_rules(settings),
+    }
+
+
+def prometheus_spec(settings: Settings) -> dict[str, Any]:
+    """Prometheus itself: how often, how long, how much, and every monitor and rule of the cluster."""
+    spec: dict[str, Any] = {
+        "replicas": settings.workloads.prometheus.replicas,
+        "scrapeInterval": settings.scrape.infrastructure,
+        "scrapeTimeout": "10s",
+        "evaluationInterval": settings.scrape.infrastructure,
+        "retention": settings.retention.metrics,
+        "externalLabels": {"cluster": settings.cluster},
+        "resources": sizing.of(settings.workloads.prometheus),
+        "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
+        # Without these only objects labelled with this release's name would be read.
+        "ruleSelectorNilUsesHelmValues": False,
+        "serviceMonitorSelectorNilUsesHelmValues": False,
+        "podMonitorSelectorNilUsesHelmValues": False,
+        "probeSelectorNilUsesHelmValues": False,
+        "scrapeConfigSelectorNilUsesHelmValues": False,
+        # The log agent pushes counters that it derives from logs, possibly late after an outage.
+        "enableOTLPReceiver": True,
+        "otlp": {
+            "promoteResourceAttributes": ["service.name", "k8s.namespace.name", "k8s.pod.name"],
+            "translationStrategy": "UnderscoreEscapingWithSuffixes",
+        },
+        "tsdb": {"outOfOrderTimeWindow": "10m"},
+    }
+    if settings.storage.kind != "ephemeral":
+        spec["storageSpec"] = storage.claim_template(settings, "prometheus")
+        spec["retentionSize"] = size_limit(settings.storage.sizes.prometheus)
+    return spec
+
+
+def size_limit(volume: str) -> str:
+    """Nine tenths of a volume such as `20Gi`, in MiB: room for the write-ahead log and compaction."""
+    mebibytes = int(volume[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024**2}[volume[-2:]]
+    return f"{mebibytes * 9 // 10}MiB"
+
+
+def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
+    """Alertmanager: its whole configuration is our Secret, its credentials are mounted files."""
+    spec: dict[str, Any] = {
+        "replicas": settings.workloads.alertmanager.replicas,
+        "resources": sizing.of(settings.workloads.alertmanager),
+        "useExistingSecret": True,
+        "configSecret": secrets.configuration,
+        "secrets": [secrets.credentials],
+        "retention": "120h",
+    }
+    if settings.storage.kind != "ephemeral":
+        spec["storage"] = storage.claim_template(settings, "alertmanager")
+    return spec
+
+
+def control_plane(settings: Settings) -> dict[str, Any]:
+    """Which control-plane parts are watched on this platform."""
+    reachable = settings.platform == "other"
+    return {part: {"enabled": reachable} for part in UNREACHABLE_CONTROL_PLANE}
+
+
+def default_rules(settings: Settings) -> dict[str, Any]:
+    """Which of the chart's own rules stay: those about the cluster that ours do not already cover."""
+    disabled = dict.fromkeys(("Watchdog", "InfoInhibitor"), True)
+    reachable = settings.platform == "other"
+    parts = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
+    return {"create": True, "disabled": disabled, "rules": {**dict.fromkeys(parts, reachable), "windows": False}}
+
+
+def blackbox_values() -> dict[str, Any]:
+    """Values of the prober."""
+    return {
+        "fullnameOverride": "blackbox-exporter",
+        "resources": sizing.SMALL,
+        "config": {
+            "modules": {
+                "http_2xx": {
+                    "prober": "http",
+                    "timeout": "5s",
+                    "http": {"follow_redirects": True, "preferred_ip_protocol": "ip4"},
+                }
+            }
+        },
+        "serviceMonitor": {"selfMonitor": {"enabled": True}},
+    }

@@ -1,0 +1,52 @@
+"""What Prometheus scrapes and probes of the application: pure functions of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalogue import Catalogue, Service
+from components.addresses import BLACKBOX
+from settings import Settings
+
+SAMPLE_LIMIT = 50_000
+"""A fuse far above normal use: beyond it the whole scrape fails and the service looks down."""
+
+
+def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) -> dict[str, Any]:
+    """Spec of the ServiceMonitor of one service that exposes metrics."""
+    return {
+        "jobLabel": "component",
+        "namespaceSelector": {"matchNames": [catalogue.namespace]},
+        "selector": {"matchLabels": {"app": "order-processor", "component": service.name}},
+        "sampleLimit": SAMPLE_LIMIT,
+        "endpoints": [
+            {
+                "port": "http",
+                "path": service.metrics_path,
+                "interval": settings.scrape.applications,
+                "scrapeTimeout": "10s",
+                "relabelings": [
+                    # The operator's `endpoint` (the port's name) would displace the application's own label.
+                    {"action": "labeldrop", "regex": "endpoint"},
+                    {"action": "replace", "targetLabel": "service", "replacement": service.name},
+                ],
+                "metricRelabelings": [
+                    # One series per counter and histogram that nothing reads.
+                    {"action": "drop", "sourceLabels": ["__name__"], "regex": ".+_created"},
+                ],
+            }
+        ],
+    }
+
+
+def probe(service: Service, catalogue: Catalogue, settings: Settings) -> dict[str, Any]:
+    """Spec of the Probe that asks one service for its health."""
+    url = f"http://{service.name}.{catalogue.namespace}.svc:{service.port}{service.health_path}"
+    return {
+        "jobName": "service-probes",
+        "prober": {"url": BLACKBOX},
+        "module": "http_2xx",
+        "interval": settings.scrape.applications,
+        "scrapeTimeout": "10s",
+        "targets": {"staticConfig": {"static": [url], "labels": {"service": service.name}}},
+    }

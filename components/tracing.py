@@ -1,0 +1,58 @@
+"""Tracing: Tempo, which the log agent forwards spans to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import charts, sizing, storage
+from settings import Settings, Tracing
+from validation import seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracesArgs:
+    """What the traces depend on."""
+
+    settings: Settings
+    tracing: Tracing
+    namespace: pulumi.Input[str]
+
+
+class Traces(pulumi.ComponentResource):
+    """Tempo as one process."""
+
+    def __init__(self, name: str, args: TracesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monitoring:index:Traces", name, {}, opts)
+        charts.install(
+            charts.TEMPO,
+            "tempo",
+            namespace=args.namespace,
+            values=tempo_values(args.settings, args.tracing),
+            source=args.settings.charts,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+
+def tempo_values(settings: Settings, tracing: Tracing) -> dict[str, Any]:
+    """Values of Tempo's chart."""
+    values: dict[str, Any] = {
+        "tempo": {
+            "reportingEnabled": False,
+            "retention": f"{seconds(tracing.retention) // 3600}h",
+            "memBallastSizeMbs": 64,  # the default of 1 GiB is all that the limit allows
+            "resources": sizing.of(settings.workloads.tempo),
+        },
+        "serviceMonitor": {"enabled": True, "interval": settings.scrape.infrastructure},
+        "persistence": {"enabled": False},
+    }
+    if settings.storage.kind != "ephemeral":
+        values["persistence"] = {
+            "enabled": True,
+            "size": storage.size(settings, "tempo"),
+            "storageClassName": storage.storage_class(settings, "tempo"),
+        }
+    return values
