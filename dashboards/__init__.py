@@ -1,0 +1,47 @@
+"""The dashboards: one module each, found by being here.
+
+A module that defines `build(catalogue) -> Dashboard` is a dashboard; adding one is adding a file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from catalogue import Catalogue
+from dashboards.board import link_to
+
+
+def load(catalogue: Catalogue) -> dict[str, str]:
+    """Every dashboard as Grafana's JSON text, by uid; each links to all the others.
+
+    The text is the same for the same catalogue, so a stack that has not changed shows no difference.
+    Raises ValueError if two modules give their dashboards the same uid.
+    """
+    boards = _boards(catalogue)
+    for uid, board in boards.items():
+        board.links = [link_to(other) for other_uid, other in boards.items() if other_uid != uid]
+    return {uid: _json(board) for uid, board in boards.items()}
+
+
+def _boards(catalogue: Catalogue) -> dict[str, Dashboard]:
+    boards: dict[str, Dashboard] = {}
+    for info in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        if not hasattr(module, "build"):
+            continue
+        board: Dashboard = module.build(catalogue)
+        if not board.uid or board.uid in boards:
+            raise ValueError(
+                f"dashboards/{info.name}.py: the uid {board.uid!r} must be set and unique; give it another"
+            )
+        boards[board.uid] = board
+    return boards
+
+
+def _json(board: Dashboard) -> str:
+    return json.dumps(board, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"

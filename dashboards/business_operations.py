@@ -1,0 +1,383 @@
+"""Business Operations: are customers coming, trading and served, and what are their portfolios worth?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from catalogue import Catalogue
+from dashboards import board
+from dashboards.board import Row, row
+from dashboards.panels import NEUTRAL, Limits, Query, bars, below, stat, table, timeseries
+
+ASSET = 'namespace=~"$namespace", asset=~"$asset"'
+CUSTOMER = 'namespace=~"$namespace"'
+
+EVENT_COLOURS = {"created": "blue", "executed": "green", "cancelled": "orange", "rejected": "red"}
+SIDE_COLOURS = {"buy": "green", "sell": "red"}
+
+COUNTED = "Counted by Prometheus, so a count may be off by the few events between two scrapes."
+"""increase() extrapolates to the range's ends, and a series is seen only from its first scrape on."""
+
+GAIN_OR_LOSS: Limits = [(None, "red"), (0, "green")]
+
+
+def build(catalogue: Catalogue) -> Dashboard:
+    """The dashboard; the catalogue gives the application's namespace.
+
+    Totals of the whole business (portfolio, balances, active users) are gauges that every instance reports alike, so
+    the highest is taken; events are counted where they happen, so they are summed.
+    """
+    return board.dashboard(
+        "business-operations",
+        "Business Operations",
+        "Trading, user activity, portfolio performance and asset prices of the order processor.",
+        variables=[
+            board.datasource(),
+            board.namespace(catalogue.namespace),
+            board.choice("asset", "Asset", "label_values(business_asset_price_usd, asset)"),
+        ],
+        rows=[_trading(), _users(), _portfolio(), _assets()],
+        since="now-6h",
+        annotated='severity="critical"',
+    )
+
+
+def _trading() -> Row:
+    return row(
+        "Trading volume and orders",
+        stat(
+            "Orders",
+            Query(f"sum by (event) (increase(business_orders_total{{{ASSET}}}[$__range]))", "{{event}}"),
+            shows=f"Orders created, executed, cancelled and rejected in the chosen time range. {COUNTED}",
+            wrong="Many rejected: look for validation errors in System Health's logs. None created: is the gateway up?",
+            unit=units.Short,
+            decimals=0,
+            limits=NEUTRAL,
+            colours=EVENT_COLOURS,
+            width=12,
+            height=5,
+        ),
+        stat(
+            "Trading volume",
+            Query(
+                f'sum(increase(business_order_value_usd_total{{{ASSET}, event="executed"}}[$__range]))',
+                "executed",
+            ),
+            shows=f"Value of the orders executed in the chosen time range. {COUNTED}",
+            wrong="Lower than orders suggest: one asset may have stopped trading, see the volume by asset.",
+            unit=units.Dollars,
+            limits=NEUTRAL,
+            width=6,
+            height=5,
+        ),
+        stat(
+            "Order success rate",
+            Query(
+                f"""
+                sum(increase(business_orders_total{{{ASSET}, event="executed"}}[$__range]))
+                  /
+                (sum(increase(business_orders_total{{{ASSET}, event=~"executed|rejected"}}[$__range])) > 0)
+                """,
+                "executed",
+            ),
+            shows="Share of decided orders, executed or rejected, that were executed. Target: above 99 %.",
+            wrong="See which asset and side is rejected, then order-service's error logs in System Health.",
+            unit=units.PercentUnit,
+            limits=below(0.99, 0.95),
+            empty="No order decided",
+            width=6,
+            height=5,
+        ),
+        timeseries(
+            "Orders per minute",
+            Query(f"60 * sum by (event) (rate(business_orders_total{{{ASSET}}}[$__rate_interval]))", "{{event}}"),
+            shows="Orders created, executed, cancelled and rejected per minute.",
+            wrong="Created without executed: orders are stuck, see order-service in System Health.",
+            unit=units.EventsPerMinute,
+            colours=EVENT_COLOURS,
+        ),
+        timeseries(
+            "Executed orders by side",
+            Query(
+                f'60 * sum by (side) (rate(business_orders_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
+                "{{side}}",
+            ),
+            shows="Buy and sell orders executed per minute.",
+            wrong="One side at zero points at a rule or a balance check that refuses it.",
+            unit=units.EventsPerMinute,
+            colours=SIDE_COLOURS,
+        ),
+        timeseries(
+            "Executed orders by asset",
+            Query(
+                f'60 * sum by (asset) (rate(business_orders_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
+                "{{asset}}",
+            ),
+            shows="Orders executed per minute for each asset.",
+            wrong="One asset at zero: check its price below and inventory-service.",
+            unit=units.EventsPerMinute,
+            stacked=True,
+        ),
+        timeseries(
+            "Trading volume by side",
+            Query(
+                "60 * sum by (side) "
+                f'(rate(business_order_value_usd_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
+                "{{side}}",
+            ),
+            shows="Value of the buy and sell orders executed, in USD per minute.",
+            wrong="A spike without more orders is one large order: check its price for an error.",
+            unit=units.Dollars,
+            colours=SIDE_COLOURS,
+        ),
+        timeseries(
+            "Trading volume by asset",
+            Query(
+                "60 * sum by (asset) "
+                f'(rate(business_order_value_usd_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
+                "{{asset}}",
+            ),
+            shows="Value of the orders executed for each asset, in USD per minute.",
+            wrong="Compare with the asset's price: volume that follows a false price must be reversed.",
+            unit=units.Dollars,
+            stacked=True,
+        ),
+        bars(
+            "Rejected orders",
+            Query(
+                f'sum by (asset, side) (increase(business_orders_total{{{ASSET}, event="rejected"}}[$__range])) > 0',
+                "{{asset}} {{side}}",
+            ),
+            shows=f"Orders rejected in the chosen time range, by asset and side. {COUNTED}",
+            wrong="One asset: its balance or price. All of them: the order service or its table.",
+            unit=units.Short,
+            decimals=0,
+            limits=[(None, "orange")],
+            empty="No order was rejected",
+        ),
+    )
+
+
+def _users() -> Row:
+    return row(
+        "User registration and activity",
+        stat(
+            "Registrations",
+            Query(f"sum(increase(business_registrations_total{{{CUSTOMER}}}[$__range]))", "registered"),
+            shows=f"Users registered in the chosen time range. {COUNTED}",
+            wrong="None for long: try to register yourself, then read user-service's error logs.",
+            unit=units.Short,
+            decimals=0,
+            limits=NEUTRAL,
+            width=6,
+            height=5,
+        ),
+        stat(
+            "Logins",
+            Query(f"sum by (result) (increase(business_logins_total{{{CUSTOMER}}}[$__range]))", "{{result}}"),
+            shows=f"Logins in the chosen time range, by result. {COUNTED}",
+            wrong="Failed logins far above the usual: guessing of passwords, or a change of the password check.",
+            unit=units.Short,
+            decimals=0,
+            limits=NEUTRAL,
+            colours={"ok": "green", "failed": "orange"},
+            width=6,
+            height=5,
+        ),
+        stat(
+            "Login success rate",
+            Query(
+                f"""
+                sum(increase(business_logins_total{{{CUSTOMER}, result="ok"}}[$__range]))
+                  /
+                (sum(increase(business_logins_total{{{CUSTOMER}}}[$__range])) > 0)
+                """,
+                "ok",
+            ),
+            shows="Share of logins that succeeded. Target: above 98 %.",
+            wrong="Below target for all users: auth-service or the users' table. For a few: look for an attack.",
+            unit=units.PercentUnit,
+            limits=below(0.98, 0.9),
+            empty="No login",
+            width=6,
+            height=5,
+        ),
+        stat(
+            "Active users",
+            Query(f"max(business_active_users{{{CUSTOMER}}})", "active"),
+            shows="Users active now.",
+            wrong="A sudden fall with the services up: can users reach the gateway and log in?",
+            unit=units.Short,
+            decimals=0,
+            limits=NEUTRAL,
+            width=6,
+            height=5,
+        ),
+        timeseries(
+            "Registrations and logins per hour",
+            Query(
+                f"3600 * sum(rate(business_registrations_total{{{CUSTOMER}}}[$__rate_interval]))",
+                "registrations",
+            ),
+            Query(
+                f"3600 * sum by (result) (rate(business_logins_total{{{CUSTOMER}}}[$__rate_interval]))",
+                "logins {{result}}",
+            ),
+            shows="Registrations, and logins by result, at their present pace per hour.",
+            wrong="Failed logins above successful ones: see the login success rate.",
+            unit=units.Short,
+            colours={"registrations": "blue", "logins ok": "green", "logins failed": "orange"},
+        ),
+        timeseries(
+            "Active users over time",
+            Query(f"max(business_active_users{{{CUSTOMER}}})", "active users"),
+            shows="Users active at each moment.",
+            wrong="Compare with the same hour of yesterday; a step down marks an outage that the services did not see.",
+            unit=units.Short,
+        ),
+        timeseries(
+            "Transactions per minute",
+            Query(
+                f"60 * sum by (type) (rate(business_transactions_total{{{CUSTOMER}}}[$__rate_interval]))",
+                "{{type}}",
+            ),
+            shows="Deposits and withdrawals per minute.",
+            wrong="Withdrawals far above deposits: check for an abuse or a loss of trust before anything else.",
+            unit=units.EventsPerMinute,
+        ),
+        stat(
+            "Transaction value",
+            Query(
+                f"sum by (type) (increase(business_transaction_value_usd_total{{{CUSTOMER}}}[$__range]))",
+                "{{type}}",
+            ),
+            shows=f"Value of deposits and withdrawals in the chosen time range. {COUNTED}",
+            wrong="A sum out of proportion to the number of transactions is one large one: look it up in the logs.",
+            unit=units.Dollars,
+            limits=NEUTRAL,
+            height=6,
+        ),
+        timeseries(
+            "Transaction value per minute",
+            Query(
+                f"60 * sum by (type) (rate(business_transaction_value_usd_total{{{CUSTOMER}}}[$__rate_interval]))",
+                "{{type}}",
+            ),
+            shows="Value of deposits and withdrawals, in USD per minute.",
+            wrong="A spike of withdrawals: see who and why in user-service's logs.",
+            unit=units.Dollars,
+            width=16,
+            height=6,
+        ),
+    )
+
+
+def _portfolio() -> Row:
+    value = f"max(business_portfolio_value_usd{{{CUSTOMER}}})"
+    pnl = f"max(business_portfolio_pnl_usd{{{CUSTOMER}}})"
+    return row(
+        "Portfolio performance",
+        stat(
+            "Portfolio value",
+            Query(value, "value"),
+            shows="What all customers' holdings are worth now.",
+            wrong="A step that no price explains is wrong data: compare with the balances and prices below.",
+            unit=units.Dollars,
+            limits=NEUTRAL,
+            height=5,
+        ),
+        stat(
+            "Profit and loss",
+            Query(pnl, "profit and loss"),
+            shows="What the holdings have gained (green) or lost (red) since they were bought.",
+            wrong="Must move with the prices; if it does not, portfolios are no longer computed: see user-service.",
+            unit=units.Dollars,
+            limits=GAIN_OR_LOSS,
+            height=5,
+        ),
+        stat(
+            "Return on cost",
+            Query(f"{pnl} / ({value} - {pnl} > 0)", "return"),
+            shows="Profit and loss as a share of what the holdings cost.",
+            wrong="See profit and loss.",
+            unit=units.PercentUnit,
+            limits=GAIN_OR_LOSS,
+            height=5,
+        ),
+        timeseries(
+            "Portfolio value over time",
+            Query(value, "value"),
+            shows="What all customers' holdings were worth at each moment.",
+            wrong="A gap means that user-service was not scraped: see System Health.",
+            unit=units.Dollars,
+            width=12,
+        ),
+        timeseries(
+            "Profit and loss over time",
+            Query(pnl, "profit and loss"),
+            shows="What the holdings had gained or lost at each moment since they were bought.",
+            wrong="A step at constant prices is a booking: compare with trading volume.",
+            unit=units.Dollars,
+            width=12,
+        ),
+    )
+
+
+def _assets() -> Row:
+    price = f"max by (asset) (business_asset_price_usd{{{ASSET}}})"
+    balance = f"max by (asset) (business_asset_balance{{{ASSET}}})"
+    return row(
+        "Asset prices and balances",
+        table(
+            "Assets",
+            Query(price, "Price"),
+            Query(f"{price} / (max by (asset) (business_asset_price_usd{{{ASSET}}} offset $__range)) - 1", "Change"),
+            Query(balance, "Balance"),
+            Query(f"{balance} * {price}", "Value"),
+            by=["asset"],
+            units={"Change": units.PercentUnit, "Balance": units.Short},
+            shows="Each asset now: its price, the price's change over the chosen time range, the balance that all "
+            "customers hold and its value.",
+            wrong="An asset without a price cannot be traded: check inventory-service and its price source.",
+            unit=units.Dollars,
+        ),
+        timeseries(
+            "Asset prices",
+            Query(price, "{{asset}}"),
+            shows="Price of each asset. The axis is logarithmic, so that a cheap asset is seen beside a dear one.",
+            wrong="A flat line is a price that is no longer updated; a jump to zero stops trading in it.",
+            unit=units.Dollars,
+            log_scale=True,
+        ),
+        timeseries(
+            "Asset price change",
+            Query(f"{price} / (max by (asset) (business_asset_price_usd{{{ASSET}}} @ start())) - 1", "{{asset}}"),
+            shows="Each asset's price against its price at the start of the chosen time range.",
+            wrong="One asset apart from all the others: check its price against another source.",
+            unit=units.PercentUnit,
+        ),
+        timeseries(
+            "Asset balances",
+            Query(balance, "{{asset}}"),
+            shows="Amount of each asset that all customers hold, in units of the asset, on a logarithmic axis.",
+            wrong="Must change only with executed orders, deposits and withdrawals; otherwise data is wrong.",
+            unit=units.Short,
+            log_scale=True,
+        ),
+        timeseries(
+            "Asset balance change",
+            Query(f"{balance} / (max by (asset) (business_asset_balance{{{ASSET}}} @ start()) > 0) - 1", "{{asset}}"),
+            shows="Each balance against its balance at the start of the chosen time range.",
+            wrong="A fall without sell orders or withdrawals is a loss of data or money: act at once.",
+            unit=units.PercentUnit,
+        ),
+        timeseries(
+            "Asset balance value",
+            Query(f"{balance} * {price}", "{{asset}}"),
+            shows="What the balance of each asset is worth, at the price of the moment.",
+            wrong="The sum must follow the portfolio value above.",
+            unit=units.Dollars,
+            stacked=True,
+        ),
+    )
