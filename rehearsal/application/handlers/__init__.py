@@ -1,0 +1,1 @@
+"""One module per simulated Python service: its routes and what its requests do."""

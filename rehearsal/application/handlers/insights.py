@@ -1,0 +1,21 @@
+"""insights-service: a text about the user's portfolio. Its metrics code is not mounted, so it exports nothing."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rehearsal.application.business import Registry
+from rehearsal.application.simulation import Simulation
+
+
+def routes(simulation: Simulation, _registry: Registry) -> list[Route]:
+    """Return the one route."""
+
+    async def portfolio(request: Request) -> Response:
+        simulation.start(request, "Portfolio insights requested")
+        simulation.end(request, "Portfolio insights generated")
+        return JSONResponse({"data": {"summary": "Holdings are spread over four assets."}})
+
+    return [simulation.route("GET", "/insights/portfolio", portfolio)]

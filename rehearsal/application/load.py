@@ -1,0 +1,144 @@
+"""The load generator: `python -m rehearsal.application.load --gateway http://127.0.0.1:8080 --rate 6`.
+
+Sends the scenario's steps through the gateway at random moments, `--rate` of them per second on average, and serves
+exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import sys
+from typing import Any
+
+from rehearsal.application.client import AsyncClient, HTTPError, Response, loopback_client
+from rehearsal.application.counts import Counts, Exchange
+from rehearsal.application.scenario import Reply, Scenario
+from rehearsal.serving import listen
+
+API = "/api/v1"
+CLIENT_TIMEOUT_SECONDS = 40.0  # longer than the gateway waits for a backend, so that every answer is seen
+MAX_OPEN = 100  # steps under way at once; beyond it steps are skipped and counted as such
+LAST_ANSWERS_SECONDS = 1.0  # at the end, requests still open get this long
+
+
+class Customer:
+    """Sends requests through the gateway and keeps the counts."""
+
+    def __init__(self, client: AsyncClient, counts: Counts, rng: random.Random) -> None:
+        self.client, self.counts, self.rng = client, counts, rng
+
+    async def call(
+        self, method: str, path: str, service: str, *, token: str | None = None, json: object = None
+    ) -> Reply | None:
+        """Send one request; return None when no answer came. Paths of no service are not below the API."""
+        if service != "gateway":
+            path = API + path
+        headers = {"x-forwarded-for": f"198.51.100.{self.rng.randrange(1, 255)}", "user-agent": "rehearsal-load/1"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        self.counts.sent += 1
+        try:
+            answer = await self.client.request(method, path, headers=headers, json=json)
+        except (HTTPError, asyncio.CancelledError) as error:
+            self.counts.unanswered += 1
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return None
+        body = _object(answer)
+        message = str(body.get("message", ""))
+        self.counts.note(Exchange(service, path, answer.status_code, token is not None, message))
+        return Reply(answer.status_code, body.get("data") or {})
+
+
+def _object(answer: Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+async def generate(scenario: Scenario, counts: Counts, rate: float, rng: random.Random) -> None:
+    """Take steps at `rate` per second on average (a Poisson process) until cancelled, then await the last answers."""
+    under_way: set[asyncio.Task[None]] = set()
+    try:
+        while True:
+            await asyncio.sleep(rng.expovariate(rate))
+            if len(under_way) >= MAX_OPEN:
+                counts.skipped += 1
+                continue
+            task = asyncio.create_task(scenario.step())
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+    finally:
+        if under_way:
+            await asyncio.wait(under_way, timeout=LAST_ANSWERS_SECONDS)
+
+
+def counts_server(counts: Counts) -> Any:
+    """Return the handler of a minimal HTTP server: `GET /counts`, anything else is 404."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = (await reader.readuntil(b"\r\n\r\n")).split()
+            found = request[:2] == [b"GET", b"/counts"]
+            body = json.dumps(counts.as_json() if found else {"error": "only GET /counts is served"}).encode()
+            status = "200 OK" if found else "404 Not Found"
+            head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            writer.write(head.encode() + b"connection: close\r\n\r\n" + body)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return  # the client's own affair
+        finally:
+            writer.close()
+
+    return answer
+
+
+async def run(gateway: str, rate: float, port: int, seed: int | None) -> Counts:
+    """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
+    counts, rng = Counts(), random.Random(seed)  # noqa: S311 - who does what, no secrets
+    server = await asyncio.start_server(counts_server(counts), sock=listen(port, "--port"))
+    async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
+        scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
+        task = asyncio.create_task(generate(scenario, counts, rate, rng))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    server.close()
+    return counts
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    result = argparse.ArgumentParser(prog="python -m rehearsal.application.load", description=__doc__)
+    result.add_argument("--gateway", default="http://127.0.0.1:8080", help="base URL (default %(default)s)")
+    result.add_argument("--rate", type=positive, default=6.0, help="steps per second (default %(default)s)")
+    result.add_argument("--port", type=int, default=8090, help="port of /counts on 127.0.0.1 (default %(default)s)")
+    result.add_argument("--seed", type=int, help="makes the sequence of steps repeatable")
+    return result
+
+
+def positive(text: str) -> float:
+    """Parse a number above 0."""
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def main() -> None:
+    """Generate load until told to stop, then say how much it was."""
+    arguments = parser().parse_args()
+    counts = asyncio.run(run(arguments.gateway, arguments.rate, arguments.port, arguments.seed))
+    sys.stdout.write(f"sent {counts.sent}, answered {counts.answered}, unanswered {counts.unanswered}\n")
+
+
+if __name__ == "__main__":
+    main()

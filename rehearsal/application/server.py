@@ -1,0 +1,29 @@
+"""Serving a simulated service: as its uvicorn would, with the same lines on standard output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rehearsal.serving import GRACE_SECONDS, listen
+
+
+def serve(app: Any, port: int, *, uvicorn_lines: bool) -> None:
+    """Serve until SIGTERM or SIGINT. `uvicorn_lines` prints start-up and access lines, as the Python services do."""
+    listener = listen(port, "--port")
+    import uvicorn  # only now: a port in use is reported before anything large is loaded
+
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        use_colors=False,
+        log_level="info" if uvicorn_lines else "warning",
+        access_log=uvicorn_lines,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn has shut down and raises the signal once more
+        raise SystemExit(130) from None

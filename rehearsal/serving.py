@@ -1,0 +1,57 @@
+"""Serve one ASGI application on the loopback interface until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+HOST = "127.0.0.1"
+"""Nothing of the rehearsal listens anywhere else."""
+
+GRACE_SECONDS = 1
+"""How long open requests may take to finish after the signal to end."""
+
+
+def listen(port: int, option: str) -> socket.socket:
+    """Bind `port` on the loopback interface before anything else is started.
+
+    `option` is the command-line option that chose the port; it is named in the message.
+    Raises SystemExit with one line (exit code 1) if the port cannot be had.
+    """
+    # With TCP named, asyncio sets TCP_NODELAY on each connection; without, an answer waits 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+        return listener
+    except OSError as error:
+        listener.close()
+        raise SystemExit(
+            f"cannot listen on {HOST}:{port}: {error.strerror}; end the process that has it "
+            f"or choose another port with {option}"
+        ) from None
+
+
+def serve(app: Any, listener: socket.socket) -> None:
+    """Serve `app` on `listener`; return after Ctrl-C, exit with 0 after SIGTERM."""
+    import uvicorn  # only now: a port in use is reported before anything large is loaded
+
+    # uvicorn raises the signal again after its graceful end; without this handler that would kill us.
+    signal.signal(signal.SIGTERM, _exit)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # some paths are credentials
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
