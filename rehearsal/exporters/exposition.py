@@ -1,0 +1,57 @@
+"""The Prometheus text format 0.0.4, for stand-ins that must keep names and types exactly as the real ones.
+
+`prometheus_client` renames every counter to end in `_total`; the real CloudWatch exporter has one that does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.responses import Response
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Kind = Literal["counter", "gauge", "untyped"]
+Sample = tuple[tuple[str, ...], float]
+"""Label values in the order of the family's label names, and the value."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric family: every sample has the same label names."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+    samples: tuple[Sample, ...]
+
+
+def single(name: str, kind: Kind, text: str, value: float) -> Family:
+    """Return a family of one sample without labels."""
+    return Family(name, kind, text, (), (((), value),))
+
+
+def render(families: Iterable[Family]) -> str:
+    """Write families in the text format."""
+    return "".join(line for family in families for line in _lines(family))
+
+
+def page(families: Iterable[Family]) -> Response:
+    """Return families as the answer to a scrape."""
+    return Response(render(families), media_type=CONTENT_TYPE)
+
+
+def _lines(family: Family) -> Iterable[str]:
+    yield f"# HELP {family.name} {family.help}\n"
+    yield f"# TYPE {family.name} {family.kind}\n"
+    for values, number in family.samples:
+        pairs = [f'{name}="{_escape(text)}"' for name, text in zip(family.labels, values, strict=True)]
+        labels = f"{{{','.join(pairs)}}}" if pairs else ""
+        yield f"{family.name}{labels} {float(number)!r}\n"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

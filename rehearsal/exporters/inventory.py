@@ -1,0 +1,124 @@
+"""The invented cluster that the stand-in exporters describe: one node, its pods and its volumes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+NODE = "rehearsal"
+NODE_ADDRESS = "10.0.0.10"
+CORES = 4
+MIB = 2**20
+GIB = 2**30
+NODE_MEMORY_BYTES = 16 * GIB
+NODE_DISK_BYTES = 80 * GIB
+
+WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A running pod with one container; CPU in cores, memory in bytes."""
+
+    namespace: str
+    workload: str
+    kind: WorkloadKind
+    name: str
+    container: str
+    cpu_request: float
+    cpu_limit: float
+    memory_request: float
+    memory_limit: float
+
+    @property
+    def uid(self) -> str:
+        """The uid, the same for ever; the directories of the simulated services' logs carry it too."""
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, self.workload))
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Kind and name of the object that created the pod."""
+        if self.kind == "Deployment":
+            return "ReplicaSet", f"{self.workload}-{self.uid[:8]}"
+        return self.kind, self.workload
+
+    @property
+    def address(self) -> str:
+        """An invented pod address."""
+        return f"10.244.0.{2 + uuid.UUID(self.uid).int % 250}"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A bound persistent volume claim."""
+
+    namespace: str
+    claim: str
+    size_bytes: float
+    used_share: float
+
+
+_RELEASE = "kube-prometheus-stack"
+
+# kind, workload, container, memory limit in MiB; a request is half the limit.
+_MONITORING: tuple[tuple[WorkloadKind, str, str, int], ...] = (
+    ("StatefulSet", f"prometheus-{_RELEASE}-prometheus", "prometheus", 2048),
+    ("StatefulSet", f"alertmanager-{_RELEASE}-alertmanager", "alertmanager", 256),
+    ("Deployment", f"{_RELEASE}-operator", _RELEASE, 256),
+    ("Deployment", f"{_RELEASE}-kube-state-metrics", "kube-state-metrics", 256),
+    ("DaemonSet", f"{_RELEASE}-prometheus-node-exporter", "node-exporter", 128),
+    ("Deployment", f"{_RELEASE}-grafana", "grafana", 512),
+    ("StatefulSet", "loki", "loki", 1024),
+    ("DaemonSet", "log-agent", "opentelemetry-collector", 512),
+    ("Deployment", "blackbox-exporter", "blackbox-exporter", 128),
+    ("Deployment", "cloudwatch-exporter", "prometheus-yet-another-cloudwatch-exporter", 256),
+)
+
+MONITORING_NAMESPACE = "monitoring"
+
+# claim, size in GiB, used share
+_CLAIMS = (
+    (f"prometheus-{_RELEASE}-prometheus-db-prometheus-{_RELEASE}-prometheus-0", 5, 0.42),
+    (f"alertmanager-{_RELEASE}-alertmanager-db-alertmanager-{_RELEASE}-alertmanager-0", 1, 0.05),
+    ("storage-loki-0", 5, 0.31),
+    (f"{_RELEASE}-grafana", 1, 0.12),
+)
+VOLUMES = tuple(Volume(MONITORING_NAMESPACE, claim, size * GIB, share) for claim, size, share in _CLAIMS)
+
+
+def application_pods(namespace: str, services: Iterable[str]) -> tuple[Pod, ...]:
+    """Return one pod per service, sized as the application's manifests size them (200m and 256Mi at most)."""
+    return tuple(
+        Pod(
+            namespace=namespace,
+            workload=service,
+            kind="Deployment",
+            name=f"{service}-rehearsal",
+            container=service,
+            cpu_request=0.1,
+            cpu_limit=0.2,
+            memory_request=128 * MIB,
+            memory_limit=256 * MIB,
+        )
+        for service in services
+    )
+
+
+def monitoring_pods() -> tuple[Pod, ...]:
+    """Return the pods of the monitoring stack itself."""
+    return tuple(
+        Pod(
+            namespace=MONITORING_NAMESPACE,
+            workload=workload,
+            kind=kind,
+            name=f"{workload}-0" if kind == "StatefulSet" else f"{workload}-rehearsal",
+            container=container,
+            cpu_request=0.05,
+            cpu_limit=0.5,
+            memory_request=memory * MIB / 2,
+            memory_limit=memory * MIB,
+        )
+        for kind, workload, container, memory in _MONITORING
+    )

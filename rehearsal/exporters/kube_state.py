@@ -1,0 +1,286 @@
+"""Stand-in for kube-state-metrics: its names, types and labels for one node, healthy pods and their workloads.
+
+The objects are invented from the service catalogue; nothing is read from a cluster. It proves that rules and panels
+find the series of a real kube-state-metrics, not that a real cluster is in this state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from rehearsal.exporters.exposition import Family, Kind, Sample
+from rehearsal.exporters.inventory import (
+    CORES,
+    NODE,
+    NODE_ADDRESS,
+    NODE_DISK_BYTES,
+    NODE_MEMORY_BYTES,
+    VOLUMES,
+    Pod,
+    WorkloadKind,
+)
+from rehearsal.exporters.shapes import EPOCH
+
+_POD = ("namespace", "pod", "uid")
+_CONTAINER = (*_POD, "container")
+_PHASES = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
+_NODE_CONDITIONS = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
+_STATUSES = ("true", "false", "unknown")
+_CAPACITY = (
+    ("cpu", "core", CORES),
+    ("memory", "byte", NODE_MEMORY_BYTES),
+    ("ephemeral_storage", "byte", NODE_DISK_BYTES),
+    ("pods", "integer", 110),
+)
+
+# Families with one sample per container: name, kind, help, value.
+_CONTAINER_STATES: tuple[tuple[str, Kind, str, float], ...] = (
+    ("status_ready", "gauge", "Describes whether the containers readiness check succeeded.", 1),
+    ("status_running", "gauge", "Describes whether the container is currently in running state.", 1),
+    ("status_waiting", "gauge", "Describes whether the container is currently in waiting state.", 0),
+    ("status_terminated", "gauge", "Describes whether the container is currently in terminated state.", 0),
+    ("status_restarts_total", "counter", "The number of container restarts per container.", 0),
+    ("state_started", "gauge", "Start time in unix timestamp for a pod container.", EPOCH),
+)
+
+# Families that exist only while something is wrong, with their extra label; here so that a drill can set them.
+_CONTAINER_REASONS = (
+    ("status_waiting_reason", "Describes the reason the container is currently in waiting state."),
+    ("status_terminated_reason", "Describes the reason the container is currently in terminated state."),
+    ("status_last_terminated_reason", "Describes the last reason the container was in terminated state."),
+)
+
+# Per kind of workload: label, and family name with what it counts; every one equals the number of pods unless 0.
+_WORKLOADS: dict[WorkloadKind, tuple[str, dict[str, float]]] = {
+    "Deployment": (
+        "deployment",
+        {
+            "spec_replicas": 1,
+            "status_replicas": 1,
+            "status_replicas_available": 1,
+            "status_replicas_ready": 1,
+            "status_replicas_updated": 1,
+            "status_replicas_unavailable": 0,
+            "status_observed_generation": 1,
+            "metadata_generation": 1,
+        },
+    ),
+    "StatefulSet": (
+        "statefulset",
+        {
+            "replicas": 1,
+            "status_replicas": 1,
+            "status_replicas_ready": 1,
+            "status_replicas_current": 1,
+            "status_replicas_updated": 1,
+            "status_observed_generation": 1,
+            "metadata_generation": 1,
+        },
+    ),
+    "DaemonSet": (
+        "daemonset",
+        {
+            "status_desired_number_scheduled": 1,
+            "status_current_number_scheduled": 1,
+            "status_number_available": 1,
+            "status_number_ready": 1,
+            "status_number_misscheduled": 0,
+            "status_number_unavailable": 0,
+            "status_updated_number_scheduled": 1,
+            "metadata_generation": 1,
+        },
+    ),
+}
+
+
+def families(pods: tuple[Pod, ...]) -> Iterator[Family]:
+    """Return what a scrape sees of these pods; healthy objects do not change with time."""
+    yield from _pod_families(pods)
+    yield from _container_families(pods)
+    yield from _workload_families(pods)
+    yield from _node_families()
+    yield from _volume_families()
+    yield Family(
+        "kube_namespace_status_phase",
+        "gauge",
+        "kubernetes namespace status phase.",
+        ("namespace", "phase"),
+        tuple(
+            ((namespace, phase), float(phase == "Active"))
+            for namespace in sorted({pod.namespace for pod in pods})
+            for phase in ("Active", "Terminating")
+        ),
+    )
+
+
+def _pod(pod: Pod) -> tuple[str, ...]:
+    return pod.namespace, pod.name, pod.uid
+
+
+def _container(pod: Pod) -> tuple[str, ...]:
+    return (*_pod(pod), pod.container)
+
+
+def _pod_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
+    yield Family(
+        "kube_pod_info",
+        "gauge",
+        "Information about pod.",
+        (
+            *_POD,
+            "host_ip",
+            "pod_ip",
+            "node",
+            "created_by_kind",
+            "created_by_name",
+            "priority_class",
+            "host_network",
+        ),
+        tuple(((*_pod(pod), NODE_ADDRESS, pod.address, NODE, *pod.owner, "", "false"), 1) for pod in pods),
+    )
+    yield Family(
+        "kube_pod_owner",
+        "gauge",
+        "Information about the Pod's owner.",
+        (*_POD, "owner_kind", "owner_name", "owner_is_controller"),
+        tuple(((*_pod(pod), *pod.owner, "true"), 1) for pod in pods),
+    )
+    deployed = [pod for pod in pods if pod.kind == "Deployment"]
+    yield Family(
+        "kube_replicaset_owner",
+        "gauge",
+        "Information about the ReplicaSet's owner.",
+        ("namespace", "replicaset", "owner_kind", "owner_name", "owner_is_controller"),
+        tuple(((pod.namespace, pod.owner[1], "Deployment", pod.workload, "true"), 1) for pod in deployed),
+    )
+    yield Family(
+        "kube_pod_status_phase",
+        "gauge",
+        "The pods current phase.",
+        (*_POD, "phase"),
+        tuple(((*_pod(pod), phase), float(phase == "Running")) for pod in pods for phase in _PHASES),
+    )
+    for name, text in (
+        ("ready", "Describes whether the pod is ready to serve requests."),
+        ("scheduled", "Describes the status of the scheduling process for the pod."),
+    ):
+        samples = tuple(((*_pod(pod), status), float(status == "true")) for pod in pods for status in _STATUSES)
+        yield Family(f"kube_pod_status_{name}", "gauge", text, (*_POD, "condition"), samples)
+    created = tuple((_pod(pod), EPOCH) for pod in pods)
+    yield Family("kube_pod_created", "gauge", "Unix creation timestamp.", _POD, created)
+    yield Family("kube_pod_start_time", "gauge", "Start time in unix timestamp for a pod.", _POD, created)
+
+
+def _container_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
+    yield Family(
+        "kube_pod_container_info",
+        "gauge",
+        "Information about a container in a pod.",
+        (*_CONTAINER, "image_spec", "image", "image_id", "container_id"),
+        tuple(((*_container(pod), pod.container, pod.container, "", f"containerd://{pod.uid}"), 1) for pod in pods),
+    )
+    for name, kind, text, value in _CONTAINER_STATES:
+        samples = tuple((_container(pod), value) for pod in pods)
+        yield Family(f"kube_pod_container_{name}", kind, text, _CONTAINER, samples)
+    for name, text in _CONTAINER_REASONS:
+        yield Family(f"kube_pod_container_{name}", "gauge", text, (*_CONTAINER, "reason"), ())
+    yield _resources(
+        "requests",
+        "The number of requested request resource by a container.",
+        pods,
+        lambda pod: (pod.cpu_request, pod.memory_request),
+    )
+    yield _resources(
+        "limits",
+        "The number of requested limit resource by a container.",
+        pods,
+        lambda pod: (pod.cpu_limit, pod.memory_limit),
+    )
+
+
+def _resources(name: str, text: str, pods: Iterable[Pod], amounts: Callable[[Pod], tuple[float, float]]) -> Family:
+    labels = (*_CONTAINER, "node", "resource", "unit")
+    samples: list[Sample] = []
+    for pod in pods:
+        cpu, memory = amounts(pod)
+        samples.append(((*_container(pod), NODE, "cpu", "core"), cpu))
+        samples.append(((*_container(pod), NODE, "memory", "byte"), memory))
+    return Family(f"kube_pod_container_resource_{name}", "gauge", text, labels, tuple(samples))
+
+
+def _workload_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
+    for kind, (label, values) in _WORKLOADS.items():
+        owned = [pod for pod in pods if pod.kind == kind]
+        for name, value in values.items():
+            text = f"The {name.replace('_', ' ')} per {label}."
+            samples = tuple(((pod.namespace, pod.workload), value) for pod in owned)
+            yield Family(f"kube_{label}_{name}", "gauge", text, ("namespace", label), samples)
+
+
+def _node_families() -> Iterator[Family]:
+    yield Family(
+        "kube_node_info",
+        "gauge",
+        "Information about a cluster node.",
+        (
+            "node",
+            "kernel_version",
+            "os_image",
+            "container_runtime_version",
+            "kubelet_version",
+            "kubeproxy_version",
+            "provider_id",
+            "pod_cidr",
+            "system_uuid",
+            "internal_ip",
+        ),
+        (
+            (
+                (NODE, "6.12.0-rehearsal", "rehearsal", "containerd://2", "v1.35.0", "", "", "", "", NODE_ADDRESS),
+                1,
+            ),
+        ),
+    )
+    yield Family(
+        "kube_node_status_condition",
+        "gauge",
+        "The condition of a cluster node.",
+        ("node", "condition", "status"),
+        tuple(
+            ((NODE, condition, status), float(status == ("true" if condition == "Ready" else "false")))
+            for condition in _NODE_CONDITIONS
+            for status in _STATUSES
+        ),
+    )
+    text = "Whether a node can schedule new pods."
+    yield Family("kube_node_spec_unschedulable", "gauge", text, ("node",), (((NODE,), 0),))
+    for name in ("capacity", "allocatable"):
+        yield Family(
+            f"kube_node_status_{name}",
+            "gauge",
+            f"The {name} of a node for each resource.",
+            ("node", "resource", "unit"),
+            tuple(((NODE, resource, unit), amount) for resource, unit, amount in _CAPACITY),
+        )
+
+
+def _volume_families() -> Iterator[Family]:
+    labels = ("namespace", "persistentvolumeclaim")
+    yield Family(
+        "kube_persistentvolumeclaim_status_phase",
+        "gauge",
+        "The phase the persistent volume claim is currently in.",
+        (*labels, "phase"),
+        tuple(
+            ((volume.namespace, volume.claim, phase), float(phase == "Bound"))
+            for volume in VOLUMES
+            for phase in ("Pending", "Bound", "Lost")
+        ),
+    )
+    yield Family(
+        "kube_persistentvolumeclaim_resource_requests_storage_bytes",
+        "gauge",
+        "The capacity of storage requested by the persistent volume claim.",
+        labels,
+        tuple(((volume.namespace, volume.claim), volume.size_bytes) for volume in VOLUMES),
+    )
