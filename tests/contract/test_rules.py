@@ -1,0 +1,203 @@
+"""The rules as Prometheus sees them: they load, they fire and stay silent when they should, and they fit together."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import catalogue
+import dashboards
+from components import routing, rules
+from rehearsal.toolchain import tool
+from settings import KEY, Links, Settings, parse
+from tests.contract.alert_tests import ALERTS, TESTS, expectations, fired
+from tests.program import ROOT
+from validation import seconds
+
+CATALOGUE = catalogue.load(ROOT / "services.yaml")
+LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test")
+STACKS = ["dev", "prod"]
+CHAINS = sorted((Path(__file__).parent / "rules").glob("*.test.yaml"))
+PAGES = sorted((ALERTS / "runbooks").glob("*.md"))
+
+RULES = [
+    rule
+    for groups in rules.prometheus_rules(ALERTS, CATALOGUE, LINKS).values()
+    for group in groups
+    for rule in group["rules"]
+]
+ALERT_RULES = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+ALWAYS_FIRING = {"Watchdog"}
+"""It has no threshold and does not wait: there is no moment at which it could be silent."""
+
+
+def stack(name: str) -> Settings:
+    return parse(yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"][KEY])
+
+
+def rendered(directory: Path, links: Links) -> list[Path]:
+    """The rule files of a stack as Prometheus loads them."""
+    paths = []
+    for name, groups in rules.prometheus_rules(ALERTS, CATALOGUE, links).items():
+        paths.append(directory / f"{name}.yaml")
+        paths[-1].write_text(yaml.safe_dump({"groups": groups}))
+    return paths
+
+
+def promtool(*arguments: str | Path) -> None:
+    command = [str(tool("promtool")), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_prometheus_accepts_the_rules_of_a_stack(name: str, tmp_path: Path) -> None:
+    promtool("check", "rules", "--lint=all", "--lint-fatal", *rendered(tmp_path, stack(name).links))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_alerts_fire_and_stay_silent_when_they_should(path: Path) -> None:
+    promtool("test", "rules", path)
+
+
+@pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.name)
+def test_the_chain_from_raw_series_to_alerts_is_right(path: Path, tmp_path: Path) -> None:
+    rendered(tmp_path, LINKS)
+    promtool("test", "rules", shutil.copy(path, tmp_path))
+
+
+def test_every_rule_file_has_tests() -> None:
+    assert {path.name.removesuffix(".test.yaml") for path in TESTS} == set(rules.read(ALERTS))
+
+
+@pytest.mark.parametrize("alert", ALERT_RULES)
+def test_every_alert_is_shown_to_fire(alert: str) -> None:
+    assert any(expected.labels for expected in expectations() if expected.alert == alert)
+
+
+@pytest.mark.parametrize("alert", sorted(ALERT_RULES.keys() - ALWAYS_FIRING))
+def test_every_alert_is_shown_to_stay_silent_below_its_threshold(alert: str) -> None:
+    """In one whole test nothing fires; its name says so, for the threshold itself is the test's to choose."""
+    moments: dict[str, list[bool]] = {}
+    for expected in expectations():
+        if expected.alert == alert:
+            moments.setdefault(expected.test, []).append(bool(expected.labels))
+    assert any("silent" in test and not any(fires) for test, fires in moments.items())
+
+
+@pytest.mark.parametrize("alert", sorted(ALERT_RULES.keys() - ALWAYS_FIRING))
+def test_every_alert_is_shown_to_wait_for_as_long_as_it_says(alert: str) -> None:
+    """One test has it silent at one evaluation and firing at the next."""
+    seen = [expected for expected in expectations() if expected.alert == alert]
+    pairs = [(a, b) for a in seen for b in seen if a.test == b.test and b.at - a.at == 15]
+    assert ALERT_RULES[alert]["for"]
+    assert any(not before.labels and after.labels for before, after in pairs)
+
+
+def test_every_alert_says_whose_it_is_and_how_bad() -> None:
+    for labels in fired():
+        assert labels["severity"] in {"critical", "warning", "info", "none"}
+        assert labels.get("service") or labels.get("owner")
+
+
+@pytest.mark.parametrize("alert", ALERT_RULES)
+def test_annotations_are_a_sentence_details_and_two_links(alert: str) -> None:
+    annotations = ALERT_RULES[alert]["annotations"]
+    assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
+    assert re.fullmatch(r"[A-Z][^{}]*\.", annotations["summary"])
+    assert alert in ALWAYS_FIRING or "{{ $labels." in annotations["description"]
+
+
+@pytest.mark.parametrize("alert", ALERT_RULES)
+def test_annotations_survive_pagerduty(alert: str) -> None:
+    """Alertmanager reads them as YAML for PagerDuty's details: "down: no target" would become an object."""
+    for text in ALERT_RULES[alert]["annotations"].values():
+        assert isinstance(yaml.safe_load(text.replace("{{", "").replace("}}", "")), str)
+
+
+def test_links_lead_to_dashboards_that_exist() -> None:
+    known = dashboards.load(CATALOGUE)
+    for rule in ALERT_RULES.values():
+        uid = rule["annotations"]["dashboard_url"].removeprefix("https://grafana.test/d/").partition("?")[0]
+        assert uid in known
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_no_rule_looks_back_beyond_what_is_kept(name: str) -> None:
+    assert max(windows(RULES)) <= seconds(stack(name).retention.metrics)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_every_window_holds_at_least_four_scrapes(name: str) -> None:
+    scrape = stack(name).scrape
+    slowest = max(seconds(scrape.infrastructure), seconds(scrape.applications))
+    assert min(windows(RULES)) >= 4 * slowest
+
+
+def test_bucket_bounds_are_written_as_prometheus_stores_them() -> None:
+    """`le="1"` is stored as `1.0`: a rule that reads `1` finds nothing, which its promtool test would not show."""
+    for text in [rule["expr"] for rule in RULES] + [page.read_text() for page in PAGES]:
+        assert not re.search(r'le=~?"\d+"', text)
+
+
+def test_what_mutes_fires_before_what_it_mutes() -> None:
+    down = ALERT_RULES["ServiceDown"]
+    for rule in symptoms():
+        assert seconds(down["for"]) <= seconds(rule["for"])
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_what_mutes_outlasts_what_it_mutes(name: str) -> None:
+    """A window still holds the outage when it is over: its length, a scrape that comes late, and two evaluations."""
+    scrape = stack(name).scrape
+    tail = max(windows(RULES)) + seconds(scrape.applications) + 2 * seconds(scrape.infrastructure)
+    assert seconds(ALERT_RULES["ServiceDown"]["keep_firing_for"]) >= tail
+    assert not any("keep_firing_for" in rule for rule in symptoms())
+
+
+def test_inhibition_names_alerts_that_exist() -> None:
+    matchers = [matcher for rule in routing.inhibit_rules(CATALOGUE) for matcher in rule["source_matchers"]]
+    named = {matcher.split('"')[1] for matcher in matchers if matcher.startswith("alertname=")}
+    assert named
+    assert named <= set(ALERT_RULES)
+
+
+def test_symptoms_carry_the_label_by_which_they_are_muted() -> None:
+    """Alertmanager counts two missing labels as equal: a symptom without a service would be muted by any."""
+    for labels in fired():
+        assert "symptom" not in labels or labels.get("service")
+        assert labels.get("scope") != "pod" or labels.get("node")
+
+
+def test_every_runbook_is_of_an_alert_and_has_the_four_sections() -> None:
+    assert {page.stem for page in PAGES} == set(ALERT_RULES)
+    for page in PAGES:
+        text = page.read_text()
+        assert text.startswith(f"# {page.stem}\n")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+
+
+def test_the_queries_of_the_runbooks_parse(tmp_path: Path) -> None:
+    queries = [query for page in PAGES for query in re.findall(r"```promql\n(.+?)```", page.read_text(), re.DOTALL)]
+    assert len(queries) >= len(PAGES)
+    checked = [{"record": f"runbooks:query{number}:value", "expr": query} for number, query in enumerate(queries)]
+    path = tmp_path / "queries.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": checked}]}))
+    promtool("check", "rules", "--lint=none", path)
+
+
+def symptoms() -> list[dict[str, Any]]:
+    """The alerts that inhibition can mute as symptoms of a service."""
+    return [rule for rule in ALERT_RULES.values() if "symptom" in rule["labels"]]
+
+
+def windows(of: list[dict[str, Any]]) -> list[int]:
+    """Every range and offset that expressions look back, in seconds."""
+    found = [re.findall(r"\[(\w+)[\]:]|offset (\w+)", rule["expr"]) for rule in of]
+    return [seconds(window or offset) for matches in found for window, offset in matches]

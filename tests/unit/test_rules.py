@@ -1,0 +1,151 @@
+"""Rules as data: what the catalogue generates, and which rule files are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import catalogue
+from catalogue import Catalogue, Service
+from components import rules
+from settings import Links
+from tests.program import ROOT
+from validation import InvalidInputError
+
+CATALOGUE = catalogue.load(ROOT / "services.yaml")
+ALERTS = ROOT / "alerts"
+LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test/pages")
+
+NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_size=1, max_size=6, unique=True)
+
+
+def alert(**changes: Any) -> dict[str, Any]:
+    """A rule that is accepted, with changes; a value of None removes the key."""
+    rule = {
+        "alert": "SomethingWrong",
+        "expr": "vector(1)",
+        "labels": {"severity": "warning"},
+        "annotations": {"summary": "It is wrong.", "description": "It is.", "dashboard": "system-health?var-a=b"},
+    }
+    return {key: value for key, value in (rule | changes).items() if value is not None}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """An empty directory for rule files, with the runbook of `SomethingWrong`."""
+    runbooks = tmp_path / "alerts" / "runbooks"
+    runbooks.mkdir(parents=True)
+    (runbooks / "SomethingWrong.md").write_text("# SomethingWrong\n")
+    return runbooks.parent
+
+
+def write(directory: Path, *rule: dict[str, Any], name: str = "things.yaml") -> None:
+    (directory / name).write_text(yaml.safe_dump({"groups": [{"name": "things", "rules": list(rule)}]}))
+
+
+def problem(directory: Path) -> str:
+    with pytest.raises(InvalidInputError) as error:
+        rules.prometheus_rules(directory, CATALOGUE, LINKS)
+    return "\n".join(error.value.problems)
+
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    (group,) = rules.normalisation(CATALOGUE)["groups"]
+    return [rule for rule in group["rules"] if rule["record"] == name]
+
+
+def test_every_service_is_expected_and_the_catalogue_says_how_it_is_watched() -> None:
+    watched = {rule["labels"]["service"]: rule["labels"]["watched_by"] for rule in recorded("service:expected:info")}
+    assert set(watched) == {service.name for service in CATALOGUE.services}
+    assert {name for name, how in watched.items() if how == "probe"} == {"insights-service"}
+
+
+@given(NAMES, st.data())
+def test_a_service_with_metrics_costs_four_rules_and_one_without_costs_one(
+    names: list[str], data: st.DataObject
+) -> None:
+    measured = set(data.draw(st.lists(st.sampled_from(names), unique=True)))
+    services = tuple(Service(name=name, port=80, prefix=name if name in measured else None) for name in names)
+    (group,) = rules.normalisation(Catalogue(services=services))["groups"]
+    assert len(group["rules"]) == len(names) + 3 * len(measured)
+
+
+def test_a_service_is_read_from_its_own_series_only() -> None:
+    for rule in recorded("instance:http_errors:sum"):
+        assert len({service.name for service in CATALOGUE.measured if f'"{service.name}"' in rule["expr"]}) == 1
+
+
+def test_errors_follow_the_requests_that_they_are_filled_from() -> None:
+    """Rules of a group run in order; the other way round a new process would have no errors for one evaluation."""
+    (group,) = rules.normalisation(CATALOGUE)["groups"]
+    order = [rule["record"] for rule in group["rules"]]
+    assert order.index("instance:http_requests:sum") < order.index("instance:http_errors:sum")
+
+
+def test_every_alert_gets_the_addresses_of_its_runbook_and_dashboard(directory: Path) -> None:
+    write(directory, alert(), {"record": "a:b:c", "expr": "vector(1)"})
+    (group,) = rules.prometheus_rules(directory, CATALOGUE, LINKS)["things"]
+    assert group["rules"][0]["annotations"] == {
+        "summary": "It is wrong.",
+        "description": "It is.",
+        "runbook_url": "https://runbooks.test/pages/SomethingWrong.md",
+        "dashboard_url": "https://grafana.test/d/system-health?var-a=b",
+    }
+    assert group["rules"][1] == {"record": "a:b:c", "expr": "vector(1)"}
+
+
+def test_the_objects_are_the_files_and_the_normalisation() -> None:
+    objects = rules.prometheus_rules(ALERTS, CATALOGUE, LINKS)
+    assert list(objects) == ["normalisation", "monitoring", "resources", "services"]
+    groups = [group["name"] for groups in objects.values() for group in groups]
+    assert len(groups) == len(set(groups))
+
+
+def test_tests_beside_the_rules_are_not_rules(directory: Path) -> None:
+    write(directory, alert())
+    (directory / "things.test.yaml").write_text("tests: []\n")
+    assert list(rules.read(directory)) == ["things"]
+
+
+def test_a_file_may_not_take_the_name_of_the_generated_rules(directory: Path) -> None:
+    write(directory, alert(), name="normalisation.yaml")
+    assert "normalisation.yaml: the name is taken by the generated rules; choose another" in problem(directory)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (alert(labels={"severity": "page"}), "labels.severity: 'page'"),
+        (alert(labels={"owner": "platform"}), "labels.severity: missing"),
+        (alert(annotations={"summary": "It is.", "description": "It is."}), "annotations.dashboard: missing"),
+        (alert(alert="something_wrong"), "alert: 'something_wrong'"),
+        (alert(**{"for": "5 minutes"}), "for: '5 minutes'"),
+        (alert(fore="5m"), 'fore: unknown key; did you mean "for"?'),
+        (alert(expr=None), "expr: missing"),
+        ({"record": "no_colons", "expr": "vector(1)"}, "record: 'no_colons'"),
+        ({"expr": "vector(1)"}, "record: missing"),
+    ],
+)
+def test_a_wrong_rule_is_refused_with_its_file_and_place(directory: Path, rule: dict[str, Any], said: str) -> None:
+    write(directory, alert(), rule)
+    found = problem(directory)
+    assert found.startswith("things.yaml groups[0].rules[1]")
+    assert said in found
+
+
+def test_every_wrong_file_is_reported_at_once(directory: Path) -> None:
+    write(directory, alert(expr=None))
+    (directory / "broken.yaml").write_text("groups: [")
+    found = problem(directory)
+    assert "broken.yaml: not valid YAML" in found
+    assert "things.yaml groups[0].rules[0]" in found
+
+
+def test_an_alert_without_runbook_is_refused(directory: Path) -> None:
+    write(directory, alert(alert="NobodyKnows"))
+    assert problem(directory) == "things.yaml NobodyKnows: no runbook; write alerts/runbooks/NobodyKnows.md"
