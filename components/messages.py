@@ -67,13 +67,12 @@ def smtp(email: Email) -> dict[str, Any]:
 
 
 def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
-    details = {
+    details = {  # Alertmanager reads each value as YAML: "down: no target" would become an object
         "alertname": "{{ .CommonLabels.alertname }}",
         "service": _use("message.service"),
         "severity": _use("message.severity"),
         "status": "{{ .Status }}",
         "summary": _use("message.summary"),
-        "description": _use("message.description"),
         "runbook": _use("link.runbook"),
         "dashboard": _use("link.dashboard"),
     }
@@ -81,14 +80,14 @@ def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
         "send_resolved": True,
         "url": pagerduty.url,
         "routing_key_file": credential("pagerduty"),
-        "description": f"{_use('message.title')}: {_use('message.summary')}",
+        "description": f"{_use('message.title')}: {_use('message.summary')}" + (f" ({note})" if note else ""),
         "severity": _use("message.pagerduty_severity"),
         "client": "Order processor monitoring",
         "client_url": "{{ .ExternalURL }}",
         "class": "{{ .CommonLabels.alertname }}",
         "component": _use("message.service"),
         "group": "{{ .CommonLabels.namespace }}",
-        "details": details | ({"note": note} if note else {}),
+        "details": details,
         "links": [
             {"href": _use("link.runbook"), "text": "Runbook"},
             {"href": _use("link.dashboard"), "text": "Dashboard"},

@@ -1,0 +1,242 @@
+"""Alertmanager's configuration, for every set of channels that a stack can have."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain, combinations
+from typing import Any
+
+import pytest
+import yaml
+
+import catalogue
+from catalogue import Catalogue, Service
+from components import messages, routing
+from settings import KEY, Settings, parse
+from tests.program import ROOT, merged
+
+CATALOGUE = catalogue.load(ROOT / "services.yaml")
+PROD = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"][KEY]
+
+PEOPLE = ("pagerduty", "slack", "email")
+CHANNELS = (*PEOPLE, "heartbeat")
+SUBSETS = list(chain.from_iterable(combinations(CHANNELS, size) for size in range(len(CHANNELS) + 1)))
+INTEGRATIONS = {
+    "pagerduty": "pagerduty_configs",
+    "slack": "slack_configs",
+    "email": "email_configs",
+    "heartbeat": "webhook_configs",
+}
+
+
+def stack(channels: tuple[str, ...] = CHANNELS, **changes: Any) -> Settings:
+    """The production stack with only these channels, and with changes."""
+    settings = parse(merged(PROD, changes))
+    without = dict.fromkeys(channel for channel in CHANNELS if channel not in channels)
+    return settings.model_copy(update={"notifications": settings.notifications.model_copy(update=without)})
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    return routing.alertmanager_configuration(settings, CATALOGUE)
+
+
+def receivers(settings: Settings) -> dict[str, dict[str, Any]]:
+    return {receiver["name"]: receiver for receiver in configuration(settings)["receivers"]}
+
+
+def routes(settings: Settings, matcher: str) -> list[dict[str, Any]]:
+    root = configuration(settings)["route"]
+    return [route for route in root["routes"] if route["matchers"] == [matcher]]
+
+
+def channels_of(settings: Settings, matcher: str) -> list[set[str]]:
+    """The channels that each route with this matcher reaches."""
+    known = receivers(settings)
+    reached = [known[route["receiver"]] for route in routes(settings, matcher)]
+    return [{channel for channel, key in INTEGRATIONS.items() if key in receiver} for receiver in reached]
+
+
+@pytest.mark.parametrize("channels", SUBSETS)
+def test_every_route_reaches_somebody_while_there_is_a_channel_for_people(channels: tuple[str, ...]) -> None:
+    settings = stack(channels)
+    root = configuration(settings)["route"]
+    used = {root["receiver"], *(route["receiver"] for route in root["routes"])}
+    assert used == set(receivers(settings))
+    for receiver in receivers(settings).values():
+        reaches_somebody = any(key in receiver for key in INTEGRATIONS.values())
+        assert reaches_somebody == (receiver["name"] != routing.NOBODY)
+    assert (routing.NOBODY in used) == (not set(channels) & set(PEOPLE))
+
+
+@pytest.mark.parametrize("channels", SUBSETS)
+def test_nothing_uses_a_channel_that_is_not_there_and_the_dead_mans_switch_hears_only_the_heartbeat(
+    channels: tuple[str, ...],
+) -> None:
+    settings = stack(channels)
+    present = {key for receiver in receivers(settings).values() for key in receiver} - {"name"}
+    assert present <= {INTEGRATIONS[channel] for channel in channels}
+    switches = [name for name, receiver in receivers(settings).items() if "webhook_configs" in receiver]
+    assert switches == (["heartbeat"] if "heartbeat" in channels else [])
+
+
+def test_with_every_channel_each_severity_reaches_the_specified_ones() -> None:
+    settings = stack()
+    assert channels_of(settings, 'severity="critical"') == [{"pagerduty", "slack"}, {"email"}]
+    assert channels_of(settings, 'severity="warning"') == [{"slack"}]
+    assert channels_of(settings, 'severity="info"') == [{"slack"}]
+    assert channels_of(settings, 'alertname="Watchdog"') == [{"heartbeat"}]
+    assert routing.missing_channels(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("channels", "receiver", "sentence"),
+    [
+        (("slack",), "oncall-by-slack", "PagerDuty is not configured: critical alerts go to Slack."),
+        (("pagerduty",), "oncall-by-pagerduty", "Slack is not configured: critical alerts go to PagerDuty."),
+        (("email",), "oncall-by-email", "PagerDuty and Slack are not configured: critical alerts go to e-mail."),
+        (("slack",), "escalation-by-slack", "e-mail is not configured: escalations go to Slack."),
+        (("pagerduty",), "warning-by-pagerduty", "Slack is not configured: warnings go to PagerDuty."),
+        (("slack",), "heartbeat-by-slack", "the heartbeat is not configured: daily signs of life go to Slack."),
+        (("heartbeat",), "nobody", "e-mail is not configured: escalations go to nobody."),
+    ],
+)
+def test_a_replaced_channel_is_visible_in_the_receiver_and_to_the_user(
+    channels: tuple[str, ...], receiver: str, sentence: str
+) -> None:
+    settings = stack(channels)
+    assert receiver in receivers(settings)
+    assert sentence in routing.missing_channels(settings)
+
+
+@pytest.mark.parametrize("channels", SUBSETS)
+def test_every_message_that_stands_in_for_another_says_so_and_no_other_does(channels: tuple[str, ...]) -> None:
+    settings = stack(channels)
+    for name, receiver in receivers(settings).items():
+        if name != routing.NOBODY:
+            assert ("-by-" in name) == ("not configured" in json.dumps(receiver))
+
+
+@pytest.mark.parametrize("channels", SUBSETS)
+def test_without_a_heartbeat_people_get_one_sign_of_life_a_day(channels: tuple[str, ...]) -> None:
+    (route,) = routes(stack(channels), 'alertname="Watchdog"')
+    assert route["repeat_interval"] == ("30s" if "heartbeat" in channels else "24h")
+
+
+def test_waits_are_the_measured_ones() -> None:
+    settings = stack(escalation={"warningAfter": "7m", "emailAfter": "45m"})
+    now, later = routes(settings, 'severity="critical"')
+    (warning,) = routes(settings, 'severity="warning"')
+    (heartbeat,) = routes(settings, 'alertname="Watchdog"')
+    assert (now["group_wait"], now["group_interval"], now["continue"]) == ("5s", "1m", True)
+    assert (later["group_wait"], warning["group_wait"]) == ("45m", "7m")
+    assert (heartbeat["group_interval"], heartbeat["repeat_interval"]) == ("1m", "30s")
+
+
+def test_routes_that_wait_on_purpose_have_groups_of_one_alert() -> None:
+    """An alert that joins a group is sent with the group's next message, whatever the route's wait."""
+    settings = stack()
+    _, later = routes(settings, 'severity="critical"')
+    (warning,) = routes(settings, 'severity="warning"')
+    assert later["group_by"] == warning["group_by"] == ["..."]
+
+
+def test_an_alert_goes_on_to_the_escalation_and_the_watchdog_to_its_switch_alone() -> None:
+    root = configuration(stack())["route"]
+    assert [route.get("continue", False) for route in root["routes"]] == [False, True, False, False, False]
+
+
+def test_info_waits_for_business_hours_and_holidays_in_the_stacks_zone() -> None:
+    hours = {"timeZone": "Europe/Berlin", "days": ["monday", "sunday"], "start": "08:30", "end": "24:00"}
+    settings = stack(businessHours=hours | {"holidays": ["2026-12-25", "2027-01-01"]})
+    (route,) = routes(settings, 'severity="info"')
+    intervals = {item["name"]: item["time_intervals"] for item in configuration(settings)["time_intervals"]}
+    assert (route["active_time_intervals"], route["mute_time_intervals"]) == (["business-hours"], ["holidays"])
+    assert intervals["business-hours"] == [
+        {
+            "weekdays": ["monday", "sunday"],
+            "times": [{"start_time": "08:30", "end_time": "24:00"}],
+            "location": "Europe/Berlin",
+        }
+    ]
+    assert intervals["holidays"] == [
+        {"years": ["2026"], "months": ["12"], "days_of_month": ["25"], "location": "Europe/Berlin"},
+        {"years": ["2027"], "months": ["1"], "days_of_month": ["1"], "location": "Europe/Berlin"},
+    ]
+
+
+@pytest.mark.parametrize("holidays", [[], ["2026-12-25"]])
+def test_intervals_that_routes_name_exist(holidays: list[str]) -> None:
+    settings = stack(businessHours={"holidays": holidays})
+    made = configuration(settings)
+    named = {
+        name
+        for route in made["route"]["routes"]
+        for key in ("active_time_intervals", "mute_time_intervals")
+        for name in route.get(key, [])
+    }
+    assert named == {interval["name"] for interval in made["time_intervals"]}
+
+
+def test_resolves_are_sent_everywhere_but_to_the_dead_mans_switch() -> None:
+    for receiver in receivers(stack()).values():
+        for key, integrations in receiver.items():
+            if key != "name":
+                assert [item["send_resolved"] for item in integrations] == [key != "webhook_configs"]
+
+
+def test_credentials_are_mounted_files() -> None:
+    made = configuration(stack())
+    files = {value for value in strings(made) if value.startswith("/etc/alertmanager/secrets/")}
+    assert files == {f"{messages.CREDENTIALS_DIRECTORY}/{key}" for key in messages.CREDENTIAL_KEYS.values()}
+    assert not keys(made) & {"api_url", "routing_key", "service_key", "auth_password", "smtp_auth_password"}
+    webhooks = [item for receiver in made["receivers"] for item in receiver.get("webhook_configs", [])]
+    assert all("url" not in webhook for webhook in webhooks)
+
+
+def test_a_service_that_is_down_mutes_the_symptoms_of_its_direct_dependants() -> None:
+    services = (
+        Service(name="front", port=80, dependencies=("middle",)),
+        Service(name="other", port=80, dependencies=("middle", "redis")),
+        Service(name="middle", port=80, dependencies=("back", "dynamodb")),
+        Service(name="back", port=80),
+    )
+    muted = {
+        tuple(rule["source_matchers"]): rule["target_matchers"]
+        for rule in routing.inhibit_rules(Catalogue(services=services))
+        if any(matcher.startswith('service="') for matcher in rule["source_matchers"])
+    }
+    assert muted == {
+        ('alertname="ServiceDown"', 'service="middle"'): ['symptom=~".+"', 'service=~"front|other"'],
+        ('alertname="ServiceDown"', 'service="back"'): ['symptom=~".+"', 'service=~"middle"'],
+    }
+
+
+def test_inhibition_has_only_the_keys_that_the_operator_accepts() -> None:
+    """It refuses the whole configuration for a rule's `name`, which Alertmanager itself accepts."""
+    for rule in routing.inhibit_rules(CATALOGUE):
+        assert set(rule) == {"source_matchers", "target_matchers", "equal"}
+
+
+def test_templates_are_those_that_the_configuration_uses() -> None:
+    defined = "\n".join(messages.templates().values())
+    used = {value.split('"')[1] for value in strings(configuration(stack())) if "{{ template" in value}
+    assert used
+    assert all(f'{{{{ define "{name}"' in defined for name in used)
+
+
+def strings(document: Any) -> list[str]:
+    """Every text in a document."""
+    if isinstance(document, dict):
+        return [text for value in document.values() for text in strings(value)]
+    if isinstance(document, list):
+        return [text for value in document for text in strings(value)]
+    return [document] if isinstance(document, str) else []
+
+
+def keys(document: Any) -> set[str]:
+    """Every key in a document."""
+    if isinstance(document, dict):
+        return set(document).union(*(keys(value) for value in document.values()))
+    if isinstance(document, list):
+        return set().union(*(keys(value) for value in document))
+    return set()
