@@ -30,6 +30,7 @@ def main() -> None:
         (settings, secrets), catalogue = collect(
             lambda: configuration.load(pulumi.Config()), lambda: catalogues.load(ROOT / "services.yaml")
         )
+        catalogue = catalogue.without(settings.absent_services)
         rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings.links)
     except InvalidInputError as error:
         raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None
@@ -37,7 +38,9 @@ def main() -> None:
         pulumi.warn(sentence)
 
     # In place, where the default is to delete and create: a dashboard or a configuration must not vanish meanwhile.
-    cluster = pulumi_kubernetes.Provider("kubernetes", enable_config_map_mutable=True, enable_secret_mutable=True)
+    cluster = pulumi_kubernetes.Provider(
+        "kubernetes", context=settings.kube_context, enable_config_map_mutable=True, enable_secret_mutable=True
+    )
     providers: list[pulumi.ProviderResource] = [cluster]
     if settings.aws:
         providers.append(pulumi_aws.Provider("aws", region=settings.aws.region))

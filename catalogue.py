@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import yaml
@@ -42,6 +43,26 @@ class Catalogue(Section):
     def measured(self) -> tuple[Service, ...]:
         """The services that expose metrics; the others are watched by their probes alone."""
         return tuple(service for service in self.services if service.prefix)
+
+    def without(self, names: Collection[str]) -> Catalogue:
+        """The catalogue less some services, which nobody then depends on.
+
+        Raises InvalidInputError if a name is not in the catalogue.
+        """
+        known = [service.name for service in self.services]
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise InvalidInputError(
+                [f"absentServices: {name!r} is not in services.yaml; allowed: {', '.join(known)}" for name in unknown]
+            )
+        rest = [
+            service.model_copy(
+                update={"dependencies": tuple(name for name in service.dependencies if name not in names)}
+            )
+            for service in self.services
+            if service.name not in names
+        ]
+        return self.model_copy(update={"services": tuple(rest)})
 
     @model_validator(mode="after")
     def _consistent(self) -> Catalogue:

@@ -19,6 +19,8 @@ from validation import Duration, InvalidInputError, Name, Quantity, Section, Siz
 
 PROJECT = "order-processor-monitoring"
 KEY = f"{PROJECT}:stack"
+LONGEST_INTERVAL_SECONDS = 75
+"""A quarter of the shortest window of a rule: fewer than four samples in it and rates become guesses."""
 
 
 class Retention(Section):
@@ -43,6 +45,16 @@ class Scrape(Section):
     """Interval for nodes, Kubernetes and the monitoring itself; rules are evaluated as often."""
     applications: Duration = "30s"
     """Interval for the services of the catalogue and their probes."""
+
+    @model_validator(mode="after")
+    def _within_windows(self) -> Scrape:
+        for name, interval in (("infrastructure", self.infrastructure), ("applications", self.applications)):
+            if seconds(interval) > LONGEST_INTERVAL_SECONDS:
+                raise ValueError(
+                    f'{name}: "{interval}" is too long: the rules read windows of 5 m, which must hold four scrapes; '
+                    f"at most {LONGEST_INTERVAL_SECONDS}s"
+                )
+        return self
 
 
 class Sizes(Section):
@@ -267,6 +279,8 @@ class Links(Section):
 
     grafana: str = Field(default="http://localhost:3000", pattern=r"^https?://[^\s]+[^/]$")
     """Where people open Grafana."""
+    alertmanager: str = Field(default="http://localhost:9093", pattern=r"^https?://[^\s]+[^/]$")
+    """Where people open Alertmanager, to silence an alert."""
     runbooks: str = Field(
         default="https://github.com/cloud-native-order-processor/monitoring/blob/main/alerts/runbooks",
         pattern=r"^https?://[^\s]+[^/]$",
@@ -300,6 +314,10 @@ class Settings(Section):
     """What the stack runs on; control-plane parts that cannot be reached there are not monitored."""
     cluster: Name
     """Name of the cluster: the external label `cluster` of every metric, log and alert."""
+    kube_context: str | None = None
+    """kubectl context that the stack is deployed to; none takes the current one, which `make deploy` refuses."""
+    absent_services: tuple[str, ...] = ()
+    """Services of the catalogue that this stack's cluster does not run: they are neither watched nor missed."""
     retention: Retention = Retention()
     """How long data is kept."""
     scrape: Scrape = Scrape()

@@ -160,7 +160,7 @@ def _distributed(settings: Settings) -> dict[str, Any]:
     return {
         **parts,
         "singleBinary": {"replicas": 0},
-        "gateway": {"enabled": True, "resources": sizing.SMALL},
+        "gateway": {"enabled": True, "resources": sizing.SMALL, "metrics": {"resources": sizing.SMALL}},
     }
 
 

@@ -47,7 +47,9 @@ class Metrics(pulumi.ComponentResource):
     def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Metrics", name, {}, opts)
         self._args = args
-        self._install(charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets))
+        self._install(
+            charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets, args.catalogue.namespace)
+        )
         self._install(charts.BLACKBOX_EXPORTER, "blackbox-exporter", blackbox_values())
         settings, catalogue = args.settings, args.catalogue
         for service in catalogue.measured:
@@ -77,7 +79,7 @@ class Metrics(pulumi.ComponentResource):
         )
 
 
-def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
+def stack_values(settings: Settings, secrets: StackSecrets, application_namespace: str) -> dict[str, Any]:
     """Values of kube-prometheus-stack."""
     interval = settings.scrape.infrastructure
     return {
@@ -102,7 +104,7 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
             "serviceMonitor": {"interval": interval, "cAdvisorInterval": interval, "resourceInterval": interval}
         },
         **control_plane(settings),
-        "defaultRules": default_rules(settings),
+        "defaultRules": default_rules(settings, application_namespace),
     }
 
 
@@ -152,6 +154,10 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
         "configSecret": secrets.configuration,
         "secrets": [secrets.credentials],
         "retention": "120h",
+        "externalUrl": settings.links.alertmanager,  # where the silence links of notifications lead
+        # The operator makes this the delay before the first notification after a start: alerts that inhibit others
+        # arrive within Prometheus' resend interval of a minute.
+        "minReadySeconds": 60,
     }
     if settings.storage.kind != "ephemeral":
         spec["storage"] = storage.claim_template(settings, "alertmanager")
@@ -164,12 +170,33 @@ def control_plane(settings: Settings) -> dict[str, Any]:
     return {part: {"enabled": reachable} for part in UNREACHABLE_CONTROL_PLANE}
 
 
-def default_rules(settings: Settings) -> dict[str, Any]:
-    """Which of the chart's own rules stay: those about the cluster that ours do not already cover."""
-    disabled = dict.fromkeys(("Watchdog", "InfoInhibitor"), True)
-    reachable = settings.platform == "other"
+COVERED_BY_OURS = {
+    "KubePersistentVolumeFillingUp": "VolumeFilling, which knows that Prometheus' volume is meant to be nearly full",
+    "NodeFilesystemSpaceFillingUp": "NodeDiskFilling",
+    "NodeFilesystemAlmostOutOfSpace": "NodeDiskFilling",
+    "NodeMemoryHighUtilization": "NodeMemoryNearlyFull",
+    "KubeNodeNotReady": "NodeNotReady",
+    "KubeNodeUnreachable": "NodeNotReady",
+    # One node less is one node too few on a small cluster: true for ever, and nothing to get up for.
+    "KubeCPUOvercommit": "nothing",
+    "KubeMemoryOvercommit": "nothing",
+}
+"""Alerts of the chart that are off, and which of ours says the same: no condition may notify twice."""
+
+
+def default_rules(settings: Settings, application_namespace: str) -> dict[str, Any]:
+    """Which of the chart's own rules stay: those about the cluster and the stack that ours do not already cover."""
     parts = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
-    return {"create": True, "disabled": disabled, "rules": {**dict.fromkeys(parts, reachable), "windows": False}}
+    reachable = dict.fromkeys(parts, settings.platform == "other")
+    return {
+        "create": True,
+        # `general` is TargetDown and Watchdog, which are ours, and InfoInhibitor, which our routing does not need.
+        "rules": {**reachable, "general": False, "windows": False},
+        "disabled": dict.fromkeys(COVERED_BY_OURS, True),
+        # The application's pods are watched as services; the chart would tell of the same outage once more for each.
+        "appNamespacesOperator": "!~",
+        "appNamespacesTarget": application_namespace,
+    }
 
 
 def blackbox_values() -> dict[str, Any]:
