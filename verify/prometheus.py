@@ -1,0 +1,110 @@
+"""What Prometheus scrapes and evaluates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.addresses import PROMETHEUS
+from verify.cluster import Cluster, behind_service
+from verify.expectations import Expected
+from verify.finding import Finding
+from verify.kubernetes import MONITORING_API, items
+
+PROBES_JOB = "service-probes"
+
+
+def targets(cluster: Cluster, expected: Expected) -> list[Finding]:
+    """Every target is up, and every job of the infrastructure has one."""
+    active = _targets(cluster, expected)
+    down = [
+        Finding(
+            f"{target['labels'].get('job')}: {target['scrapeUrl']} is {target['health']}: {target['lastError']}",
+            "read that address from a pod of the monitoring namespace; a network policy may be in the way",
+        )
+        for target in active
+        if target["health"] != "up"
+    ]
+    missing = expected.jobs - {target["labels"].get("job") for target in active}
+    return down + [
+        Finding(
+            f"nothing is scraped for the job {job}", "is its ServiceMonitor there, and does its Service have endpoints?"
+        )
+        for job in sorted(missing)
+    ]
+
+
+def services(cluster: Cluster, expected: Expected) -> list[Finding]:
+    """Every service of the catalogue is scraped and probed."""
+    active = [target["labels"] for target in _targets(cluster, expected)]
+    scraped = {labels.get("job") for labels in active}
+    probed = {labels.get("service") for labels in active if labels.get("job") == PROBES_JOB}
+    where = f"namespace {expected.catalogue.namespace}"
+    unscraped = [
+        Finding(
+            f"{service.name} is not scraped",
+            f"deploy it in {where}; its Service needs the labels app=order-processor and component={service.name}, "
+            f"and a port named http",
+        )
+        for service in expected.catalogue.measured
+        if service.name not in scraped
+    ]
+    return unscraped + [
+        Finding(f"{service.name} is not probed", f"kubectl describe probe/{service.name}; the operator's log says more")
+        for service in expected.catalogue.services
+        if service.name not in probed
+    ]
+
+
+def rules(cluster: Cluster, expected: Expected) -> list[Finding]:
+    """Prometheus runs the groups of every PrometheusRule object, and each rule can be evaluated.
+
+    Groups are compared by their name and the names of their rules, because Prometheus rewrites expressions.
+    """
+    objects = items(cluster, f"{MONITORING_API}/prometheusrules")
+    deployed = Counter(_group(group) for item in objects for group in item["spec"].get("groups", []))
+    groups = _prometheus(cluster, expected, "api/v1/rules")["groups"]
+    running = Counter(_group(group) for group in groups)
+    see = "kubectl describe prometheus; the operator's log names the object it refuses"
+    return [
+        *(Finding(f"the rule group {name} is not loaded", see) for name, _ in (deployed - running)),
+        *(Finding(f"the rule group {name} runs, but no object has it now", see) for name, _ in (running - deployed)),
+        *(finding for group in groups for rule in group["rules"] for finding in _evaluation(group, rule)),
+    ]
+
+
+def _group(group: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Name of a group, and the names of its rules, which objects and Prometheus call differently."""
+    names = [rule.get("alert") or rule.get("record") or rule.get("name") for rule in group.get("rules", [])]
+    return group["name"], tuple(map(str, names))
+
+
+def _evaluation(group: Mapping[str, Any], rule: Mapping[str, Any]) -> Iterator[Finding]:
+    name = f"rule {rule['name']} of group {group['name']}"
+    if rule["health"] == "err":
+        yield Finding(
+            f"{name} fails: {rule.get('lastError')}", "correct its expression; two series match where one must"
+        )
+    elif rule["health"] != "ok":
+        yield Finding(f"{name} has not been evaluated yet", f"wait for its interval of {group.get('interval')} s")
+
+
+def _prometheus(cluster: Cluster, expected: Expected, path: str, parameters: Mapping[str, str] | None = None) -> Any:
+    return cluster.get(behind_service(expected.namespace, PROMETHEUS, path, parameters))["data"]
+
+
+def query(cluster: Cluster, expected: Expected, promql: str) -> list[Any]:
+    """The samples of an instant query."""
+    result: list[Any] = _prometheus(cluster, expected, "api/v1/query", {"query": promql})["result"]
+    return result
+
+
+def _targets(cluster: Cluster, expected: Expected) -> list[Any]:
+    active: list[Any] = _prometheus(cluster, expected, "api/v1/targets", {"state": "active"})["activeTargets"]
+    return active
+
+
+def label_of(sample: Mapping[str, Any], label: str) -> str:
+    """The value of a sample's label."""
+    return str(sample["metric"].get(label))
