@@ -1,0 +1,59 @@
+"""The service catalogue, and that one entry is all that a new service needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from catalogue import Catalogue, load
+from components import monitors
+from settings import parse
+from tests.program import ROOT
+from validation import InvalidInputError
+
+SETTINGS = parse({"platform": "kind", "cluster": "c", "notifications": {"unsetChannels": "leave-out"}})
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "services.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_catalogue_holds_the_six_services() -> None:
+    catalogue = load(ROOT / "services.yaml")
+    assert len(catalogue.services) == 6
+    assert [service.name for service in catalogue.services if service not in catalogue.measured] == ["insights-service"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("services: [{name: a, prot: 1}]", 'prot: unknown key; did you mean "port"?'),
+        ("services: [{name: a}]", "services[0].port: missing"),
+        ("services: [{name: A_b, port: 1}]", "services[0].name: 'A_b' expected a DNS label"),
+        ("services: [{name: a, port: 1}, {name: a, port: 2}]", "given twice: a"),
+        ("services: [{name: a, port: 1, dependencies: [mysql]}]", 'a depends on "mysql", which is neither'),
+        ("services: []", "services: "),
+        ("services: [", "not valid YAML"),
+    ],
+)
+def test_bad_entries_are_refused_by_key_and_value(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        load(write(tmp_path, text))
+    assert expected in str(error.value)
+    assert "services.yaml" in str(error.value)
+
+
+def test_a_new_service_is_scraped_and_probed_under_its_own_name() -> None:
+    document = yaml.safe_load((ROOT / "services.yaml").read_text())
+    document["services"].append({"name": "refund-service", "prefix": "refund", "port": 8007})
+    catalogue = Catalogue.model_validate(document)
+    service = catalogue.services[-1]
+    endpoint = monitors.service_monitor(service, catalogue, SETTINGS)["endpoints"][0]
+    assert endpoint["interval"] == "30s"
+    assert {"action": "replace", "targetLabel": "service", "replacement": "refund-service"} in endpoint["relabelings"]
+    targets = monitors.probe(service, catalogue, SETTINGS)["targets"]["staticConfig"]
+    assert targets["static"] == ["http://refund-service.order-processor.svc:8007/health"]

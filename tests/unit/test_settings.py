@@ -1,0 +1,143 @@
+"""A stack's settings: what is accepted, and that what is not is reported whole, with its remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import settings
+from docs import generate
+from settings import CHANNEL_SECRETS, KEY, Settings, parse, usable_channels
+from tests.program import ROOT, merged
+from validation import InvalidInputError
+
+
+def document(stack: str, **overrides: Any) -> dict[str, Any]:
+    """The structured key of a stack file, with changes."""
+    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"][KEY]
+    return merged(content, overrides)
+
+
+def problems(content: Any) -> list[str]:
+    with pytest.raises(InvalidInputError) as error:
+        parse(content)
+    return error.value.problems
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_stack_files_are_valid(stack: str) -> None:
+    parsed = parse(document(stack))
+    assert (parsed.scrape.infrastructure, parsed.scrape.applications) == ("15s", "30s")
+    assert (parsed.retention.metrics, parsed.retention.logs) == ("15d", "7d")
+
+
+def test_defaults_are_the_specified_ones() -> None:
+    parsed = parse({"platform": "kind", "cluster": "c", "notifications": {"unsetChannels": "leave-out"}})
+    assert (parsed.scrape.infrastructure, parsed.scrape.applications) == ("15s", "30s")
+    assert (parsed.retention.metrics, parsed.retention.logs) == ("15d", "7d")
+    assert parsed.storage.kind == "local"
+    assert parsed.escalation.warning_after == "15m"
+
+
+def test_every_error_is_reported_at_once_with_key_value_and_remedy() -> None:
+    found = problems(
+        document(
+            "dev",
+            retention={"metrics": "15x", "logs": "36h"},
+            storage={"sizes": {"prometheus": 5}},
+            businessHours={"timeZone": "Mars/Olympus"},
+            platfrom="kind",
+            aws={"region": "us-west-2", "clusterName": "c", "tables": ["t"]},
+        )
+    )
+    text = "\n".join(found)
+    assert "retention.metrics: '15x' expected a duration in s, m, h, d or w such as 30s or 15d" in text
+    assert '"5"' in text
+    assert "businessHours.timeZone: 'Mars/Olympus' expected an IANA time zone" in text
+    assert 'platfrom: unknown key; did you mean "platform"?' in text
+    # A conflict between settings that are each right is not hidden by the others' errors.
+    assert "aws needs platform eks" in text
+    assert all(problem.startswith(KEY) for problem in found)
+
+
+def test_logs_are_kept_for_whole_days() -> None:
+    assert any("Loki deletes by the day" in problem for problem in problems(document("dev", retention={"logs": "36h"})))
+
+
+def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
+    found = problems(document("dev", notifications={"slack": {"chanel": "#x"}}))
+    assert found == [f'{KEY} notifications.slack.chanel: unknown key; did you mean "channel"? allowed: channel']
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs logs.bucket"),
+        ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs logs.bucket"),
+        ({"workloads": {"grafana": {"replicas": 2}}}, "workloads.grafana.replicas must be 1"),
+        ({"logs": {"bucket": "some-bucket"}}, "logs.bucket needs the aws section"),
+        ({"scrape": {"applications": "2m"}}, "at most 75s"),
+        ({"charts": {"source": "oci", "location": "https://x"}}, 'must start with oci:// for "oci"'),
+        ({"charts": {"location": "https://x"}}, "has no use"),
+        ({"businessHours": {"start": "18:00"}}, 'start "18:00" must be before end "17:00"'),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(overrides: dict[str, Any], expected: str) -> None:
+    assert expected in "\n".join(problems(document("dev", **overrides)))
+
+
+def test_a_workload_keeps_the_defaults_that_a_stack_does_not_change() -> None:
+    loki = parse(document("dev", workloads={"loki": {"memoryLimit": "3Gi"}})).workloads.loki
+    assert (loki.memory_limit, loki.memory, loki.replicas) == ("3Gi", "256Mi", 1)
+
+
+def test_prod_refuses_to_start_without_its_secrets_and_names_the_commands() -> None:
+    with pytest.raises(InvalidInputError) as error:
+        usable_channels(document("prod"), {"slackWebhookUrl"})
+    for key in set(CHANNEL_SECRETS.values()) - {"slackWebhookUrl"}:
+        assert f"pulumi config set --secret {key}" in str(error.value)
+    assert "config set --secret slackWebhookUrl" not in str(error.value)
+
+
+def test_prod_refuses_to_start_without_a_channel_that_its_routes_need() -> None:
+    content = document("prod")
+    del content["notifications"]["pagerduty"]
+    with pytest.raises(InvalidInputError, match=r"notifications\.pagerduty: missing; the routes need it"):
+        usable_channels(content, set(CHANNEL_SECRETS.values()))
+
+
+@given(st.sets(st.sampled_from(sorted(CHANNEL_SECRETS))))
+def test_dev_uses_exactly_the_channels_whose_secrets_are_set(channels: set[str]) -> None:
+    usable = usable_channels(document("dev"), {CHANNEL_SECRETS[channel] for channel in channels})
+    assert {channel for channel in CHANNEL_SECRETS if getattr(usable, channel) is not None} == channels
+
+
+def test_no_stack_file_holds_a_secret_inside_the_structured_key() -> None:
+    # Pulumi hands a structured key to the program in the clear, so a secret in it would lose its secretness.
+    for path in ROOT.glob("Pulumi.*.yaml"):
+        assert "secure:" not in path.read_text(), path.name
+
+
+def test_schema_and_table_are_current() -> None:
+    assert generate.SCHEMA.read_text() == generate.schema_text(), "run: make schema"
+    assert generate.with_table(generate.README.read_text()) == generate.README.read_text(), "run: make schema"
+
+
+def test_every_setting_is_described() -> None:
+    lines = generate.table().splitlines()[2:]
+    undescribed = [line for line in lines if line.rstrip(" |").endswith(("none", "required")) or "|  |" in line]
+    assert not undescribed
+    assert len(lines) > 50
+    assert set(Settings.model_fields) >= {"retention", "scrape", "storage", "notifications"}
+
+
+def test_only_settings_reads_the_configuration() -> None:
+    program = list(ROOT.glob("*.py")) + list((ROOT / "components").glob("*.py"))
+    readers = [path.name for path in program if "pulumi.Config(" in path.read_text()]
+    assert readers == ["__main__.py"]  # which hands it to settings.load and to nothing else
+    assert (ROOT / "__main__.py").read_text().count("pulumi.Config()") == 1
+    assert settings.load.__module__ == "settings"

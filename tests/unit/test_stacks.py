@@ -1,0 +1,235 @@
+"""What the program registers for each stack, under Pulumi's mocks: the decisions that matter, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import cloudwatch, storage
+from settings import parse
+from tests.program import SECRETS, Program, Registered, evaluate
+from tests.unit.test_settings import document
+
+RELEASE = "kubernetes:helm.sh/v3:Release"
+SECRET = "kubernetes:core/v1:Secret"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+VOLUME = "kubernetes:core/v1:PersistentVolume"
+CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
+
+
+@pytest.fixture(scope="module")
+def dev() -> Program:
+    return evaluate("dev")
+
+
+@pytest.fixture(scope="module")
+def prod() -> Program:
+    return evaluate("prod")
+
+
+def values(program: Program, release: str) -> dict[str, Any]:
+    found: dict[str, Any] = program.one(RELEASE, release).inputs["values"]
+    return found
+
+
+def custom(program: Program, kind: str) -> list[Registered]:
+    return [item for item in program if item.type.endswith(f":{kind}") and item.custom]
+
+
+def test_every_part_of_the_design_is_in_both_stacks(dev: Program, prod: Program) -> None:
+    both = {"prometheus-operator-crds", "kube-prometheus-stack", "blackbox-exporter", "loki", "log-agent", "tempo"}
+    assert {item.name for item in dev.of(RELEASE)} == both
+    assert {item.name for item in prod.of(RELEASE)} == both | {"cloudwatch-exporter"}
+    for program in (dev, prod):
+        assert len(custom(program, "ServiceMonitor")) == 5
+        assert {"dashboard-system-health", "dashboard-business-operations", "dashboard-infrastructure"} <= {
+            item.name for item in program.of(CONFIG_MAP)
+        }
+
+
+def test_a_service_that_a_cluster_does_not_run_is_neither_watched_nor_missed(dev: Program, prod: Program) -> None:
+    assert len(custom(dev, "Probe")) == 6
+    assert "insights-service" not in {item.inputs["metadata"]["name"] for item in custom(prod, "Probe")}
+    rules = json.dumps([item.inputs for item in custom(prod, "PrometheusRule")])
+    assert "insights-service" not in rules  # its ServiceDown would page for ever
+    with pytest.raises(pulumi.RunError, match=r"'insight-service' is not in services\.yaml"):
+        evaluate("prod", {"absentServices": ["insight-service"]})
+
+
+def test_nothing_is_registered_before_the_input_is_valid() -> None:
+    with pytest.raises(pulumi.RunError) as error:
+        evaluate("prod", secrets={}, overrides={"retention": {"metrics": "x"}})
+    assert "nothing was deployed" in str(error.value)
+    assert "retention.metrics: 'x'" in str(error.value)
+    assert str(error.value).count("pulumi config set --secret") == 4
+
+
+def test_dev_previews_with_no_secret_set_and_says_what_is_missing() -> None:
+    program = evaluate("dev", secrets={})
+    assert program.outputs["channelsMissing"]
+    assert program.outputs["grafanaSecret"] == "kube-prometheus-stack-grafana"
+
+
+def test_metrics_and_logs_are_kept_and_scraped_as_the_settings_say() -> None:
+    program = evaluate(
+        "dev",
+        {"retention": {"metrics": "30d", "logs": "3d"}, "scrape": {"infrastructure": "20s", "applications": "60s"}},
+    )
+    spec = values(program, "kube-prometheus-stack")["prometheus"]["prometheusSpec"]
+    assert (spec["retention"], spec["scrapeInterval"], spec["evaluationInterval"]) == ("30d", "20s", "20s")
+    loki = values(program, "loki")["loki"]
+    assert loki["limits_config"]["retention_period"] == "72h"
+    # Without these Loki never deletes anything, whatever the period.
+    assert loki["compactor"]["retention_enabled"] is True
+    assert loki["compactor"]["delete_request_store"] == "filesystem"
+    assert {item.inputs["spec"]["endpoints"][0]["interval"] for item in custom(program, "ServiceMonitor")} == {"60s"}
+    sources = json.loads(program.one(CONFIG_MAP, "grafana-datasources").inputs["data"]["datasources.yaml"])
+    assert sources["datasources"][0]["jsonData"]["timeInterval"] == "60s"
+
+
+def test_prometheus_stops_growing_before_its_volume_is_full(dev: Program) -> None:
+    spec = values(dev, "kube-prometheus-stack")["prometheus"]["prometheusSpec"]
+    assert spec["retentionSize"] == "4608MiB"  # nine tenths of 5Gi
+    request = spec["storageSpec"]["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"]
+    assert request == "5Gi"
+
+
+@pytest.mark.parametrize(("platform", "watched"), [("eks", False), ("kind", False), ("other", True)])
+def test_unreachable_control_planes_are_not_watched(platform: str, watched: bool) -> None:
+    found = values(evaluate("dev", {"platform": platform}), "kube-prometheus-stack")
+    parts = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
+    assert {found[part]["enabled"] for part in parts} == {watched}
+
+
+def test_local_volumes_match_the_claims_that_are_made_on_them(dev: Program) -> None:
+    volumes = [item.inputs["spec"] for item in dev.of(VOLUME)]
+    stack = values(dev, "kube-prometheus-stack")
+    claimed = {
+        stack["prometheus"]["prometheusSpec"]["storageSpec"]["volumeClaimTemplate"]["spec"]["storageClassName"],
+        stack["alertmanager"]["alertmanagerSpec"]["storage"]["volumeClaimTemplate"]["spec"]["storageClassName"],
+        stack["grafana"]["persistence"]["storageClassName"],
+        values(dev, "loki")["singleBinary"]["persistence"]["storageClass"],
+        values(dev, "tempo")["persistence"]["storageClassName"],
+    }
+    assert {spec["storageClassName"] for spec in volumes} == claimed
+    assert {item.inputs["metadata"]["name"] for item in dev.of(CLASS)} == claimed
+    paths = [spec["hostPath"]["path"] for spec in volumes]
+    assert len(set(paths)) == len(paths) == len(claimed)
+
+
+def test_each_replica_has_a_local_volume_of_its_own() -> None:
+    settings = parse(document("dev", workloads={"alertmanager": {"replicas": 3}}))
+    assert {"alertmanager-0", "alertmanager-1", "alertmanager-2"} <= set(storage.local_volumes(settings))
+
+
+def test_local_volumes_belong_to_who_writes_them() -> None:
+    script = storage.ownership_script(parse(document("dev")))
+    assert "chown -R 1000:2000 /volumes/prometheus-0" in script
+    assert "chown -R 472:472 /volumes/grafana-0" in script
+
+
+def test_ephemeral_storage_claims_nothing() -> None:
+    program = evaluate("dev", {"storage": {"kind": "ephemeral"}})
+    assert program.of(VOLUME) == program.of(CLASS) == []
+    stack = values(program, "kube-prometheus-stack")
+    assert "storageSpec" not in stack["prometheus"]["prometheusSpec"]
+    assert stack["grafana"]["persistence"] == {"enabled": False}
+
+
+def test_prod_makes_its_storage_class_and_protects_what_holds_data(prod: Program) -> None:
+    created = prod.one(CLASS, "gp3")
+    assert created.inputs["provisioner"] == "ebs.csi.aws.com"
+    assert created.inputs["reclaimPolicy"] == "Retain"
+    protected = {item.name for item in prod if item.protect}
+    assert {"monitoring", "gp3", "logs", "prometheus-operator-crds"} <= protected
+    assert all(item.retain_on_delete for item in prod if item.protect)
+
+
+def test_dev_protects_nothing(dev: Program) -> None:
+    assert not [item.name for item in dev if item.protect]
+
+
+def test_workloads_wait_for_definitions_and_secrets(dev: Program) -> None:
+    stack = dev.one(RELEASE, "kube-prometheus-stack")
+    assert f"{RELEASE}::prometheus-operator-crds" in stack.dependencies
+    assert f"{SECRET}::alertmanager-configuration" in stack.dependencies
+    assert f"{SECRET}::alertmanager-credentials" in stack.dependencies
+    for item in (*custom(dev, "PrometheusRule"), *custom(dev, "ServiceMonitor"), *custom(dev, "Probe")):
+        assert f"{RELEASE}::prometheus-operator-crds" in item.dependencies, item.name
+
+
+def test_credentials_are_secret_and_only_in_secrets(prod: Program) -> None:
+    for item in prod:
+        for key, value in SECRETS.items():
+            if value in json.dumps(item.inputs):
+                assert item.type == SECRET, f"{key} in {item.key}"
+    credentials = prod.one(SECRET, "alertmanager-credentials")
+    assert any(path.startswith("stringData") for path in credentials.secrets)
+    assert not any(value in json.dumps(prod.outputs) for value in SECRETS.values())
+
+
+def test_outputs_say_where_everything_is(prod: Program) -> None:
+    outputs = prod.outputs
+    assert outputs["prometheus"] == "http://kube-prometheus-stack-prometheus.monitoring.svc:9090"
+    assert outputs["loki"] == "http://loki.monitoring.svc:3100"
+    assert outputs["grafanaSecret"] == "grafana-admin"
+    assert "port-forward" in outputs["grafanaAccess"]
+    assert 0 < outputs["cloudwatchMonthlyUsd"] < 50
+
+
+def test_cloudwatch_reads_and_nothing_else(prod: Program) -> None:
+    policy = json.loads(prod.one("aws:iam/rolePolicy:RolePolicy", "cloudwatch-policy").inputs["policy"])
+    actions = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert all(action.split(":")[1].startswith(("Get", "List", "Describe")) for action in actions)
+    trust = json.loads(prod.one("aws:iam/role:Role", "cloudwatch-role").inputs["assumeRolePolicy"])
+    (condition,) = [statement["Condition"]["StringEquals"] for statement in trust["Statement"]]
+    assert "system:serviceaccount:monitoring:cloudwatch-exporter" in condition.values()
+    annotations = values(prod, "cloudwatch-exporter")["serviceAccount"]["annotations"]
+    assert annotations["eks.amazonaws.com/role-arn"].startswith("arn:aws:iam::")
+
+
+def test_cloudwatch_cost_is_inverse_to_the_interval_and_grows_with_the_tables() -> None:
+    aws = parse(document("prod")).aws
+    assert aws is not None
+    hourly = aws.model_copy(update={"interval": "1h"})
+    assert cloudwatch.monthly_cost(hourly) == pytest.approx(cloudwatch.monthly_cost(aws) / 12, abs=0.01)
+    more = aws.model_copy(update={"tables": (*aws.tables, "another")})
+    assert cloudwatch.monthly_cost(more) > cloudwatch.monthly_cost(aws)
+
+
+def test_loki_in_prod_keeps_its_chunks_on_a_bucket_that_only_it_may_use(prod: Program) -> None:
+    loki = values(prod, "loki")
+    assert loki["loki"]["storage"]["bucketNames"]["chunks"] == "order-processor-prod-logs"
+    assert loki["loki"]["compactor"]["delete_request_store"] == "s3"
+    policy = json.loads(prod.one("aws:iam/rolePolicy:RolePolicy", "loki-policy").inputs["policy"])
+    resources = {statement["Resource"] for statement in policy["Statement"]}
+    assert resources == {"arn:aws:s3:::order-processor-prod-logs", "arn:aws:s3:::order-processor-prod-logs/*"}
+
+
+def test_the_chart_source_reaches_every_release() -> None:
+    mirrored = evaluate("dev", {"charts": {"source": "mirror", "location": "https://charts.example.com"}})
+    assert {item.inputs["repositoryOpts"]["repo"] for item in mirrored.of(RELEASE)} == {"https://charts.example.com"}
+    oci = evaluate("dev", {"charts": {"source": "oci", "location": "oci://registry.example.com/charts"}})
+    assert all(item.inputs["chart"].startswith("oci://registry.example.com/charts/") for item in oci.of(RELEASE))
+    local = evaluate("dev", {"charts": {"source": "directory", "location": "/charts"}})
+    assert local.one(RELEASE, "loki").inputs["chart"] == "/charts/loki-18.11.0.tgz"
+
+
+def test_grafana_has_one_default_data_source_under_a_stable_uid(dev: Program) -> None:
+    sources = json.loads(dev.one(CONFIG_MAP, "grafana-datasources").inputs["data"]["datasources.yaml"])["datasources"]
+    assert [item["uid"] for item in sources] == ["prometheus", "alertmanager", "loki", "tempo"]
+    assert [item["uid"] for item in sources if item["isDefault"]] == ["prometheus"]
+    # A second default, the chart's own, would stop Grafana.
+    sidecar = values(dev, "kube-prometheus-stack")["grafana"]["sidecar"]
+    assert sidecar["datasources"]["defaultDatasourceEnabled"] is False
+
+
+def test_dashboards_are_in_a_folder_that_the_sidecar_makes(dev: Program) -> None:
+    dashboards = [item for item in dev.of(CONFIG_MAP) if item.name.startswith("dashboard-")]
+    assert {item.inputs["metadata"]["annotations"]["grafana_folder"] for item in dashboards} == {"Order processor"}
+    sidecar = values(dev, "kube-prometheus-stack")["grafana"]["sidecar"]["dashboards"]
+    assert sidecar["folderAnnotation"] == "grafana_folder"
+    assert sidecar["provider"]["foldersFromFilesStructure"] is True
