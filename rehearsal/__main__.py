@@ -1,0 +1,155 @@
+"""The command line of the rehearsal; `make up`, `status`, `down`, `fault` and `heal` call it."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from rehearsal import health, ports, state
+from rehearsal.engine import EngineError
+from rehearsal.errors import RehearsalError
+from rehearsal.lifecycle import Rehearsal, Report
+from rehearsal.toolchain import ToolchainError
+from validation import InvalidInputError
+
+CONSOLE = Console(highlight=False, soft_wrap=True)
+FAULTS = ("down", "errors", "latency")
+
+
+def reported(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what goes wrong into one message and an exit code: 1 for an error, 130 for Ctrl-C."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        # A terminated command cleans up like an interrupted one.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            command(*arguments, **options)
+        except (RehearsalError, ToolchainError, EngineError, InvalidInputError) as error:
+            raise click.ClickException(str(error)) from None
+        except httpx.HTTPError as error:
+            raise click.ClickException(
+                f"a process of the rehearsal did not answer: {error}; see: make status"
+            ) from None
+        except KeyboardInterrupt:
+            CONSOLE.print("interrupted")
+            sys.exit(130)
+
+    return run
+
+
+def rehearsal() -> Rehearsal:
+    """The rehearsal that `STATE` and `PORT_OFFSET` name."""
+    return Rehearsal(state.from_environment(), ports.from_environment(), lambda text: CONSOLE.print(text, markup=False))
+
+
+@click.group()
+def main() -> None:
+    """The dev stack on this machine: real engine, Prometheus, Alertmanager, Loki and log agent; simulated services.
+
+    Environment: PORT_OFFSET moves every port, STATE names the directory that holds everything.
+    """
+
+
+@main.command()
+@reported
+def up() -> None:
+    """Deploy the dev stack and start everything; again after an edit to apply just that edit."""
+    rehearsal().up()
+    _print_addresses()
+
+
+@main.command()
+@reported
+def status() -> None:
+    """Show every process, every firing alert and the addresses. Exit code 1 if something does not work."""
+    reports = rehearsal().status()
+    if not reports:
+        raise RehearsalError("the rehearsal is not running; start it with: make up")
+    _print_processes(reports)
+    _print_alerts()
+    _print_addresses()
+    if not all(report.healthy for report in reports):
+        sys.exit(1)
+
+
+@main.command()
+@reported
+def down() -> None:
+    """Stop everything. What was stored stays, and is there again after the next `up`."""
+    CONSOLE.print("stopped" if rehearsal().down() else "nothing was running")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(FAULTS))
+@click.argument("service")
+@reported
+def fault(kind: str, service: str) -> None:
+    """Break one simulated service."""
+    rehearsal().fault(kind, service)
+    CONSOLE.print(f"{service}: {kind}. Watch it: make status, {_receivers()}. Mend it: make heal")
+
+
+@main.command()
+@reported
+def heal() -> None:
+    """Undo every fault."""
+    started = rehearsal().heal()
+    CONSOLE.print(f"healed{': started ' + ', '.join(started) if started else ''}")
+
+
+def _receivers() -> str:
+    return ports.from_environment().url("receivers")
+
+
+def _print_processes(reports: list[Report]) -> None:
+    table = Table("process", "state", "pid", "resident MiB")
+    for report in reports:
+        state_text = "healthy" if report.healthy else f"[red]{report.process.state.lower()}, not healthy[/red]"
+        pid = str(report.process.pid or "")
+        table.add_row(report.process.name, state_text, pid, f"{resident_mebibytes(report.process.pid):.0f}")
+    CONSOLE.print(table)
+    total = sum(resident_mebibytes(report.process.pid) for report in reports)
+    CONSOLE.print(f"{len(reports)} processes and their children, {total:.0f} MiB resident")
+
+
+def resident_mebibytes(pid: int) -> float:
+    """Resident memory of a process and its children in MiB (Linux; 0 elsewhere)."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return pages * 4096 / 2**20 + sum(resident_mebibytes(int(child)) for child in children)
+
+
+def _print_alerts() -> None:
+    alerts = health.firing(ports.from_environment())
+    CONSOLE.print(f"{len(alerts)} alerts firing")
+    for labels in alerts:
+        CONSOLE.print(f"  {labels['alertname']} {labels.get('severity', '')} {labels.get('service', '')}", markup=False)
+
+
+def _print_addresses() -> None:
+    of = ports.from_environment()
+    for what, name in (
+        ("Prometheus", "prometheus"),
+        ("Alertmanager", "alertmanager"),
+        ("Loki", "loki"),
+        ("Notifications received", "receivers"),
+        ("Gateway of the simulated application", "gateway"),
+    ):
+        CONSOLE.print(f"  {what:38} {of.url(name)}", markup=False)
+
+
+if __name__ == "__main__":
+    main(prog_name="rehearsal")

@@ -1,0 +1,33 @@
+"""The secrets of the rehearsal's notification channels: made once, known to the local receivers only."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+
+from rehearsal.ports import Ports
+from rehearsal.state import State
+
+
+def channel_secrets(state: State, ports: Ports) -> dict[str, str]:
+    """The stack's secret keys and their values, which point at this machine's receivers."""
+    tokens = _tokens(state)
+    receivers = ports.url("receivers")
+    return {
+        "slackWebhookUrl": f"{receivers}/slack/{tokens['slack']}",
+        "pagerdutyRoutingKey": tokens["pagerduty"],
+        "smtpPassword": tokens["smtp"],
+        "heartbeatUrl": f"{receivers}/heartbeat/{tokens['heartbeat']}",
+        "grafanaAdminPassword": tokens["grafana"],
+    }
+
+
+def _tokens(state: State) -> dict[str, str]:
+    path = state.credentials / "tokens.json"
+    if not path.exists():
+        tokens = {name: secrets.token_hex(16) for name in ("slack", "pagerduty", "smtp", "heartbeat", "grafana")}
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(tokens, file)
+    found: dict[str, str] = json.loads(path.read_text())
+    return found

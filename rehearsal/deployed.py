@@ -1,0 +1,45 @@
+"""Reads what was deployed: the objects in the stand-in cluster, which every configuration here is derived from."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The objects of one stand-in cluster."""
+
+    store: Path
+    """Directory with `<Kind>/<namespace>/<name>.yaml`."""
+
+    def objects(self, kind: str) -> list[Object]:
+        """Every object of a kind, by name."""
+        return [_read(path) for path in sorted((self.store / kind).glob("*/*.yaml"))]
+
+    def secret(self, name: str) -> dict[str, str]:
+        """The files of a Secret, decoded. Raises KeyError if there is no such Secret."""
+        document = self._named("Secret", name)
+        decoded = {key: base64.b64decode(value).decode() for key, value in (document.get("data") or {}).items()}
+        return decoded | (document.get("stringData") or {})
+
+    def release(self, name: str) -> dict[str, Any]:
+        """The values of a Helm release. Raises KeyError if there is no such release."""
+        values: dict[str, Any] = self._named("Release", name)["values"]
+        return values
+
+    def _named(self, kind: str, name: str) -> Object:
+        for path in (self.store / kind).glob(f"*/{name}.yaml"):
+            return _read(path)
+        raise KeyError(f"{kind} {name} was not deployed")
+
+
+def _read(path: Path) -> Object:
+    document: Object = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+    return document

@@ -1,0 +1,80 @@
+"""The loopback ports of the rehearsal: the well-known ones, all moved by one offset where they are taken."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from rehearsal.errors import RehearsalError
+
+HOST = "127.0.0.1"
+
+SERVICES = {
+    "gateway": 8080,
+    "user-service": 8000,
+    "inventory-service": 8001,
+    "order-service": 8002,
+    "auth-service": 8003,
+    "insights-service": 8004,
+}
+"""Ports of the simulated services, as the application's own."""
+
+STACK = {
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "loki": 3100,
+    "loki-grpc": 9095,
+    "agent-health": 13133,
+    "agent-metrics": 8888,
+    "agent-otlp-grpc": 4317,
+    "agent-otlp-http": 4318,
+    "blackbox": 9115,
+    "exporters": 9150,
+    "receivers": 9501,
+    "smtp": 2525,
+    "load": 9502,
+}
+"""Ports of everything else."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every port of one rehearsal."""
+
+    offset: int = 0
+
+    def __getitem__(self, name: str) -> int:
+        """The port of a part or service."""
+        return (STACK | SERVICES)[name] + self.offset
+
+    def address(self, name: str) -> str:
+        """`host:port` of a part or service."""
+        return f"{HOST}:{self[name]}"
+
+    def url(self, name: str) -> str:
+        """`http://host:port` of a part or service."""
+        return f"http://{self.address(name)}"
+
+    def taken(self) -> dict[str, int]:
+        """The ports, by name, that something else listens on now."""
+        return {name: self[name] for name in STACK | SERVICES if not _free(self[name])}
+
+
+def from_environment() -> Ports:
+    """The ports, moved by `PORT_OFFSET`. Raises RehearsalError if that is not a number that leaves them valid."""
+    text = os.environ.get("PORT_OFFSET", "0") or "0"
+    highest = 65535 - max((STACK | SERVICES).values())
+    if not text.isdecimal() or int(text) > highest:
+        raise RehearsalError(f"PORT_OFFSET={text}: expected a whole number from 0 to {highest}")
+    return Ports(int(text))
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,154 @@
+"""Every process of the rehearsal: what runs, with which arguments, and what makes it start anew."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalogue import Catalogue
+from components.logs import AGENT_GATES
+from rehearsal.ports import SERVICES, Ports
+from rehearsal.state import State
+from rehearsal.toolchain import tool
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    health: str | None = None
+    """URL that answers 200 once it works."""
+    restart_on: str = ""
+    """Digest of the files that it reads only when it starts: another digest starts it anew."""
+
+
+def programs(state: State, ports: Ports, catalogue: Catalogue) -> list[Program]:
+    """Every process, receivers first: nothing that is sent may find nobody there."""
+    return [
+        _receivers(state, ports),
+        _exporters(ports),
+        _blackbox(ports, catalogue),
+        _loki(state, ports),
+        _alertmanager(state, ports),
+        _prometheus(state, ports),
+        _agent(state, ports),
+        *(_service(name, state, ports, catalogue) for name in SERVICES),
+        _load(ports),
+    ]
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _receivers(state: State, ports: Ports) -> Program:
+    credentials = state.credentials / "receivers.json"
+    command = _python(
+        "rehearsal.receivers",
+        f"--http-port={ports['receivers']}",
+        f"--smtp-port={ports['smtp']}",
+        f"--certificates={state.certificates}",
+        f"--store={state.received}",
+        f"--credentials={credentials}",
+    )
+    return Program("receivers", command, health=f"{ports.url('receivers')}/-/healthy", restart_on=_digest(credentials))
+
+
+def _exporters(ports: Ports) -> Program:
+    command = _python("rehearsal.exporters.cluster", f"--port={ports['exporters']}")
+    return Program("exporters", command, health=f"{ports.url('exporters')}/kubelet/metrics")
+
+
+def _blackbox(ports: Ports, catalogue: Catalogue) -> Program:
+    names = [
+        f"--map={service.name}.{catalogue.namespace}.svc:{service.port}={ports.address(service.name)}"
+        for service in catalogue.services
+        if service.name in SERVICES
+    ]
+    command = _python("rehearsal.exporters.blackbox", f"--port={ports['blackbox']}", *names)
+    return Program("blackbox", command, health=f"{ports.url('blackbox')}/metrics")
+
+
+def _loki(state: State, ports: Ports) -> Program:
+    configuration = state.configuration / "loki" / "loki.yaml"
+    command = [str(tool("loki")), f"-config.file={configuration}"]
+    return Program("loki", command, health=f"{ports.url('loki')}/ready", restart_on=_digest(configuration))
+
+
+def _alertmanager(state: State, ports: Ports) -> Program:
+    command = [
+        str(tool("alertmanager")),
+        f"--config.file={state.configuration / 'alertmanager' / 'alertmanager.yaml'}",
+        f"--storage.path={state.data / 'alertmanager'}",
+        f"--web.listen-address={ports.address('alertmanager')}",
+        "--cluster.listen-address=",
+        "--log.level=warn",
+    ]
+    # The mail receiver's certificate is from the rehearsal's own authority.
+    environment = {"SSL_CERT_FILE": str(state.certificates / "ca.pem")}
+    return Program("alertmanager", command, environment, health=f"{ports.url('alertmanager')}/-/ready")
+
+
+def _prometheus(state: State, ports: Ports) -> Program:
+    command = [
+        str(tool("prometheus")),
+        f"--config.file={state.configuration / 'prometheus' / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={state.data / 'prometheus'}",
+        f"--web.listen-address={ports.address('prometheus')}",
+        "--web.enable-lifecycle",
+        "--web.enable-otlp-receiver",
+        "--log.level=warn",
+        # New targets within a fraction of a second; the default of 5 s spares API servers, and there is none here.
+        "--scrape.discovery-reload-interval=200ms",
+    ]
+    return Program("prometheus", command, health=f"{ports.url('prometheus')}/-/ready")
+
+
+def _agent(state: State, ports: Ports) -> Program:
+    configuration = state.configuration / "agent" / "agent.yaml"
+    environment = {
+        "POD_LOG_ROOT": str(state.pods),
+        "AGENT_STATE_DIR": str(state.data / "agent"),
+        "AGENT_HEALTH_PORT": str(ports["agent-health"]),
+        "AGENT_METRICS_PORT": str(ports["agent-metrics"]),
+        "AGENT_OTLP_GRPC_PORT": str(ports["agent-otlp-grpc"]),
+        "AGENT_OTLP_HTTP_PORT": str(ports["agent-otlp-http"]),
+        "AGENT_LOG_LEVEL": "warn",
+        "CLUSTER_NAME": "dev",
+        "LOKI_OTLP_URL": f"{ports.url('loki')}/otlp",
+        "PROMETHEUS_OTLP_URL": f"{ports.url('prometheus')}/api/v1/otlp",
+    }
+    command = [str(tool("collector")), f"--config={configuration}", f"--feature-gates={AGENT_GATES}"]
+    return Program(
+        "log-agent", command, environment, health=ports.url("agent-health"), restart_on=_digest(configuration)
+    )
+
+
+def _service(name: str, state: State, ports: Ports, catalogue: Catalogue) -> Program:
+    """A simulated service, inside the stand-in for its container: its output becomes a log file as on a node."""
+    pod = f"{catalogue.namespace}_{name}-rehearsal_{uuid.uuid5(uuid.NAMESPACE_DNS, name)}"
+    log = state.pods / pod / name / "0.log"
+    arguments = [f"--port={ports[name]}"]
+    if name == "gateway":
+        module = "rehearsal.application.gateway"
+        arguments += [f"--backend={backend}={ports.url(backend)}" for backend in SERVICES if backend != "gateway"]
+    else:
+        module = "rehearsal.application.service"
+        arguments += [f"--name={name}"]
+    command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))
+    return Program(name, command, health=f"{ports.url(name)}/health")
+
+
+def _load(ports: Ports) -> Program:
+    command = _python("rehearsal.application.load", f"--gateway={ports.url('gateway')}", f"--port={ports['load']}")
+    return Program("load", command, health=f"{ports.url('load')}/counts")
+
+
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]

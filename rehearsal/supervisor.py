@@ -1,0 +1,199 @@
+"""Starts, watches and stops the rehearsal's processes, through supervisord.
+
+Nothing outlives it: every process asks the kernel to be killed with its parent, and the supervisor itself ends with
+the command that started it unless that command has declared the rehearsal ready.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from rehearsal.errors import RehearsalError
+from rehearsal.programs import Program
+from rehearsal.state import ROOT, State
+
+_START_SECONDS = 10
+_STOP_SECONDS = 30
+_SOCKET_PATH_LIMIT = 100
+"""The kernel allows 108 bytes for a socket's path, with what supervisord appends."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """What the supervisor knows of one process."""
+
+    name: str
+    running: bool
+    state: str
+    pid: int
+    since: float
+    """When it started, in seconds since the epoch."""
+
+
+class Supervisor:
+    """The supervisor of one state directory; it may or may not be running."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._file = state.root / "supervisord.conf"
+        self._socket = _socket(state)
+
+    @property
+    def running(self) -> bool:
+        """Whether the supervisor answers."""
+        try:
+            self._call("getState")
+        except (OSError, xmlrpc.client.Error):
+            return False
+        return True
+
+    def start(self, programs: Iterable[Program]) -> None:
+        """Start the supervisor with every program. Raises RehearsalError with its log if it does not come up."""
+        self._write(programs)
+        log = self._state.logs / "supervisord.log"
+        command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self._file)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        deadline = time.monotonic() + _START_SECONDS
+        while done.returncode == 0 and time.monotonic() < deadline:
+            if self.running:
+                return
+            time.sleep(0.05)
+        raise RehearsalError(f"the supervisor did not start: {done.stderr.strip() or log}")
+
+    def update(self, programs: Iterable[Program]) -> list[str]:
+        """Start what is new, stop what is gone, restart what changed; returns the names of these."""
+        self._write(programs)
+        added, changed, removed = self._call("reloadConfig")[0]
+        for name in (*changed, *removed):
+            self._call("stopProcessGroup", name)
+            self._call("removeProcessGroup", name)
+        for name in (*added, *changed):
+            self._call("addProcessGroup", name)
+        return [*added, *changed, *removed]
+
+    def processes(self) -> list[Process]:
+        """Every process and its state; empty if the supervisor is not running."""
+        if not self.running:
+            return []
+        return [
+            Process(info["name"], info["statename"] == "RUNNING", info["statename"], info["pid"], info["start"])
+            for info in self._call("getAllProcessInfo")
+        ]
+
+    def start_program(self, name: str) -> None:
+        """Start one process, if it is stopped."""
+        self._call("startProcess", name)
+
+    def stop_program(self, name: str) -> None:
+        """Stop one process, and keep it stopped."""
+        self._call("stopProcess", name)
+
+    def stop(self) -> None:
+        """Stop every process and the supervisor, and wait until they are gone."""
+        if not self.running:
+            return
+        pid = self._call("getPID")
+        self._call("shutdown")
+        deadline = time.monotonic() + _STOP_SECONDS
+        while _alive(pid):
+            if time.monotonic() > deadline:
+                raise RehearsalError(f"the supervisor (process {pid}) did not stop within {_STOP_SECONDS} s")
+            time.sleep(0.05)
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
+        with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
+
+    def _write(self, programs: Iterable[Program]) -> None:
+        parser = configparser.RawConfigParser()
+        socket = str(self._socket)
+        parser["unix_http_server"] = {"file": socket, "chmod": "0600"}
+        parser["rpcinterface:supervisor"] = {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        }
+        parser["supervisord"] = {
+            "logfile": str(self._state.logs / "supervisord.log"),
+            "pidfile": str(self._state.root / "supervisord.pid"),
+            "childlogdir": str(self._state.logs),
+            "directory": str(ROOT),
+            "identifier": str(self._state.root),
+        }
+        for priority, program in enumerate([_guard(self._state), *programs], 1):
+            parser[f"program:{program.name}"] = self._section(program, priority)
+        with self._file.open("w") as file:
+            parser.write(file)
+
+    def _section(self, program: Program, priority: int) -> dict[str, str]:
+        environment = program.environment | {"CONFIGURATION": program.restart_on, "PYTHONUNBUFFERED": "1"}
+        log = self._state.logs / f"{program.name}.log"
+        return {
+            "command": _quoted([*_dies_with_parent(), *program.command]),
+            "directory": str(self._state.root if program.name in _BINARIES else ROOT),
+            "environment": ",".join(f'{key}="{_escape(value)}"' for key, value in environment.items()),
+            "priority": str(priority),
+            "autorestart": "unexpected" if program.name == GUARD else "true",
+            "startsecs": "0" if program.name == GUARD else "1",
+            "startretries": "5",
+            "stopwaitsecs": "10",
+            "stopasgroup": "true",
+            "killasgroup": "true",
+            "stdout_logfile": str(log),
+            "redirect_stderr": "true",
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": "1",
+        }
+
+
+GUARD = "launch-guard"
+_BINARIES = frozenset({"prometheus", "alertmanager", "loki", "log-agent"})
+
+
+def _guard(state: State) -> Program:
+    """Ends the supervisor if the command that starts the rehearsal dies before it is ready."""
+    return Program(GUARD, [sys.executable, "-m", "rehearsal.guard", str(os.getpid()), str(state.ready)])
+
+
+def _dies_with_parent() -> list[str]:
+    """A prefix that has the kernel kill the process when the supervisor dies (Linux; elsewhere nothing)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
+def _quoted(command: list[str]) -> str:
+    """For supervisord, which splits like a shell and expands %(…)s."""
+    return _escape(" ".join(f'"{part}"' for part in command))
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _socket(state: State) -> Path:
+    path = state.root / "supervisor.sock"
+    if len(str(path)) < _SOCKET_PATH_LIMIT:
+        return path
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"order-processor-monitoring-{os.getuid()}-{digest}.sock"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{pid}/stat").exists() or " Z " not in Path(f"/proc/{pid}/stat").read_text()

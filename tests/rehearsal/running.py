@@ -1,0 +1,88 @@
+"""A rehearsal of a copy of the project, on ports of its own, driven as a person would drive it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from rehearsal.ports import Ports
+
+Notification = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Running:
+    """One rehearsal; `project` is the copy that it runs from, and that a test may edit."""
+
+    project: Path
+    ports: Ports
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command, such as `up`; the caller waits for it."""
+        environment = os.environ | {"PORT_OFFSET": str(self.ports.offset), "STATE": str(self.project / ".rehearsal")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "rehearsal", *arguments],
+            cwd=self.project,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, seconds: float = 240) -> tuple[int, str]:
+        """Run a command to its end; returns its exit code and output."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=seconds)
+        return process.returncode, output
+
+    def get(self, part: str, path: str, **parameters: str) -> Any:
+        """The JSON that a part answers with."""
+        return httpx.get(f"{self.ports.url(part)}{path}", params=parameters, timeout=10).raise_for_status().json()
+
+    def query(self, promql: str) -> list[dict[str, Any]]:
+        """Result of an instant query."""
+        result: list[dict[str, Any]] = self.get("prometheus", "/api/v1/query", query=promql)["data"]["result"]
+        return result
+
+    def notifications(self, **filters: str) -> list[Notification]:
+        """What people were told, oldest first; the heartbeat is not for people."""
+        found: list[Notification] = self.get("receivers", "/notifications", **filters)
+        return [item for item in found if item["receiver"] != "heartbeat"]
+
+    def processes(self) -> list[int]:
+        """Every process of this rehearsal that is alive."""
+        return processes_of(self.project)
+
+
+def processes_of(directory: Path) -> list[int]:
+    """Ids of all processes that name `directory` in their command line or run in it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+                where = str((entry / "cwd").readlink())
+            except OSError:
+                continue
+            if command and (str(directory) in command or where.startswith(str(directory))):
+                found.append(int(entry.name))
+    return found
+
+
+def eventually(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Ask until the condition holds, and return what it gave. Fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"after {seconds} s: {what}"
+        time.sleep(0.5)

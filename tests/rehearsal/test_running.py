@@ -1,0 +1,218 @@
+"""The running stack: what `make up` promises. The order matters: later tests break what earlier ones look at."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from rehearsal.ports import Ports
+from rehearsal.programs import Program
+from rehearsal.state import State
+from rehearsal.supervisor import Supervisor
+from tests.rehearsal.running import Running, eventually
+from tests.tree import copy_tree
+
+RESIDENT_MEBIBYTES = 1536
+"""All of it fits beside an editor and a browser."""
+
+
+def test_everything_works_when_up_returns(rehearsal: Running) -> None:
+    code, output = rehearsal.run("status")
+    assert code == 0, output
+    assert output.count("healthy") == 14
+    for part in ("prometheus", "alertmanager", "loki", "receivers"):
+        assert rehearsal.ports.url(part) in output
+    resident = re.search(r"(\d+) MiB resident", output)
+    assert resident
+    assert int(resident[1]) <= RESIDENT_MEBIBYTES
+
+
+def test_every_target_is_up_with_the_labels_that_alerts_need(rehearsal: Running) -> None:
+    targets = rehearsal.get("prometheus", "/api/v1/targets", state="active")["data"]["activeTargets"]
+    assert [item["scrapeUrl"] for item in targets if item["health"] != "up"] == []
+    services = {item["labels"]["service"] for item in targets if item["labels"]["job"] == "service-probes"}
+    assert len(services) == 6
+    order = next(item["labels"] for item in targets if item["labels"]["job"] == "order-service")
+    assert order["service"] == order["container"] == "order-service"
+    assert "endpoint" not in order  # it would displace the application's own label
+
+
+def test_every_rule_evaluates(rehearsal: Running) -> None:
+    groups = rehearsal.get("prometheus", "/api/v1/rules")["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] == "err"] == []
+    assert {"ServiceDown", "HighErrorRate", "LatencyDegraded", "Watchdog"} <= {rule["name"] for rule in rules}
+
+
+def test_traffic_reaches_the_recorded_series(rehearsal: Running) -> None:
+    def measured() -> bool:
+        rates = rehearsal.query("service:http_requests:rate5m > 0")
+        return {"gateway", "order-service", "user-service"} <= {item["metric"]["service"] for item in rates}
+
+    eventually(measured, 90, "service:http_requests:rate5m is above 0 for every service that gets requests")
+    errors = {
+        item["metric"]["service"]: item["value"][1] for item in rehearsal.query("service:http_errors:ratio_rate5m")
+    }
+    assert errors["order-service"] == "0"  # not absent, while all is well
+
+
+def test_logs_are_found_by_service_and_request(rehearsal: Running) -> None:
+    def lines(query: str) -> list[str]:
+        now = time.time_ns()
+        answer = rehearsal.get(
+            "loki", "/loki/api/v1/query_range", query=query, start=str(now - 600 * 10**9), end=str(now), limit="100"
+        )
+        return [line for stream in answer["data"]["result"] for _, line in stream["values"]]
+
+    found = eventually(lambda: lines('{service_name="order-service"} |= "request_end"'), 60, "lines of order-service")
+    request = re.search(r'"request_id":"(req-\d+)"', "\n".join(found))
+    assert request
+    assert eventually(lambda: lines(f'{{service_name="order-service"}} | request_id="{request[1]}"'), 30, request[1])
+
+
+def test_logs_become_counters(rehearsal: Running) -> None:
+    eventually(
+        lambda: rehearsal.query('log_records_total{service_name="order-service",action="request_end"} > 0'),
+        90,
+        "log_records_total counts the lines of order-service",
+    )
+
+
+def test_a_healthy_system_tells_nobody_anything(rehearsal: Running) -> None:
+    assert rehearsal.notifications() == []
+    firing = [item["metric"]["alertname"] for item in rehearsal.query('ALERTS{alertstate="firing"}')]
+    assert firing == ["Watchdog"]
+
+
+def test_up_again_changes_and_restarts_nothing(rehearsal: Running) -> None:
+    before = started(rehearsal)
+    code, output = rehearsal.run("up")
+    assert code == 0, output
+    assert "53 same" in output or re.search(r"resources: \d+ same\b(?!,)", output), output
+    assert "reloaded" not in output
+    assert started(rehearsal) == before
+
+
+def test_an_edited_rule_is_one_update_and_one_reload(rehearsal: Running) -> None:
+    before = started(rehearsal)
+    edited = rehearsal.project / "alerts" / "services.yaml"
+    text = edited.read_text()
+    assert "ratio_rate5m > 0.01" in text
+    edited.write_text(text.replace("ratio_rate5m > 0.01", "ratio_rate5m > 0.02", 1))
+    try:
+        code, output = rehearsal.run("up")
+        assert code == 0, output
+        assert re.search(r"resources: \d+ same, 1 update\b", output), output
+        assert "reloaded prometheus" in output
+        assert "reloaded alertmanager" not in output
+        rules = str(rehearsal.get("prometheus", "/api/v1/rules"))
+        assert "ratio_rate5m > 0.02" in rules
+        assert started(rehearsal) == before
+    finally:
+        edited.write_text(text)
+        assert rehearsal.run("up")[0] == 0
+
+
+def started(rehearsal: Running) -> dict[str, int]:
+    """Process id of every process, by name."""
+    processes = Supervisor(State(rehearsal.project / ".rehearsal")).processes()
+    return {item.name: item.pid for item in processes if item.name != "launch-guard"}
+
+
+def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(rehearsal: Running) -> None:
+    """Bound: 2 min 10 s from the fault to PagerDuty and Slack. Then silence, until both are told that it is over."""
+    since = time.time()
+    assert rehearsal.run("fault", "down", "order-service")[0] == 0
+    eventually(lambda: len(rehearsal.notifications()) >= 2, 140, "PagerDuty and Slack are told")
+    told = rehearsal.notifications()
+    assert sorted(item["receiver"] for item in told) == ["pagerduty", "slack"]
+    for item in told:
+        assert (item["alertnames"], item["services"], item["status"]) == (["ServiceDown"], ["order-service"], "firing")
+        assert datetime.fromisoformat(item["received"]).timestamp() - since <= 130
+    code, output = rehearsal.run("status")
+    assert code == 1
+    assert "ServiceDown critical order-service" in output
+
+    assert rehearsal.run("heal")[0] == 0
+    # ServiceDown keeps firing for 6 min after recovery, to mute what reads windows of 5 min; and one group interval.
+    eventually(lambda: len(rehearsal.notifications()) >= 4, 9 * 60, "PagerDuty and Slack are told that it is over")
+    resolved = [item for item in rehearsal.notifications() if item["status"] == "resolved"]
+    assert sorted(item["receiver"] for item in resolved) == ["pagerduty", "slack"]
+    assert {tuple(item["services"]) for item in resolved} == {("order-service",)}
+    assert len(rehearsal.notifications()) == 4, "nothing else was told to anybody"
+    assert [item["status"] for item in rehearsal.get("receivers", "/incidents")] == ["resolved"]
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed_or_stopped(rehearsal: Running) -> None:
+    supervisor = int((rehearsal.project / ".rehearsal" / "supervisord.pid").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: not rehearsal.processes(), 10, f"still alive: {rehearsal.processes()}")
+    assert rehearsal.run("up")[0] == 0  # what was stored is no obstacle
+    assert rehearsal.run("down")[0] == 0
+    assert rehearsal.processes() == []
+    assert rehearsal.run("status")[0] == 1
+
+
+class TestStarting:
+    """Starts that do not succeed, in a directory and on ports of their own."""
+
+    @pytest.fixture
+    def fresh(self, tmp_path: Path) -> Running:
+        return Running(copy_tree(tmp_path), Ports(22000))
+
+    def test_a_port_in_use_is_named_with_its_remedy(self, fresh: Running) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", fresh.ports["loki"]))
+            taken.listen()
+            code, output = fresh.run("up")
+        assert code == 1
+        assert f"ports in use on this machine: {fresh.ports['loki']} (loki)" in output
+        assert "PORT_OFFSET=" in output
+        assert "Traceback" not in output
+        assert fresh.processes() == []
+
+    @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+    def test_an_interrupted_start_leaves_nothing_running(self, fresh: Running, sent: signal.Signals) -> None:
+        up = fresh.start("up")
+        try:
+            eventually((fresh.project / ".rehearsal" / "supervisord.pid").exists, 90, "the supervisor starts")
+            up.send_signal(sent)
+            up.communicate(timeout=60)
+        finally:
+            up.kill()
+        assert up.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130)
+        eventually(lambda: not fresh.processes(), 30, f"still alive: {fresh.processes()}")
+
+    def test_a_process_that_cannot_work_fails_the_start_and_names_its_log(self, fresh: Running) -> None:
+        module = fresh.project / "rehearsal" / "exporters" / "blackbox.py"
+        module.write_text('raise SystemExit("broken on purpose")\n')
+        health = fresh.project / "rehearsal" / "health.py"
+        health.write_text(health.read_text().replace("PROCESSES_SECONDS = 60", "PROCESSES_SECONDS = 25"))
+        code, output = fresh.run("up")
+        assert code == 1
+        assert "blackbox does not answer" in output
+        assert "log/blackbox.log" in output
+        assert fresh.processes() == []
+
+
+def test_offsets_that_leave_the_range_of_ports_are_refused(tmp_path: Path) -> None:
+    code, output = Running(copy_tree(tmp_path), Ports(60000)).run("status")
+    assert code == 1
+    assert "PORT_OFFSET=60000: expected a whole number from 0 to" in output
+
+
+def test_programs_are_started_with_what_they_read(tmp_path: Path) -> None:
+    """A changed digest is a changed section, which is what makes the supervisor restart a process."""
+    supervisor = Supervisor(State(tmp_path))
+    texts = []
+    for digest in ("one", "two"):
+        supervisor._write([Program("loki", ["loki"], restart_on=digest)])
+        texts.append((tmp_path / "supervisord.conf").read_text())
+    assert texts[0] != texts[1]

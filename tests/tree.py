@@ -1,0 +1,19 @@
+"""A copy of the working tree, for tests that edit the project or run it from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def copy_tree(destination: Path) -> Path:
+    """Copy the files that git knows or would take; returns the copy."""
+    listing = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).is_file():  # not what is deleted but not committed yet
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, destination / name)
+    return destination
