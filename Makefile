@@ -1,0 +1,96 @@
+# The one front door: what people, CI and the README call. No logic here; each target runs one module.
+PYTHON ?= python3
+STACK ?= dev
+OUT ?= rendered/$(STACK)
+BASE ?= main
+KIND ?= down
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+SOURCES := *.py components dashboards docs rehearsal verify tests
+
+.DEFAULT_GOAL := help
+.PHONY: help up status down fault heal test test-unit test-rehearsal lint format render diff verify preview deploy \
+	schema settings-table charts-check lock tools clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- the rehearsal: the dev stack on this machine ---------------------------------------------------------------
+up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port)
+	@$(PY) -m rehearsal up
+
+status: $(READY) ## Show processes, firing alerts and addresses
+	@$(PY) -m rehearsal status
+
+down: $(READY) ## Stop everything
+	@$(PY) -m rehearsal down
+
+fault: $(READY) ## Break a service: KIND=down|errors|latency SERVICE=order-service
+	@$(PY) -m rehearsal fault $(KIND) "$(SERVICE)"
+
+heal: $(READY) ## Undo every fault
+	@$(PY) -m rehearsal heal
+
+# --- checks -----------------------------------------------------------------------------------------------------
+test: $(READY) tools ## Everything: unit, contract, engine, rehearsal
+	@$(PY) -m pytest tests
+
+test-unit: $(READY) ## Unit tests alone, in seconds
+	@$(PY) -m pytest tests/unit
+
+test-rehearsal: $(READY) tools ## The tests of the running stack alone
+	@$(PY) -m pytest tests/rehearsal
+
+lint: $(READY) ## ruff, mypy, promtool, amtool, actionlint
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy $(SOURCES)
+	@$(PY) -m tests.contract.lint
+
+format: $(READY) ## Format the Python files
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+# --- reviewing and deploying ------------------------------------------------------------------------------------
+render: $(READY) ## Write what a stack would deploy: STACK=dev|prod OUT=directory
+	@$(PY) -m rehearsal.render render --stack $(STACK) --out "$(OUT)"
+
+diff: $(READY) ## What the working tree changes in a stack: STACK=dev|prod BASE=git-ref
+	@$(PY) -m rehearsal.render diff --stack $(STACK) --base "$(BASE)"
+
+preview: $(READY) ## pulumi preview of a stack with the vendor's CLI
+	@$(PY) -m verify.context $(STACK) >/dev/null
+	@pulumi preview --diff --stack $(STACK)
+
+deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it
+	@$(PY) -m verify.context $(STACK) >/dev/null
+	@pulumi up --stack $(STACK)
+	@$(MAKE) --no-print-directory verify
+
+verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none
+	@context="$(or $(CONTEXT),$$($(PY) -m verify.context $(STACK)))" && $(PY) -m verify --stack $(STACK) --context "$$context"
+
+schema: $(READY) ## Write the settings' JSON Schema for editors
+	@$(PY) -m docs.generate
+
+charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable
+	@$(PY) -m tests.contract.chart_keys check
+
+# --- set-up -----------------------------------------------------------------------------------------------------
+tools: $(READY) ## Build the pinned tools into the cache, once
+	@$(PY) -m rehearsal.toolchain
+
+lock: $(READY) ## Lock the requirements anew, with hashes and without an index
+	@sh requirements/lock.sh
+
+clean: down ## Stop everything and remove what was stored
+	@rm -rf .rehearsal rendered
+
+$(READY): requirements/dev.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12")'
+	@echo "Preparing $(VENV) from the locked requirements"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(PY) -m uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,55 @@
+"""`make lint`'s last part: the tools that read rules, routes, the agent's configuration and workflows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from catalogue import load
+from components.logs import AGENT_GATES, agent_configuration
+from components.routing import alertmanager_configuration
+from rehearsal.toolchain import tool
+from settings import KEY, Settings, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commands(scratch: Path) -> Iterator[list[str | Path]]:
+    """One command for each tool and file."""
+    rules = [path for path in sorted((ROOT / "alerts").glob("*.yaml")) if not path.name.endswith(".test.yaml")]
+    yield [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *rules]
+    for stack in ("dev", "prod"):
+        settings = _settings(stack)
+        catalogue = load(ROOT / "services.yaml").without(settings.absent_services)
+        routes = scratch / f"alertmanager-{stack}.yaml"
+        routes.write_text(yaml.safe_dump(alertmanager_configuration(settings, catalogue)))
+        yield [tool("amtool"), "check-config", routes]
+        agent = scratch / f"agent-{stack}.yaml"
+        agent.write_text(yaml.safe_dump(agent_configuration(settings)))
+        yield [tool("collector"), "validate", f"--config={agent}", f"--feature-gates={AGENT_GATES}"]
+    yield [tool("actionlint"), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+
+
+def _settings(stack: str) -> Settings:
+    return parse(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"][KEY])
+
+
+def main() -> int:
+    """Run every command, show what fails, and return the exit code."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for command in commands(Path(scratch)):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                failed += 1
+                print(f"{Path(command[0]).name}: {done.stdout}{done.stderr}", file=sys.stderr)  # noqa: T201
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
