@@ -142,13 +142,13 @@ def _print_alerts() -> None:
 def _print_addresses() -> None:
     of = ports.from_environment()
     for what, name in (
-        ("Prometheus", "prometheus"),
+        ("Prometheus (API; built without its page)", "prometheus"),
         ("Alertmanager", "alertmanager"),
         ("Loki", "loki"),
         ("Notifications received", "receivers"),
         ("Gateway of the simulated application", "gateway"),
     ):
-        CONSOLE.print(f"  {what:38} {of.url(name)}", markup=False)
+        CONSOLE.print(f"  {what:42} {of.url(name)}", markup=False)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,24 @@ import socket
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+import yaml
 
+from components.addresses import ALERTMANAGER, PROMETHEUS
+from rehearsal.deployed import Deployed
 from rehearsal.ports import Ports
 from rehearsal.programs import Program
 from rehearsal.state import State
 from rehearsal.supervisor import Supervisor
 from tests.rehearsal.running import Running, eventually
 from tests.tree import copy_tree
+from verify.checks import CHECKS, Check
+from verify.cluster import ClusterError, behind_service
+from verify.configuration import differences
+from verify.expectations import expectations
+from verify.finding import Finding
 
 RESIDENT_MEBIBYTES = 1536
 """All of it fits beside an editor and a browser."""
@@ -83,6 +92,52 @@ def test_logs_become_counters(rehearsal: Running) -> None:
         90,
         "log_records_total counts the lines of order-service",
     )
+
+
+class RehearsalCluster:
+    """A stand-in for the API server, for `verify`: its service proxy leads to the rehearsal's processes."""
+
+    PARTS: ClassVar = {PROMETHEUS: "prometheus", ALERTMANAGER: "alertmanager"}
+
+    def __init__(self, rehearsal: Running) -> None:
+        self._rehearsal = rehearsal
+        self._deployed = Deployed(rehearsal.project / ".rehearsal" / "cluster")
+
+    def get(self, path: str) -> Any:
+        if path.endswith("/prometheusrules"):
+            return {"items": self._deployed.objects("PrometheusRule")}
+        for address, part in self.PARTS.items():
+            prefix = behind_service("monitoring", address, "")
+            if path.startswith(prefix):
+                return self._rehearsal.get(part, f"/{path.removeprefix(prefix)}")
+        raise ClusterError(f"GET {path}: the rehearsal has no such thing")
+
+
+def test_verify_finds_what_runs_in_order(rehearsal: Running) -> None:
+    def findings(check: Check) -> list[Finding]:
+        return check.run(RehearsalCluster(rehearsal), expectations("dev", root=rehearsal.project))
+
+    def in_order() -> bool:
+        return not any(findings(check) for check in CHECKS if check.name in ("services", "rules", "heartbeat"))
+
+    eventually(in_order, 60, "services, rules and heartbeat hold")
+    (rule,) = (rehearsal.project / ".rehearsal" / "cluster").rglob("order-processor-services.yaml")
+    text = rule.read_text()
+    rule.write_text(text.replace("ServiceTargetDown", "NobodyLoadedThis"))
+    try:
+        (rules,) = (check for check in CHECKS if check.name == "rules")
+        assert any("is not loaded" in finding.what for finding in findings(rules))
+    finally:
+        rule.write_text(text)
+
+
+def test_alertmanager_runs_what_was_deployed_but_for_addresses_and_credential_files(rehearsal: Running) -> None:
+    secret = Deployed(rehearsal.project / ".rehearsal" / "cluster").secret("alertmanager-configuration")
+    running = rehearsal.get("alertmanager", "/api/v2/status")["config"]["original"]
+    found = list(differences(yaml.safe_load(secret["alertmanager.yaml"]), yaml.safe_load(running)))
+    assert found  # so that the comparison is one
+    local = r"(_file|smtp_smarthost|pagerduty_configs\[0\]\.url|templates\[0\])\b"
+    assert [line for line in found if not re.search(local, line.split(":")[0])] == []
 
 
 def test_a_healthy_system_tells_nobody_anything(rehearsal: Running) -> None:

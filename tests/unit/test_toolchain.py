@@ -1,0 +1,69 @@
+"""Building the tools: what is built again, and what a person is told when a build fails."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rehearsal import toolchain
+from rehearsal.toolchain import TOOLS, ToolchainError
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and a Go that does nothing but fail."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    failing = tmp_path / "go"
+    failing.write_text('#!/bin/sh\necho "cannot find module" >&2\nexit 1\n')
+    failing.chmod(0o755)
+    monkeypatch.setattr(toolchain, "go", lambda: str(failing))
+    return tmp_path
+
+
+def test_a_failed_build_names_the_tool_and_keeps_its_log(cache: Path) -> None:
+    with pytest.raises(ToolchainError) as error:
+        toolchain.build(["actionlint"])
+    message = str(error.value)
+    assert message.startswith("actionlint 1.7.12 could not be built; the log is ")
+    assert "cannot find module" in message
+    assert "Remedy:" in message
+    (log,) = cache.rglob("actionlint.log")
+    assert str(log) in message
+    assert "cannot find module" in log.read_text()
+    assert not [path for path in cache.rglob("actionlint") if path.is_file()]  # a half-built tool is never used
+
+
+def test_the_command_fails_without_a_traceback(cache: Path) -> None:
+    done = CliRunner().invoke(toolchain.main, ["actionlint"])
+    assert done.exit_code == 1
+    assert "Error: actionlint 1.7.12 could not be built" in done.output
+    assert cache.exists()
+
+
+def test_a_changed_pin_is_another_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(toolchain.MODULES / "actionlint", tmp_path / "actionlint")
+    monkeypatch.setattr(toolchain, "MODULES", tmp_path)
+    before = toolchain._path(TOOLS["actionlint"])
+    with (tmp_path / "actionlint" / "go.sum").open("a") as file:
+        file.write("example.com/other v1.0.0 h1:AAAA=\n")
+    assert toolchain._path(TOOLS["actionlint"]) != before
+
+
+def test_every_tool_is_pinned_by_a_module_of_its_own() -> None:
+    for item in TOOLS.values():
+        assert (item.directory / "go.mod").exists()
+        assert (item.directory / "go.sum").exists()
+        if item.package != ".":
+            assert f"{item.package}\n" in (item.directory / "go.mod").read_text()
+
+
+@pytest.mark.parametrize(("said", "version"), [("go1.26.5", (1, 26, 5)), ("go1.27", (1, 27, 0)), ("nonsense", (0,))])
+def test_a_go_that_is_too_old_is_told_from_one_that_is_not(said: str, version: tuple[int, ...], tmp_path: Path) -> None:
+    fake = tmp_path / "go"
+    fake.write_text(f"#!/bin/sh\necho {said}\n")
+    fake.chmod(0o755)
+    assert toolchain._go_version(str(fake)) == version
+    assert (version >= toolchain.GO_NEEDED) is (said != "nonsense")
