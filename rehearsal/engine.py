@@ -19,16 +19,13 @@ import fcntl
 import functools
 import importlib.metadata
 import os
-import re
 import runpy
 import secrets
 import shlex
 import sys
 import time
 import traceback
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypedDict, Unpack
 
@@ -36,51 +33,28 @@ import click
 import pulumi
 import yaml
 from pulumi import automation
-from pulumi.automation.events import EngineEvent, StepEventMetadata
 
+from rehearsal.changes import PROGRAM_FAILED, Changes, Events, OnEvent
 from rehearsal.command import Command, OnOutput
 from rehearsal.errors import RehearsalError
-from rehearsal.toolchain import tool
+from rehearsal.toolchain import ToolchainError, tool
 
-OnEvent = Callable[[EngineEvent], None]
 Secrets = Mapping[str, str]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STAND_INS = ("aws", "kubernetes")
 _PATIENCE = 2.0  # seconds
-_COLOUR = re.compile(r"<\{%.*?%\}>")
-_NOISE = ("an unhandled error occurred", "preview failed", "update failed")  # said after the error itself
 
 
 class EngineError(RehearsalError):
     """The engine could not do what was asked; the message has its diagnostics."""
 
 
-@dataclass
-class Changes:
-    """What an operation did, or a preview would do."""
-
-    urns: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """The resources by operation: `create`, `update`, `replace`, `delete`, `same`."""
-    paths: dict[str, list[str]] = field(default_factory=dict)
-    """The changed properties of each updated or replaced resource."""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many resources each operation touched."""
-        return {operation: len(urns) for operation, urns in sorted(self.urns.items())}
-
-    @property
-    def changed(self) -> list[str]:
-        """Every resource that is not the same as before."""
-        return sorted({urn for operation, urns in self.urns.items() if operation != "same" for urn in urns})
-
-
 class Following(TypedDict, total=False):
     """How to follow an operation."""
 
     on_output: OnOutput
-    """Takes each line of progress."""
+    """Takes each line of progress and of diagnostics."""
     on_event: OnEvent
     """Takes each of the engine's events."""
     diff: bool
@@ -121,31 +95,31 @@ class Engine:
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """The stack's outputs, secret ones as `[secret]`."""
-        outputs = self._stack(stack, {}).workspace.stack_outputs(stack)
+        with _explained("outputs", stack):
+            outputs = self._stack(stack, {}).workspace.stack_outputs(stack)
         return {name: "[secret]" if output.secret else output.value for name, output in sorted(outputs.items())}
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """The resources in the stack's state. Secrets are marked, and readable: show them to nobody."""
-        deployment = self._stack(stack, {}).export_stack().deployment or {}
+        with _explained("export", stack):
+            deployment = self._stack(stack, {}).export_stack().deployment or {}
         resources: list[dict[str, Any]] = deployment.get("resources", [])
         return resources
 
     def _run(self, stack: str, operation: str, secrets: Secrets, options: dict[str, Any]) -> Changes:
-        events = _Events(options.pop("on_event", None))
+        events = Events(options.pop("on_event", None))
+        options = {"color": "never", "on_error": options.get("on_output"), **options}
         # The language host, too, runs the program in the project's directory.
-        with self._exclusive(), contextlib.chdir(self._project):
-            try:
-                selected = self._stack(stack, secrets)
-                self._recover(selected)
-                getattr(selected, operation)(on_event=events.take, **{"color": "never", **options})
-            except automation.CommandError as error:
-                raise EngineError(f"{operation} of stack {stack} failed:\n{events.problems() or error}") from error
+        with self._exclusive(), contextlib.chdir(self._project), _explained(operation, stack, events):
+            selected = self._stack(stack, secrets)
+            self._recover(selected)
+            getattr(selected, operation)(on_event=events.take, **options)
         return events.changes
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
         """Keep other runs away until this process, and any engine that it started and left behind, has ended."""
-        self._prepare()
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._state / "lock").open("w") as lock:
             if not _locked(lock):
                 raise EngineError(f"{self._state} is in use by another run; wait for it to end")
@@ -181,7 +155,8 @@ class Engine:
             try:
                 runpy.run_path(str(self._project / "__main__.py"), run_name="__main__")
             except Exception as error:
-                raise error if isinstance(error, pulumi.RunError) else pulumi.RunError(self._trace(error)) from None
+                pulumi.log.error(str(error) if isinstance(error, pulumi.RunError) else self._trace(error))
+                raise pulumi.RunError(PROGRAM_FAILED) from None  # the Automation API tells this one twice
 
         return program
 
@@ -264,32 +239,14 @@ class _Stack(automation.Stack):
         return automation.UpdateSummary("", datetime.datetime.now(datetime.UTC), "", {}, {}, "")
 
 
-class _Events:
-    """Gathers from the engine's events what became of each resource, and what went wrong."""
-
-    def __init__(self, follower: OnEvent | None) -> None:
-        self.changes = Changes()
-        self._follower = follower
-        self._errors: list[str] = []
-
-    def take(self, event: EngineEvent) -> None:
-        """Note one event, and pass it on."""
-        if event.res_outputs_event:
-            self._note(event.res_outputs_event.metadata)
-        if event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self._errors.append(event.diagnostic_event.message)
-        if self._follower:
-            self._follower(event)
-
-    def problems(self) -> str:
-        """The errors, one after the other, without the engine's marks for colour."""
-        messages = (_COLOUR.sub("", message).strip() for message in self._errors)
-        return "\n".join(dict.fromkeys(message for message in messages if not message.startswith(_NOISE)))
-
-    def _note(self, step: StepEventMetadata) -> None:
-        self.changes.urns[step.op.value].add(step.urn)
-        if step.detailed_diff:
-            self.changes.paths[step.urn] = sorted(step.detailed_diff)
+@contextlib.contextmanager
+def _explained(operation: str, stack: str, events: Events | None = None) -> Iterator[None]:
+    """Raise EngineError, with the diagnostics if there are any, for a command that fails."""
+    try:
+        yield
+    except automation.CommandError as error:
+        problems = events.problems() if events else ""
+        raise EngineError(f"{operation} of stack {stack} failed:\n{problems or error}") from error
 
 
 def _locked(file: IO[str]) -> bool:
@@ -304,6 +261,9 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write the text unless the file says it already, for a run at the same time may be reading."""
+    if path.exists() and path.read_text() == text:
+        return
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
         file.write(text)
 
@@ -320,10 +280,10 @@ def main(
     operation: str, stack: str, project: Path, state: Path, secrets: IO[str] | None, diff: bool, exclude_protected: bool
 ) -> None:
     """Run one operation of the real engine with stand-in providers."""
-    engine = Engine(project, state, tool("pulumi"))
     following = Following(on_output=click.echo, diff=diff, color="always" if sys.stdout.isatty() else "never")
     values = yaml.safe_load(secrets) if secrets else {}
     try:
+        engine = Engine(project, state, tool("pulumi"))
         match operation:
             case "outputs":
                 click.echo(yaml.safe_dump(engine.outputs(stack)))
@@ -331,7 +291,9 @@ def main(
                 engine.destroy(stack, exclude_protected, **following)
             case _:
                 (engine.up if operation == "up" else engine.preview)(stack, values, **following)
-    except RehearsalError as error:
+    except EngineError as error:
+        raise click.ClickException(str(error).splitlines()[0].rstrip(":")) from None  # the rest is in the output
+    except (RehearsalError, ToolchainError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -1,0 +1,1 @@
+"""The program under the real engine, with stand-in providers."""

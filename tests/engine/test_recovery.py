@@ -1,0 +1,104 @@
+"""Runs that fail, are killed or interrupted: the next one finishes what they began."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.engine.conftest import Sandbox
+
+UP, PREVIEW = {"operation": "up"}, {"operation": "preview"}
+
+
+def test_the_next_up_takes_over_from_an_engine_that_was_killed(small: Sandbox) -> None:
+    run, engine = half_way(small)
+    (second,) = small.run(PREVIEW)
+    assert "in use by another run" in second.error
+    os.kill(engine, signal.SIGKILL)
+    run.communicate(timeout=30)
+    assert pending(small)
+    (small.cluster / "refuse").unlink()
+    recovered, after = small.run(UP, PREVIEW)
+    assert not recovered.error
+    assert after.changed == []
+    assert not pending(small)
+    assert not engine_locks(small)
+
+
+def test_an_interrupted_run_ends_in_order(small: Sandbox) -> None:
+    run, engine = half_way(small)
+    run.send_signal(signal.SIGINT)
+
+    def ended() -> bool:
+        let_pass(small.cluster / "refuse")  # what the engine has begun, it finishes
+        return run.poll() is not None
+
+    wait_until(ended)
+    assert run.returncode != 0
+    assert len(list((small.cluster / "Thing").glob("*/*.yaml"))) < 41  # it began nothing new
+    assert not is_running(engine)
+    assert not engine_locks(small)
+    assert not pending(small)
+
+
+def test_a_program_that_fails_is_shown_by_its_own_lines(small: Sandbox) -> None:
+    (small.project / "__main__.py").write_text("raise LookupError('no such thing')\n")
+    (failed,) = small.run(PREVIEW)
+    assert "line 1, in <module>" in failed.error
+    assert "LookupError: no such thing" in failed.error
+    assert "runpy" not in failed.error
+
+
+def half_way(sandbox: Sandbox) -> tuple[subprocess.Popen[str], int]:
+    """A run that has created some objects and waits with the next ones, and its engine's process id.
+
+    The stand-ins read the list of refused objects before each one: from a pipe, they wait until somebody writes.
+    """
+    sandbox.cluster.mkdir(parents=True)
+    gate = sandbox.cluster / "refuse"
+    os.mkfifo(gate)
+    run = sandbox.start(UP)
+    wait_until(lambda: let_pass(gate))
+    wait_until(lambda: (sandbox.cluster / "Thing").exists())
+    (lock,) = engine_locks(sandbox)
+    return run, json.loads(lock.read_text())["pid"]
+
+
+def let_pass(gate: Path) -> bool:
+    """Let the objects pass that wait at the gate; false if none does."""
+    try:
+        os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+def engine_locks(sandbox: Sandbox) -> list[Path]:
+    return list((sandbox.state / "engine" / "backend" / ".pulumi" / "locks").glob("**/*.json"))
+
+
+def pending(sandbox: Sandbox) -> list[object]:
+    """The operations that the engine's state says were begun and not finished."""
+    (state,) = (sandbox.state / "engine" / "backend" / ".pulumi" / "stacks").glob("*/dev.json")
+    operations: list[object] = json.loads(state.read_text())["checkpoint"]["latest"].get("pending_operations", [])
+    return operations
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process lives; one that only waits for its parent to notice its end does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,129 @@
+"""Renderings and their differences: what a reviewer without a cluster sees, and what nobody may see."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from rehearsal import render
+from rehearsal.errors import RehearsalError
+from rehearsal.provider.values import MARK, SECRET
+from rehearsal.render import MASK, differences, masked, write
+from tests.engine.conftest import Sandbox
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=120)
+    return process.returncode, output, errors
+
+
+def files(out: Path) -> dict[str, str]:
+    return {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
+
+
+def test_rendering_twice_gives_the_same_bytes_and_every_object(sandbox: Sandbox) -> None:
+    outs = [sandbox.root / name for name in ("one", "two")]
+    runs = [sandbox.python("rehearsal.render", "render", "--stack", "prod", "--out", str(out)) for out in outs]
+    for run in runs:
+        code, _, errors = finished(run)
+        assert code == 0, errors
+    one, two = map(files, outs)
+    assert one == two
+    assert "placeholder" not in "".join(one.values())
+    credentials = yaml.safe_load(one["Secret/monitoring/alertmanager-credentials.yaml"])
+    assert set(credentials["stringData"].values()) == {MASK}
+    assert len(credentials["stringData"]) == 4
+    configuration = yaml.safe_load(one["Secret/monitoring/alertmanager-configuration.yaml"])
+    assert "receivers:" in configuration["stringData"]["alertmanager.yaml"]
+    stack = one["Release/monitoring/kube-prometheus-stack.values.yaml"]
+    assert "# version: 88.5.3\n" in stack
+    assert yaml.safe_load(stack)["prometheus"]["prometheusSpec"]["retention"] == "15d"
+    roles = [yaml.safe_load(text) for name, text in one.items() if name.startswith("aws.iam.RolePolicy/")]
+    assert all(role["policy"]["Statement"] for role in roles)
+    assert yaml.safe_load(one["outputs.yaml"])["namespace"] == "monitoring"
+    kinds = {name.split("/")[0] for name in one}
+    assert kinds >= {"ConfigMap", "Namespace", "Probe", "PrometheusRule", "ServiceMonitor", "StorageClass"}
+
+
+def test_secrets_are_masked_alike_and_their_keys_stay() -> None:
+    spec = {
+        "plain": "kept",
+        "password": secret("hunter2"),
+        "files": secret({"a.yaml": "route: here", "b.yaml": "password: hunter2", "user": "me"}),
+    }
+    assert masked(spec, {"password": "hunter2"}) == {
+        "plain": "kept",
+        "password": MASK,
+        "files": {"a.yaml": "route: here", "b.yaml": MASK, "user": MASK},
+    }
+
+
+def secret(value: object) -> dict[str, str]:
+    """A secret as the engine exports it."""
+    return {MARK: SECRET, "plaintext": json.dumps(value)}
+
+
+def test_a_secret_in_the_clear_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inputs = {"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "thing"}, "spec": "https://hunter2@host"}
+
+    class Engine:
+        def __init__(self, *_: object) -> None:
+            self.up = lambda *_: None
+            self.resources = lambda _: [{"type": "kubernetes:x/v1:Thing", "custom": True, "inputs": inputs}]
+
+    monkeypatch.setattr(render, "Engine", Engine)
+    monkeypatch.setattr(render, "placeholders", lambda *_: {"password": "hunter2"})
+    with pytest.raises(RehearsalError, match=r"thing\.yaml: the program shows the secret password in the clear"):
+        render.rendered("dev", tmp_path)
+
+
+def test_a_diff_names_what_was_added_removed_and_changed(small: Sandbox) -> None:
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "base"]):
+        git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+        subprocess.run([*git, *arguments], cwd=small.project, check=True, capture_output=True)
+    small.edit("Pulumi.dev.yaml", "things: 40", "things: 41")
+    small.edit("__main__.py", 'thing("hidden", {"url": url})', 'thing("thing", {"url": url})')
+    small.edit("__main__.py", '{"number": number}', '{"number": number or 42}')
+    code, output, errors = finished(small.python("rehearsal.render", "diff", "--stack", "dev", "--base", "HEAD"))
+    assert code == 1, errors
+    lines = output.splitlines()
+    assert [line for line in lines if line.startswith(("added", "changed", "removed"))] == [
+        "removed: Thing/default/hidden.yaml",
+        "changed: Thing/default/thing-0.yaml",
+        "added: Thing/default/thing-40.yaml",
+        "added: Thing/default/thing.yaml",
+    ]
+    assert "-  number: 0" in lines
+    assert "+  number: 42" in lines
+    assert f"+  url: '{MASK}'" in lines
+    assert "\x1b" not in output
+
+
+def test_a_diff_without_differences_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "compare", lambda *_: [])
+    result = CliRunner().invoke(render.main, ["diff", "--stack", "dev", "--base", "HEAD"])
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_a_diff_with_nonsense_is_trouble(small: Sandbox) -> None:
+    code, output, errors = finished(small.python("rehearsal.render", "diff", "--stack", "dev", "--base", "nonsense"))
+    assert (code, output) == (2, "")
+    assert "nonsense: " in errors
+
+
+def test_a_rendering_replaces_only_a_rendering(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write({"a/b.yaml": "1\n"}, out)
+    write({"c.yaml": "2\n"}, out)
+    assert files(out) == {".rendered": "", "c.yaml": "2\n"}
+    with pytest.raises(RehearsalError, match="name another directory"):
+        write({}, tmp_path)
+
+
+def test_differences_of_equal_renderings_are_none() -> None:
+    assert list(differences({"a.yaml": "1\n"}, {"a.yaml": "1\n"})) == []
