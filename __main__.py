@@ -44,12 +44,12 @@ def main() -> None:
     providers: list[pulumi.ProviderResource] = [cluster]
     if settings.aws:
         providers.append(pulumi_aws.Provider("aws", region=settings.aws.region))
-    opts = pulumi.ResourceOptions(providers=providers)
-
     foundation = Foundation(
-        "foundation", FoundationArgs(settings=settings, application_namespace=catalogue.namespace), opts
+        "foundation",
+        FoundationArgs(settings=settings, application_namespace=catalogue.namespace),
+        pulumi.ResourceOptions(providers=providers),
     )
-    namespace = foundation.namespace
+    namespace, opts = foundation.namespace, foundation.below(providers)
     alerting = Alerting(
         "alerting",
         AlertingArgs(

@@ -15,10 +15,25 @@ from typing import Annotated, Any, Literal
 import pulumi
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from validation import Duration, InvalidInputError, Name, Quantity, Section, Size, collect, problems, seconds, without
+from validation import (
+    Cpu,
+    Duration,
+    InvalidInputError,
+    Name,
+    Section,
+    Size,
+    collect,
+    mebibytes,
+    millicores,
+    problems,
+    seconds,
+    without,
+)
 
 PROJECT = "order-processor-monitoring"
 KEY = f"{PROJECT}:stack"
+SHORTEST_INTERVAL_SECONDS = 10
+"""The time that a scrape may take; Prometheus refuses a shorter interval."""
 LONGEST_INTERVAL_SECONDS = 75
 """A quarter of the shortest window of a rule: fewer than four samples in it and rates become guesses."""
 
@@ -49,10 +64,10 @@ class Scrape(Section):
     @model_validator(mode="after")
     def _within_windows(self) -> Scrape:
         for name, interval in (("infrastructure", self.infrastructure), ("applications", self.applications)):
-            if seconds(interval) > LONGEST_INTERVAL_SECONDS:
+            if not SHORTEST_INTERVAL_SECONDS <= seconds(interval) <= LONGEST_INTERVAL_SECONDS:
                 raise ValueError(
-                    f'{name}: "{interval}" is too long: the rules read windows of 5 m, which must hold four scrapes; '
-                    f"at most {LONGEST_INTERVAL_SECONDS}s"
+                    f'{name}: "{interval}" must be {SHORTEST_INTERVAL_SECONDS}s to {LONGEST_INTERVAL_SECONDS}s: '
+                    "a scrape may take 10 s, and the rules' windows of 5 m must hold four"
                 )
         return self
 
@@ -91,19 +106,32 @@ class Storage(Section):
     """Size of each volume."""
 
 
-class Workload(Section):
+class Resources(Section):
+    """What a container asks for and may not exceed."""
+
+    cpu: Cpu
+    """CPU requested."""
+    memory: Size
+    """Memory requested."""
+    cpu_limit: Cpu
+    """CPU it is throttled at."""
+    memory_limit: Size
+    """Memory it is killed at."""
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Resources:
+        if millicores(self.cpu) > millicores(self.cpu_limit):
+            raise ValueError(f'cpu: "{self.cpu}" is more than cpuLimit "{self.cpu_limit}"')
+        if mebibytes(self.memory) > mebibytes(self.memory_limit):
+            raise ValueError(f'memory: "{self.memory}" is more than memoryLimit "{self.memory_limit}"')
+        return self
+
+
+class Workload(Resources):
     """Replicas of one component, and what each may use."""
 
     replicas: int = Field(default=1, ge=1, le=5)
     """Number of replicas."""
-    cpu: Quantity
-    """CPU requested."""
-    memory: Quantity
-    """Memory requested."""
-    cpu_limit: Quantity
-    """CPU it is throttled at."""
-    memory_limit: Quantity
-    """Memory it is killed at."""
 
 
 def _workload(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> Workload:
@@ -121,8 +149,8 @@ class Workloads(Section):
     """Grafana; one replica, its database is a file."""
     loki: Workload = _workload("100m", "256Mi", "1", "1Gi")
     """Loki; more than one replica needs a bucket."""
-    log_agent: Workload = _workload("100m", "128Mi", "1", "512Mi")
-    """Log agent, one on each node whatever `replicas` says."""
+    log_agent: Resources = Resources(cpu="100m", memory="128Mi", cpu_limit="1", memory_limit="512Mi")
+    """Log agent, one on each node."""
     tempo: Workload = _workload("50m", "256Mi", "500m", "1Gi")
     """Tempo; one replica, traces are on its volume."""
 
@@ -265,9 +293,9 @@ class Aws(Section):
     cluster_name: str
     """Name of the EKS cluster."""
     tables: tuple[str, ...] = Field(min_length=1)
-    """DynamoDB tables to watch."""
+    """DynamoDB tables to watch, by name."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """Tags (name: regular expression) that a watched resource must carry; CloudWatch lists tagged resources only."""
+    """Tags (name: regular expression) by which the load balancer and Redis are found; they must carry at least one."""
     billing: bool = True
     """Read estimated charges (us-east-1; billing alerts must be enabled in the account)."""
     interval: Duration = "5m"
@@ -384,7 +412,9 @@ def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
     document = config.get_object("stack")
     secrets = {key: config.get_secret(key) for key in (*CHANNEL_SECRETS.values(), "grafanaAdminPassword")}
     present = {key for key, value in secrets.items() if value is not None}
-    settings, notifications = collect(lambda: parse(document), lambda: usable_channels(document, present))
+    settings, notifications = collect(
+        lambda: parse(document), lambda: usable_channels(document, present, pulumi.get_stack())
+    )
     settings = settings.model_copy(update={"notifications": notifications})
     return settings, Secrets(**{_snake(key): value for key, value in secrets.items()})
 
@@ -393,31 +423,32 @@ def parse(document: Any) -> Settings:
     """Validate the structured key's content. Raises InvalidInputError with every problem."""
     if document is None:
         raise InvalidInputError([f"{KEY}: missing; copy it from Pulumi.dev.yaml into your Pulumi.<stack>.yaml"])
-    found: dict[str, None] = {}
+    found: list[str] = []
+    reported: set[tuple[int | str, ...]] = set()
     while True:
         try:
             settings = Settings.model_validate(document)
         except ValidationError as error:
-            new = [problem for problem in problems(error, Settings, KEY) if problem not in found]
+            new = problems(error, Settings, KEY, besides=reported)
             if not new:
-                raise InvalidInputError(list(found)) from error
-            found |= dict.fromkeys(new)
+                raise InvalidInputError(found) from error
+            found += new
+            reported |= {detail["loc"] for detail in error.errors()}
             # pydantic checks how settings fit together only where each is right in itself: look again without these.
             document = without(document, error)
         else:
             if found:
-                raise InvalidInputError(list(found))
+                raise InvalidInputError(found)
             return settings
 
 
-def required_secrets(settings: Settings) -> list[str]:
-    """The secret keys without which this stack refuses to start."""
-    if settings.notifications.unset_channels == "leave-out":
-        return []
-    return list(CHANNEL_SECRETS.values())
+def secret_keys(settings: Settings) -> list[str]:
+    """The secret keys that this stack can use: those of the channels that it declares, and Grafana's."""
+    declared = [key for channel, key in CHANNEL_SECRETS.items() if getattr(settings.notifications, channel) is not None]
+    return [*declared, "grafanaAdminPassword"]
 
 
-def usable_channels(document: Any, secrets_set: set[str]) -> Notifications:
+def usable_channels(document: Any, secrets_set: set[str], stack: str) -> Notifications:
     """The notification settings with only the channels whose secret is set.
 
     Reads the document itself, so that missing secrets are reported together with what `parse` finds.
@@ -434,7 +465,7 @@ def usable_channels(document: Any, secrets_set: set[str]) -> Notifications:
             wrong.append(f"{KEY} notifications.{channel}: missing; the routes need it. Declare the channel")
         elif key not in secrets_set:
             unusable.append(channel)
-            wrong.append(f"{PROJECT}:{key}: missing; set it with: pulumi config set --secret {key}")
+            wrong.append(f"{PROJECT}:{key}: missing; set it with: pulumi config set --stack {stack} --secret {key}")
     if wrong and notifications.unset_channels == "refuse":
         allowed = 'or set notifications.unsetChannels to "leave-out" to run without them'
         raise InvalidInputError([*wrong, f"{KEY} notifications.unsetChannels: 'refuse' needs every channel; {allowed}"])

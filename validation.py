@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
@@ -39,6 +39,16 @@ class InvalidInputError(ValueError):
         self.problems = problems
 
 
+def millicores(cpu: str) -> int:
+    """Thousandths of a core of an amount of CPU such as `250m` or `1.5`."""
+    return int(cpu[:-1]) if cpu.endswith("m") else round(float(cpu) * 1000)
+
+
+def mebibytes(size: str) -> int:
+    """MiB of a size such as `512Mi` or `20Gi`."""
+    return int(size[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024**2}[size[-2:]]
+
+
 def seconds(duration: str) -> int:
     """Length in seconds of a duration such as `15s`, `30m`, `15d`."""
     return int(duration[:-1]) * _SECONDS[duration[-1]]
@@ -58,7 +68,7 @@ def _matching(pattern: str, expected: str) -> tuple[BeforeValidator, WithJsonSch
 
 
 Duration = Annotated[str, *_matching("[1-9][0-9]{0,5}[smhdw]", "a duration in s, m, h, d or w such as 30s or 15d")]
-Quantity = Annotated[str, *_matching("[1-9][0-9]*(m|Mi|Gi)?", "a Kubernetes quantity such as 250m, 2 or 512Mi")]
+Cpu = Annotated[str, *_matching("[1-9][0-9]*m|[0-9]+(\\.[0-9]{1,3})?", "an amount of CPU such as 250m, 1.5 or 2")]
 Size = Annotated[str, *_matching("[1-9][0-9]*(Mi|Gi|Ti)", "a size in Mi, Gi or Ti such as 20Gi")]
 Name = Annotated[
     str,
@@ -66,9 +76,17 @@ Name = Annotated[
 ]
 
 
-def problems(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
-    """One readable line per pydantic error: the key's path in `where`, its value, what is allowed."""
-    return [_problem(detail, model, where) for detail in error.errors(include_url=False)]
+Loc = tuple[int | str, ...]
+
+
+def problems(error: ValidationError, model: type[BaseModel], where: str, besides: Collection[Loc] = ()) -> list[str]:
+    """One readable line per pydantic error: the key's path in `where`, its value, what is allowed.
+
+    Errors at a path of `besides`, which was reported already, are left out.
+    """
+    return [
+        _problem(detail, model, where) for detail in error.errors(include_url=False) if detail["loc"] not in besides
+    ]
 
 
 def without(document: Any, error: ValidationError) -> Any:

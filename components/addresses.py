@@ -18,6 +18,12 @@ GRAFANA_ACCESS = f"kubectl --namespace {NAMESPACE} port-forward service/kube-pro
 """How to reach Grafana from outside the cluster."""
 
 
+def prometheus_replica(index: int) -> str:
+    """Address of one Prometheus of several."""
+    pod = f"prometheus-kube-prometheus-stack-prometheus-{index}"
+    return f"http://{pod}.prometheus-operated.{NAMESPACE}.svc:9090"
+
+
 def loki(settings: Settings) -> str:
     """Loki's address: the process itself, or the gateway in front of the distributed parts."""
     host = "loki-gateway" if settings.logs.mode == "distributed" else "loki"

@@ -18,27 +18,27 @@ BILLING_REGION = "us-east-1"
 PERIOD_SECONDS = 300
 LENGTH_SECONDS = 600
 DOLLARS_PER_METRIC = 0.01 / 1000
-"""Price of one metric requested by GetMetricData (AWS price list, 2026); it is not in the free tier."""
+"""Price of one metric requested by GetMetricData or GetMetricStatistics (AWS price list, 2026)."""
 SECONDS_PER_MONTH = 2_592_000
-DYNAMODB_OPERATIONS = 5
-"""GetItem, PutItem, UpdateItem, Query and Scan: an upper bound for what one table reports."""
+DYNAMODB_OPERATIONS = ("GetItem", "PutItem", "UpdateItem", "Query", "Scan")
+"""What the services do to a table."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One namespace of CloudWatch: what is asked, and of how many resources."""
+    """One namespace of CloudWatch: what is asked, and of which resources."""
 
     namespace: str
     dimensions: tuple[str, ...]
     statistics: dict[str, tuple[str, ...]]
     """Statistics asked for, by metric."""
-    resources: int
-    """Upper bound on combinations of the dimensions' values, for the price."""
+    resources: tuple[tuple[str, ...], ...] = ()
+    """The dimensions' values of each resource; none: those that carry the stack's tags, found by the exporter."""
 
     @property
     def queries(self) -> int:
-        """Metrics requested in one round."""
-        return self.resources * sum(len(statistics) for statistics in self.statistics.values())
+        """Metrics requested in one round; a job that finds its resources is priced as if it found one."""
+        return max(1, len(self.resources)) * sum(len(statistics) for statistics in self.statistics.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,6 @@ class CloudWatch(pulumi.ComponentResource):
 
 def jobs(aws: Aws) -> list[Job]:
     """Every metric that is asked for, with its price's factors."""
-    tables = len(aws.tables)
     total = ("Sum",)
     return [
         Job(
@@ -87,13 +86,13 @@ def jobs(aws: Aws) -> list[Job]:
                 "ReadThrottleEvents": total,
                 "WriteThrottleEvents": total,
             },
-            tables,
+            tuple((table,) for table in aws.tables),
         ),
         Job(
             "AWS/DynamoDB",
             ("TableName", "Operation"),
             {"SuccessfulRequestLatency": ("Average",), "ThrottledRequests": total, "SystemErrors": total},
-            tables * DYNAMODB_OPERATIONS,
+            tuple((table, operation) for table in aws.tables for operation in DYNAMODB_OPERATIONS),
         ),
         Job(
             "AWS/EKS",
@@ -104,9 +103,9 @@ def jobs(aws: Aws) -> list[Job]:
                 "scheduler_pending_pods_UNSCHEDULABLE": total,
                 "apiserver_storage_size_bytes": ("Maximum",),
             },
-            1,
+            ((aws.cluster_name,),),
         ),
-        Job("AWS/NetworkELB", ("LoadBalancer",), {"ActiveFlowCount": ("Average",), "ProcessedBytes": total}, 1),
+        Job("AWS/NetworkELB", ("LoadBalancer",), {"ActiveFlowCount": ("Average",), "ProcessedBytes": total}),
         Job(
             "AWS/ElastiCache",
             ("CacheClusterId",),
@@ -116,40 +115,59 @@ def jobs(aws: Aws) -> list[Job]:
                 "CurrConnections": ("Average",),
                 "Evictions": total,
             },
-            1,
         ),
     ]
 
 
 def exporter_configuration(aws: Aws) -> dict[str, Any]:
-    """The exporter's configuration. A job's type must be the namespace itself: its aliases are refused."""
-    configuration: dict[str, Any] = {
+    """The exporter's configuration: named resources are asked for as such, the others found by their tags.
+
+    A job's type must be the namespace itself: its aliases are refused.
+    """
+    named = [static for job in jobs(aws) for static in _static(job, aws)]
+    found = [_discovery(job, aws) for job in jobs(aws) if not job.resources]
+    bill = [_bill()] if aws.billing else []
+    bill_by_service = [_bill_by_service()] if aws.billing else []
+    return {
         "apiVersion": "v1alpha1",
         "sts-region": aws.region,
-        "discovery": {"jobs": [_discovery(job, aws) for job in jobs(aws)]},
+        "discovery": {"jobs": [*found, *bill_by_service]},
+        "static": [*named, *bill],
     }
-    if aws.billing:
-        configuration["static"] = [_bill()]
-        configuration["discovery"]["jobs"].append(_bill_by_service())
-    return configuration
+
+
+def _static(job: Job, aws: Aws) -> list[dict[str, Any]]:
+    """One entry for each named resource. It needs no tag, and neither finds nor pays for anybody else's."""
+    return [
+        {
+            "name": "-".join(values),
+            "namespace": job.namespace,
+            "regions": [aws.region],
+            "dimensions": [{"name": name, "value": value} for name, value in zip(job.dimensions, values, strict=True)],
+            "metrics": [metric | {"period": PERIOD_SECONDS, "length": LENGTH_SECONDS} for metric in _metrics(job)],
+        }
+        for values in job.resources
+    ]
 
 
 def _discovery(job: Job, aws: Aws) -> dict[str, Any]:
-    discovery: dict[str, Any] = {
+    return {
         "type": job.namespace,
         "regions": [aws.region],
         "dimensionNameRequirements": list(job.dimensions),
         "period": PERIOD_SECONDS,
         "length": LENGTH_SECONDS,
-        "metrics": [
-            # A missing sum is zero; a missing average stays missing.
-            {"name": metric, "statistics": list(statistics), "nilToZero": statistics == ("Sum",)}
-            for metric, statistics in job.statistics.items()
-        ],
+        "searchTags": [{"key": key, "value": value} for key, value in aws.tags.items()],
+        "metrics": _metrics(job),
     }
-    if aws.tags:
-        discovery["searchTags"] = [{"key": key, "value": value} for key, value in aws.tags.items()]
-    return discovery
+
+
+def _metrics(job: Job) -> list[dict[str, Any]]:
+    return [
+        # A missing sum is zero; a missing average stays missing.
+        {"name": metric, "statistics": list(statistics), "nilToZero": statistics == ("Sum",)}
+        for metric, statistics in job.statistics.items()
+    ]
 
 
 def _bill() -> dict[str, Any]:
@@ -179,7 +197,10 @@ BILLED_SERVICES = 12
 
 
 def monthly_cost(aws: Aws) -> float:
-    """Dollars a month for asking CloudWatch, an upper bound: metrics requested, times rounds, times the price."""
+    """Dollars a month for asking CloudWatch: metrics requested, times rounds, times the price.
+
+    An estimate: a load balancer, a cache and a bill of twelve services are assumed, and no free tier.
+    """
     queries = sum(job.queries for job in jobs(aws)) + (BILLED_SERVICES if aws.billing else 0)
     rounds = SECONDS_PER_MONTH / seconds(aws.interval)
     return round(queries * rounds * DOLLARS_PER_METRIC, 2)

@@ -31,25 +31,43 @@ class Foundation(pulumi.ComponentResource):
     """The namespace and what it guarantees."""
 
     namespace: pulumi.Output[str]
-    """Its name, for workloads: whatever uses it waits for the whole foundation."""
+    """Its name."""
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Foundation", name, {}, opts)
         self._settings = args.settings
-        namespace = Namespace(NAMESPACE, metadata=namespace_metadata(), opts=self._keeps_data())
-        self._name = namespace.metadata.name
-        parts = [*self._bounds(args.application_namespace), *self._storage(), self._definitions()]
-        # A component's depends_on does not reach its children; an output that hangs on everything does.
-        self.namespace = pulumi.Output.all(self._name, *(part.urn for part in parts)).apply(lambda found: str(found[0]))
+        storage_objects = self._storage()
+        # Destroyed before the volumes, and with it the claims that would hold them back.
+        namespace = Namespace(
+            NAMESPACE,
+            metadata=namespace_metadata(),
+            opts=self._keeps_data(pulumi.ResourceOptions(depends_on=storage_objects)),
+        )
+        self.namespace = namespace.metadata.name
+        self._first = [*self._bounds(args.application_namespace), *self._directories(), self._definitions()]
         self.register_outputs({"namespace": self.namespace})
 
-    def _keeps_data(self) -> pulumi.ResourceOptions:
+    def below(self, providers: list[pulumi.ProviderResource]) -> pulumi.ResourceOptions:
+        """Options for a component whose every resource waits for this foundation.
+
+        A component's own `depends_on` does not reach its children. An output that hangs on the foundation would: but
+        then replacing a volume would replace every release.
+        """
+
+        def wait(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+            after = pulumi.ResourceOptions(depends_on=self._first)
+            return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, after))
+
+        return pulumi.ResourceOptions(providers=providers, transformations=[wait])
+
+    def _keeps_data(self, opts: pulumi.ResourceOptions | None = None) -> pulumi.ResourceOptions:
         """For what holds data: protected, and left in the cluster, where the stack says so."""
         protect = self._settings.storage.protect
-        return pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect)
+        keeps = pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect)
+        return pulumi.ResourceOptions.merge(keeps, opts)
 
-    def _child(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=list(after))
+    def _child(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self)
 
     def _bounds(self, application_namespace: str) -> list[pulumi.Resource]:
         quota = ResourceQuota("bounds", metadata=self._named("bounds"), spec=quota_spec(), opts=self._child())
@@ -61,7 +79,7 @@ class Foundation(pulumi.ComponentResource):
         return [quota, limits, *policies]
 
     def _named(self, name: str) -> dict[str, Any]:
-        return {"name": name, "namespace": self._name}
+        return {"name": name, "namespace": self.namespace}
 
     def _storage(self) -> list[pulumi.Resource]:
         kind = self._settings.storage.kind
@@ -82,18 +100,18 @@ class Foundation(pulumi.ComponentResource):
             )
             for part in storage.parts(self._settings)
         ]
-        directories = Job(
-            "volume-directories",
-            metadata=self._named("volume-directories"),
-            spec=directories_job(self._settings),
-            opts=self._child(),
-        )
-        keeps_data = pulumi.ResourceOptions.merge(self._keeps_data(), self._child(directories))
         volumes = [
-            PersistentVolume(name, metadata={"name": f"{NAMESPACE}-{name}"}, spec=spec, opts=keeps_data)
+            PersistentVolume(name, metadata={"name": f"{NAMESPACE}-{name}"}, spec=spec, opts=self._keeps_data())
             for name, spec in storage.local_volumes(self._settings).items()
         ]
         return [*classes, *volumes]
+
+    def _directories(self) -> list[pulumi.Resource]:
+        """The job that makes the local volumes' directories, where there are any."""
+        if self._settings.storage.kind != "local":
+            return []
+        metadata, spec = self._named("volume-directories"), directories_job(self._settings)
+        return [Job("volume-directories", metadata=metadata, spec=spec, opts=self._child())]
 
     def _ebs_class(self) -> StorageClass:
         name = self._settings.storage.class_name
@@ -102,7 +120,7 @@ class Foundation(pulumi.ComponentResource):
             metadata={"name": name},
             provisioner=storage.EBS_PROVISIONER,
             parameters={"type": "gp3", "encrypted": "true", "csi.storage.k8s.io/fstype": "ext4"},
-            reclaim_policy="Retain" if self._settings.storage.protect else "Delete",
+            reclaim_policy="Retain",  # a claim deleted by mistake must not take the data with it
             volume_binding_mode="WaitForFirstConsumer",
             allow_volume_expansion=True,
             opts=self._keeps_data(),
@@ -113,7 +131,7 @@ class Foundation(pulumi.ComponentResource):
         return charts.install(
             charts.PROMETHEUS_OPERATOR_CRDS,
             "prometheus-operator-crds",
-            namespace=self._name,
+            namespace=self.namespace,
             values={},
             source=self._settings.charts,
             opts=self._keeps_data(),
@@ -133,8 +151,8 @@ def namespace_metadata() -> dict[str, Any]:
 
 
 def quota_spec() -> dict[str, Any]:
-    """Counts that a runaway controller would exceed and the stack never does; nothing is exposed by accident."""
-    return {"hard": {"pods": "100", "persistentvolumeclaims": "30", "services.loadbalancers": "0"}}
+    """Claims that a runaway controller would exceed and the stack never does; nothing is exposed by accident."""
+    return {"hard": {"persistentvolumeclaims": "30", "services.loadbalancers": "0", "services.nodeports": "0"}}
 
 
 def limits_spec() -> dict[str, Any]:
@@ -151,7 +169,12 @@ def limits_spec() -> dict[str, Any]:
 
 
 def network_policies(application_namespace: str) -> dict[str, dict[str, Any]]:
-    """Ingress that the namespace accepts: its own pods, traces from the application, the API server's webhooks."""
+    """What the namespace accepts: its own pods, traces from the application, webhook calls, and whoever looks.
+
+    The API server is outside the pod network, so its webhook calls and its service proxy, which `make verify` and
+    people go through, can only be admitted by port. What an ingress controller needs is the same.
+    """
+    views = ["prometheus", "alertmanager", "grafana", "loki"]
     policies: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "same-namespace": ({}, {"from": [{"podSelector": {}}]}),
         "traces-from-application": (
@@ -163,7 +186,10 @@ def network_policies(application_namespace: str) -> dict[str, dict[str, Any]]:
                 "ports": [{"port": 4317, "protocol": "TCP"}, {"port": 4318, "protocol": "TCP"}],
             },
         ),
-        # The API server is outside the pod network, so its webhook calls can only be allowed by port.
+        "views": (
+            {"matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": views}]},
+            {"ports": [{"port": port, "protocol": "TCP"} for port in (9090, 9093, 3000, 3100, 8080)]},
+        ),
         "operator-webhook": (
             {"matchLabels": {"app": "kube-prometheus-stack-operator"}},
             {"ports": [{"port": 10250, "protocol": "TCP"}]},

@@ -157,6 +157,8 @@ def _persistence(settings: Settings) -> dict[str, Any]:
         "size": storage.size(settings, "grafana"),
         # Looking the name up would make the claim immutable and a rollback impossible.
         "lookupVolumeName": False,
+        # Rolling a first install back would delete the claim, and no other may bind its volume then.
+        "annotations": {"helm.sh/resource-policy": "keep"},
     }
 
 

@@ -11,7 +11,7 @@ import yaml
 from pulumi_aws import s3
 
 from components import charts, sizing, storage
-from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki
+from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from settings import Settings
 from validation import seconds
@@ -156,7 +156,15 @@ DISTRIBUTED_REPLICAS = {
 
 def _distributed(settings: Settings) -> dict[str, Any]:
     resources = sizing.of(settings.workloads.loki)
-    parts = {part: {"replicas": count, "resources": resources} for part, count in DISTRIBUTED_REPLICAS.items()}
+    parts: dict[str, Any] = {
+        part: {"replicas": count, "resources": resources} for part, count in DISTRIBUTED_REPLICAS.items()
+    }
+    # What must outlive a pod: lines that are not on the bucket yet, deletion marks, the downloaded index.
+    volume = _persistence(settings)
+    claims = {key: value for key, value in volume.items() if key != "enabled"}
+    for part in ("ingester", "compactor"):
+        parts[part]["persistence"] = {"enabled": volume["enabled"], "claims": [{"name": "data", **claims}]}
+    parts["indexGateway"]["persistence"] = volume
     return {
         **parts,
         "singleBinary": {"replicas": 0},
@@ -171,7 +179,8 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
     """
     on_bucket = settings.logs.bucket is not None
     store = "s3" if on_bucket else "filesystem"
-    replication = 3 if settings.logs.mode == "distributed" else min(settings.workloads.loki.replicas, 3)
+    # Of two copies both must be written: only from three on can one replica be away.
+    replication = 3 if settings.logs.mode == "distributed" or settings.workloads.loki.replicas >= 3 else 1
     hours = f"{seconds(settings.retention.logs) // 3600}h"
     configuration: dict[str, Any] = {
         "auth_enabled": False,
@@ -229,8 +238,10 @@ def _object_store(settings: Settings) -> dict[str, Any]:
 
 
 def agent_configuration(settings: Settings) -> dict[str, Any]:
-    """The agent's configuration: the file beside this module, and a way for traces where the stack keeps them."""
+    """The agent's configuration: the file beside this module, fitted to the stack's Prometheus replicas and traces."""
     configuration: dict[str, Any] = yaml.safe_load(AGENT_CONFIGURATION.read_text())
+    if settings.workloads.prometheus.replicas > 1:
+        _count_on_every_replica(configuration, settings.workloads.prometheus.replicas)
     if settings.tracing:
         configuration["exporters"]["otlp_grpc/tempo"] = {"endpoint": TEMPO_OTLP, "tls": {"insecure": True}}
         configuration["service"]["pipelines"]["traces"] = {
@@ -239,6 +250,15 @@ def agent_configuration(settings: Settings) -> dict[str, Any]:
             "exporters": ["otlp_grpc/tempo"],
         }
     return configuration
+
+
+def _count_on_every_replica(configuration: dict[str, Any], replicas: int) -> None:
+    """Send the counters to each Prometheus: behind their Service, each agent's would be in one of them only."""
+    exporter = configuration["exporters"].pop("otlp_http/prometheus")
+    addresses = {f"otlp_http/prometheus-{index}": prometheus_replica(index) for index in range(replicas)}
+    for name, address in addresses.items():
+        configuration["exporters"][name] = exporter | {"endpoint": f"{address}/api/v1/otlp"}
+    configuration["service"]["pipelines"]["metrics"]["exporters"] = list(addresses)
 
 
 def agent_values(settings: Settings, application_namespace: str) -> dict[str, Any]:

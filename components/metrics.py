@@ -12,6 +12,7 @@ from catalogue import Catalogue
 from components import charts, monitors, sizing, storage
 from components.grafana import grafana_values
 from settings import Settings
+from validation import mebibytes
 
 RELEASE = "kube-prometheus-stack"
 
@@ -141,8 +142,7 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
 
 def size_limit(volume: str) -> str:
     """Nine tenths of a volume such as `20Gi`, in MiB: room for the write-ahead log and compaction."""
-    mebibytes = int(volume[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024**2}[volume[-2:]]
-    return f"{mebibytes * 9 // 10}MiB"
+    return f"{mebibytes(volume) * 9 // 10}MiB"
 
 
 def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:

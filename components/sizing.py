@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from settings import Workload
+from settings import Resources
 
 
 def sized(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def sized(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> dict[str,
     }
 
 
-def of(workload: Workload) -> dict[str, Any]:
+def of(workload: Resources) -> dict[str, Any]:
     """Requests and limits that the stack's settings give a workload."""
     return sized(workload.cpu, workload.memory, workload.cpu_limit, workload.memory_limit)
 

@@ -75,12 +75,13 @@ def local_volumes(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def _local_volume(settings: Settings, part: str, index: int) -> dict[str, Any]:
     storage = settings.storage
+    # Not DirectoryOrCreate: on a node without the directory the pod must fail and say so, not find nothing and start.
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
         "capacity": {"storage": size(settings, part)},
         "storageClassName": storage_class(settings, part),
         "persistentVolumeReclaimPolicy": "Retain",
-        "hostPath": {"path": f"{storage.node_path}/{part}-{index}", "type": "DirectoryOrCreate"},
+        "hostPath": {"path": f"{storage.node_path}/{part}-{index}", "type": "Directory"},
     }
     if storage.node:
         spec["nodeAffinity"] = {

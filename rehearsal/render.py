@@ -63,7 +63,7 @@ def placeholders(stack: str, project: Path) -> dict[str, str]:
     import settings
 
     config = yaml.safe_load((project / f"Pulumi.{stack}.yaml").read_text())["config"]
-    required = settings.required_secrets(settings.parse(config.get(settings.KEY)))
+    required = settings.secret_keys(settings.parse(config.get(settings.KEY)))
     return {key: f"placeholder-for-{key}" for key in required}
 
 

@@ -110,7 +110,8 @@ def configuration(stack: str, overrides: Mapping[str, Any] | None, secrets: Mapp
     """The stack's configuration as Pulumi passes it to a program: text by full key."""
     document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     document[KEY] = merged(document[KEY], overrides or {})
-    plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document.items()}
+    readable = {key: value for key, value in document.items() if not (isinstance(value, dict) and "secure" in value)}
+    plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in readable.items()}
     return plain | {f"{PROJECT}:{key}": value for key, value in secrets.items()}
 
 

@@ -26,6 +26,7 @@ DOCUMENTED = {
     "kube-prometheus-stack": {
         "alertmanager.alertmanagerSpec.configSecret": "commented out, because the chart fills it unless told otherwise",
         'grafana."grafana.ini" *': "Grafana's own configuration; the chart passes every section on",
+        "grafana.persistence.annotations *": "commented out; the chart puts it on the claim",
         "grafana.persistence.storageClassName": "commented out; without it the cluster's default class is used",
     },
     "loki": {

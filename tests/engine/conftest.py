@@ -15,8 +15,7 @@ import pytest
 
 from rehearsal.toolchain import tool
 from tests.program import SECRETS
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tree import copy_tree
 
 CANARIES = {key: f"canary-{key}" for key in SECRETS}
 """A secret for every key, that can be found wherever it leaks."""
@@ -36,7 +35,7 @@ HOSTILE = {
 SMALL_SETTINGS = """
 KEY = "small:stack"
 def parse(document): return document
-def required_secrets(settings): return ["slackWebhookUrl"]
+def secret_keys(settings): return ["slackWebhookUrl"]
 """
 SMALL_PROGRAM = """
 import pulumi
@@ -136,14 +135,8 @@ def engine_is_built() -> None:
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the working tree that git knows or would take."""
-    copy = tmp_path_factory.mktemp("original") / "project"
-    listing = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines():
-        if (ROOT / name).is_file():  # not what is deleted but not committed yet
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
-    return copy
+    """A copy of the working tree."""
+    return copy_tree(tmp_path_factory.mktemp("original") / "project")
 
 
 @pytest.fixture

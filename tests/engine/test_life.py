@@ -32,9 +32,10 @@ STEPS: dict[str, dict[str, Any]] = {
     "up again": {"operation": "up"},
     "edited rule": {"operation": "up", "edit": [edit("alerts/services.yaml", r"for: \w+$", "for: 7m")]},
     "metrics retention": {"operation": "up", "edit": [edit(DEV, r"metrics: \w+", "metrics: 10d")]},
+    "moved volumes": {"operation": "preview", "edit": [edit(DEV, r"kind: local", "kind: local\n      node: worker-1")]},
     "logs retention": {
         "operation": "up",
-        "edit": [edit(DEV, r"logs: \w+", "logs: 3d"), edit(DEV, r"kind: local", "kind: local\n      protect: true")],
+        "edit": [edit(DEV, r"logs: \w+", "logs: 3d"), edit(DEV, r"node: worker-1", "protect: true")],
     },
     "destroy of the unprotected": {"operation": "destroy", "arguments": {"exclude_protected": True}},
     "refused object": {
@@ -92,6 +93,11 @@ def test_a_retention_updates_exactly_the_release_that_it_belongs_to(life: Life) 
     assert life["metrics retention"].changed == ["Release::kube-prometheus-stack"]
     assert list(life["metrics retention"].paths.values()) == [["values.prometheus.prometheusSpec.retention"]]
     assert life["logs retention"].changed == ["Release::loki"]
+
+
+def test_moving_volumes_reinstalls_nothing_that_writes_to_them(life: Life) -> None:
+    kinds = {name.split("::")[0] for name in life["moved volumes"].changed}
+    assert kinds == {"PersistentVolume", "Job"}
 
 
 def test_what_holds_data_survives_a_destroy(life: Life) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -64,6 +65,10 @@ def test_every_error_is_reported_at_once_with_key_value_and_remedy() -> None:
     assert all(problem.startswith(KEY) for problem in found)
 
 
+def test_what_is_wrong_is_not_missing_as_well() -> None:
+    assert len(problems(document("dev", platform="gke", cluster="A"))) == 2
+
+
 def test_logs_are_kept_for_whole_days() -> None:
     assert any("Loki deletes by the day" in problem for problem in problems(document("dev", retention={"logs": "36h"})))
 
@@ -80,7 +85,11 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
         ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs logs.bucket"),
         ({"workloads": {"grafana": {"replicas": 2}}}, "workloads.grafana.replicas must be 1"),
         ({"logs": {"bucket": "some-bucket"}}, "logs.bucket needs the aws section"),
-        ({"scrape": {"applications": "2m"}}, "at most 75s"),
+        ({"scrape": {"applications": "2m"}}, 'applications: "2m" must be 10s to 75s'),
+        ({"scrape": {"infrastructure": "5s"}}, 'infrastructure: "5s" must be 10s to 75s'),
+        ({"workloads": {"loki": {"memory": "4Gi"}}}, 'memory: "4Gi" is more than memoryLimit "1Gi"'),
+        ({"workloads": {"loki": {"cpu": "1.5"}}}, 'cpu: "1.5" is more than cpuLimit "1"'),
+        ({"workloads": {"loki": {"memory": "250m"}}}, "expected a size in Mi, Gi or Ti"),
         ({"charts": {"source": "oci", "location": "https://x"}}, 'must start with oci:// for "oci"'),
         ({"charts": {"location": "https://x"}}, "has no use"),
         ({"businessHours": {"start": "18:00"}}, 'start "18:00" must be before end "17:00"'),
@@ -97,29 +106,30 @@ def test_a_workload_keeps_the_defaults_that_a_stack_does_not_change() -> None:
 
 def test_prod_refuses_to_start_without_its_secrets_and_names_the_commands() -> None:
     with pytest.raises(InvalidInputError) as error:
-        usable_channels(document("prod"), {"slackWebhookUrl"})
+        usable_channels(document("prod"), {"slackWebhookUrl"}, "prod")
     for key in set(CHANNEL_SECRETS.values()) - {"slackWebhookUrl"}:
-        assert f"pulumi config set --secret {key}" in str(error.value)
-    assert "config set --secret slackWebhookUrl" not in str(error.value)
+        assert f"pulumi config set --stack prod --secret {key}" in str(error.value)
+    assert "--secret slackWebhookUrl" not in str(error.value)
 
 
 def test_prod_refuses_to_start_without_a_channel_that_its_routes_need() -> None:
     content = document("prod")
     del content["notifications"]["pagerduty"]
     with pytest.raises(InvalidInputError, match=r"notifications\.pagerduty: missing; the routes need it"):
-        usable_channels(content, set(CHANNEL_SECRETS.values()))
+        usable_channels(content, set(CHANNEL_SECRETS.values()), "prod")
 
 
 @given(st.sets(st.sampled_from(sorted(CHANNEL_SECRETS))))
 def test_dev_uses_exactly_the_channels_whose_secrets_are_set(channels: set[str]) -> None:
-    usable = usable_channels(document("dev"), {CHANNEL_SECRETS[channel] for channel in channels})
+    usable = usable_channels(document("dev"), {CHANNEL_SECRETS[channel] for channel in channels}, "dev")
     assert {channel for channel in CHANNEL_SECRETS if getattr(usable, channel) is not None} == channels
 
 
 def test_no_stack_file_holds_a_secret_inside_the_structured_key() -> None:
     # Pulumi hands a structured key to the program in the clear, so a secret in it would lose its secretness.
     for path in ROOT.glob("Pulumi.*.yaml"):
-        assert "secure:" not in path.read_text(), path.name
+        structured = yaml.safe_load(path.read_text())["config"][KEY]
+        assert "secure" not in json.dumps(structured), path.name
 
 
 def test_schema_and_table_are_current() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components import cloudwatch, storage
 from settings import parse
@@ -64,7 +65,7 @@ def test_nothing_is_registered_before_the_input_is_valid() -> None:
         evaluate("prod", secrets={}, overrides={"retention": {"metrics": "x"}})
     assert "nothing was deployed" in str(error.value)
     assert "retention.metrics: 'x'" in str(error.value)
-    assert str(error.value).count("pulumi config set --secret") == 4
+    assert str(error.value).count("pulumi config set --stack prod --secret") == 4
 
 
 def test_dev_previews_with_no_secret_set_and_says_what_is_missing() -> None:
@@ -120,15 +121,24 @@ def test_local_volumes_match_the_claims_that_are_made_on_them(dev: Program) -> N
     assert len(set(paths)) == len(paths) == len(claimed)
 
 
+def test_changing_where_volumes_are_does_not_touch_what_writes_to_them(dev: Program) -> None:
+    # Through an input, a replaced volume would replace every release; the namespace must go before its volumes.
+    for release in dev.of(RELEASE):
+        assert release.inputs["namespace"] == "monitoring"
+    namespace = dev.one("kubernetes:core/v1:Namespace", "monitoring")
+    assert {f"{VOLUME}::{item.name}" for item in dev.of(VOLUME)} <= namespace.dependencies
+
+
+def test_log_counters_reach_every_prometheus(prod: Program, dev: Program) -> None:
+    agent = values(prod, "log-agent")["alternateConfig"]
+    assert agent["service"]["pipelines"]["metrics"]["exporters"] == ["otlp_http/prometheus-0", "otlp_http/prometheus-1"]
+    assert "prometheus-1.prometheus-operated" in agent["exporters"]["otlp_http/prometheus-1"]["endpoint"]
+    assert "otlp_http/prometheus" in values(dev, "log-agent")["alternateConfig"]["exporters"]
+
+
 def test_each_replica_has_a_local_volume_of_its_own() -> None:
     settings = parse(document("dev", workloads={"alertmanager": {"replicas": 3}}))
     assert {"alertmanager-0", "alertmanager-1", "alertmanager-2"} <= set(storage.local_volumes(settings))
-
-
-def test_local_volumes_belong_to_who_writes_them() -> None:
-    script = storage.ownership_script(parse(document("dev")))
-    assert "chown -R 1000:2000 /volumes/prometheus-0" in script
-    assert "chown -R 472:472 /volumes/grafana-0" in script
 
 
 def test_ephemeral_storage_claims_nothing() -> None:
@@ -189,6 +199,16 @@ def test_cloudwatch_reads_and_nothing_else(prod: Program) -> None:
     assert "system:serviceaccount:monitoring:cloudwatch-exporter" in condition.values()
     annotations = values(prod, "cloudwatch-exporter")["serviceAccount"]["annotations"]
     assert annotations["eks.amazonaws.com/role-arn"].startswith("arn:aws:iam::")
+
+
+def test_cloudwatch_asks_for_the_stacks_own_tables_and_cluster(prod: Program) -> None:
+    configuration = yaml.safe_load(values(prod, "cloudwatch-exporter")["config"])
+    asked = {d["value"] for item in configuration["static"] for d in item["dimensions"] if d["name"] == "TableName"}
+    assert asked == {f"order-processor-prod-{table}" for table in ("users", "orders", "inventory")}
+    clusters = [item for item in configuration["static"] if item["namespace"] == "AWS/EKS"]
+    assert [item["dimensions"][0]["value"] for item in clusters] == ["order-processor-prod-cluster"]
+    tagged = [job for job in configuration["discovery"]["jobs"] if job["type"] != "AWS/Billing"]
+    assert all(job["searchTags"] for job in tagged)
 
 
 def test_cloudwatch_cost_is_inverse_to_the_interval_and_grows_with_the_tables() -> None:
