@@ -84,8 +84,9 @@ tools: $(READY) ## Build the pinned tools into the cache, once
 lock: $(READY) ## Lock the requirements anew, with hashes and without an index
 	@sh requirements/lock.sh
 
-clean: down ## Stop everything and remove what was stored
-	@rm -rf .rehearsal rendered
+clean: $(READY) ## Stop everything and remove what was stored
+	@$(PY) -m rehearsal clean
+	@rm -rf rendered
 
 $(READY): requirements/dev.txt requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12")'

@@ -15,10 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rehearsal import health, ports, state
-from rehearsal.engine import EngineError
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal, Report
-from rehearsal.toolchain import ToolchainError
+from rehearsal.ports import Ports
 from validation import InvalidInputError
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
@@ -34,7 +33,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             command(*arguments, **options)
-        except (RehearsalError, ToolchainError, EngineError, InvalidInputError) as error:
+        except (RehearsalError, InvalidInputError) as error:
             raise click.ClickException(str(error)) from None
         except httpx.HTTPError as error:
             raise click.ClickException(
@@ -56,7 +55,7 @@ def rehearsal() -> Rehearsal:
 def main() -> None:
     """The dev stack on this machine: real engine, Prometheus, Alertmanager, Loki and log agent; simulated services.
 
-    Environment: PORT_OFFSET moves every port, STATE names the directory that holds everything.
+    Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything.
     """
 
 
@@ -64,20 +63,22 @@ def main() -> None:
 @reported
 def up() -> None:
     """Deploy the dev stack and start everything; again after an edit to apply just that edit."""
-    rehearsal().up()
-    _print_addresses()
+    of = rehearsal()
+    of.up()
+    _print_addresses(of.ports)
 
 
 @main.command()
 @reported
 def status() -> None:
     """Show every process, every firing alert and the addresses. Exit code 1 if something does not work."""
-    reports = rehearsal().status()
+    of = rehearsal()
+    reports = of.status()
     if not reports:
         raise RehearsalError("the rehearsal is not running; start it with: make up")
     _print_processes(reports)
-    _print_alerts()
-    _print_addresses()
+    _print_alerts(of.ports)
+    _print_addresses(of.ports)
     if not all(report.healthy for report in reports):
         sys.exit(1)
 
@@ -90,13 +91,21 @@ def down() -> None:
 
 
 @main.command()
+@reported
+def clean() -> None:
+    """Stop everything, and remove what was stored."""
+    rehearsal().clean()
+
+
+@main.command()
 @click.argument("kind", type=click.Choice(FAULTS))
 @click.argument("service")
 @reported
 def fault(kind: str, service: str) -> None:
     """Break one simulated service."""
-    rehearsal().fault(kind, service)
-    CONSOLE.print(f"{service}: {kind}. Watch it: make status, {_receivers()}. Mend it: make heal")
+    of = rehearsal()
+    of.fault(kind, service)
+    CONSOLE.print(f"{service}: {kind}. Watch it: make status, {of.ports.url('receivers')}. Mend it: make heal")
 
 
 @main.command()
@@ -105,10 +114,6 @@ def heal() -> None:
     """Undo every fault."""
     started = rehearsal().heal()
     CONSOLE.print(f"healed{': started ' + ', '.join(started) if started else ''}")
-
-
-def _receivers() -> str:
-    return ports.from_environment().url("receivers")
 
 
 def _print_processes(reports: list[Report]) -> None:
@@ -132,15 +137,14 @@ def resident_mebibytes(pid: int) -> float:
     return pages * 4096 / 2**20 + sum(resident_mebibytes(int(child)) for child in children)
 
 
-def _print_alerts() -> None:
-    alerts = health.firing(ports.from_environment())
+def _print_alerts(of: Ports) -> None:
+    alerts = health.firing(of)
     CONSOLE.print(f"{len(alerts)} alerts firing")
     for labels in alerts:
         CONSOLE.print(f"  {labels['alertname']} {labels.get('severity', '')} {labels.get('service', '')}", markup=False)
 
 
-def _print_addresses() -> None:
-    of = ports.from_environment()
+def _print_addresses(of: Ports) -> None:
     for what, name in (
         ("Prometheus (API; built without its page)", "prometheus"),
         ("Alertmanager", "alertmanager"),

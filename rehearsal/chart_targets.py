@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from components.foundation import NAMESPACE
+from components.metrics import RELEASE
 from rehearsal.exporters.inventory import NODE
 
-RELEASE = "kube-prometheus-stack"
 PROMETHEUS = f"{RELEASE}-prometheus"
 """Name of the Prometheus object and of its Service."""
 ALERTMANAGER = f"{RELEASE}-alertmanager"

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from rehearsal.errors import RehearsalError
+
 Object = dict[str, Any]
 
 
@@ -24,20 +26,23 @@ class Deployed:
         return [_read(path) for path in sorted((self.store / kind).glob("*/*.yaml"))]
 
     def secret(self, name: str) -> dict[str, str]:
-        """The files of a Secret, decoded. Raises KeyError if there is no such Secret."""
+        """The files of a Secret, decoded. Raises RehearsalError if there is no such Secret."""
         document = self._named("Secret", name)
         decoded = {key: base64.b64decode(value).decode() for key, value in (document.get("data") or {}).items()}
         return decoded | (document.get("stringData") or {})
 
     def release(self, name: str) -> dict[str, Any]:
-        """The values of a Helm release. Raises KeyError if there is no such release."""
+        """The values of a Helm release. Raises RehearsalError if there is no such release."""
         values: dict[str, Any] = self._named("Release", name)["values"]
         return values
 
     def _named(self, kind: str, name: str) -> Object:
         for path in (self.store / kind).glob(f"*/{name}.yaml"):
             return _read(path)
-        raise KeyError(f"{kind} {name} was not deployed")
+        raise RehearsalError(
+            f"{kind} {name} was not deployed, and the rehearsal is derived from it: deploy it under this name, "
+            "or stop reading it in rehearsal/derive.py and rehearsal/programs.py"
+        )
 
 
 def _read(path: Path) -> Object:

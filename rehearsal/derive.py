@@ -1,47 +1,80 @@
 """Derives each process's configuration from the deployed objects.
 
 Nothing here decides anything that the deployed objects already say: only addresses and paths of this machine differ.
-Every file goes into `config/<part>/`; what changed says what has to be reloaded.
+Every file goes into `config/<part>/`; a digest for each part says whether it has to be loaded anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from pathlib import Path
+from collections.abc import Container, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from catalogue import Catalogue
+from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.messages import CREDENTIALS_DIRECTORY, CREDENTIALS_SECRET, TEMPLATES_GLOB
+from components.metrics import RELEASE
 from rehearsal import scrape
 from rehearsal.deployed import Deployed
+from rehearsal.errors import RehearsalError
 from rehearsal.ports import HOST, SERVICES, Ports
-from rehearsal.state import State
+from rehearsal.state import State, write
 
-MOUNTED_SECRETS = "/etc/alertmanager/secrets"
-MOUNTED_TEMPLATES = "/etc/alertmanager/config"
-STACK_RELEASE = "kube-prometheus-stack"
+LOKI_MAPPED = frozenset(
+    {"auth_enabled", "commonConfig", "storage", "schemaConfig", "limits_config", "compactor", "analytics"}
+)
+"""Keys of the values' section `loki` that become Loki's configuration here; `storage` is this machine's disk."""
+
+LOKI_CHART_ONLY = frozenset(
+    {
+        "annotations",
+        "configObjectName",
+        "configStorageType",
+        "containerSecurityContext",
+        "dnsConfig",
+        "enableServiceLinks",
+        "generatedConfigObjectName",
+        "image",
+        "livenessProbe",
+        "podAnnotations",
+        "podLabels",
+        "podSecurityContext",
+        "readinessProbe",
+        "revisionHistoryLimit",
+        "service",
+        "serviceAnnotations",
+        "serviceLabels",
+        "startupProbe",
+    }
+)
+"""Keys of the same section that decide about Kubernetes objects, and nothing about Loki itself."""
 
 
-def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Path) -> set[str]:
+def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Path) -> dict[str, str]:
     """Write every configuration file, leaving alone what is the same.
 
-    Returns whose files changed: `prometheus`, `alertmanager`, `loki`, `agent`.
+    Returns a digest of the files of each part: `prometheus`, `alertmanager`, `loki`, `agent`.
+    Raises RehearsalError if something is deployed that has no counterpart here.
     """
     deployed = Deployed(state.cluster)
     files = (
         _prometheus(deployed, state, ports, catalogue, operatorconfig)
         | _alertmanager(deployed, state, ports)
-        | _loki(deployed, state, ports)
+        | {"loki/loki.yaml": _dump(loki_configuration(deployed.release("loki")["loki"], state.data / "loki", ports))}
         | {"agent/agent.yaml": _dump(deployed.release("log-agent")["alternateConfig"])}
     )
-    credentials = deployed.secret("alertmanager-credentials")
+    credentials = deployed.secret(CREDENTIALS_SECRET)
     for name, text in credentials.items():
-        _write(state.credentials / name, text)
-    _write(state.credentials / "receivers.json", json.dumps(_receivers(deployed, credentials)))
-    changed = {name.split("/")[0] for name, text in files.items() if _write(state.configuration / name, text)}
-    return changed | _remove_others(state.configuration, set(files))
+        write(state.credentials / name, text)
+    write(state.credentials / "receivers.json", json.dumps(_receivers(deployed, credentials)))
+    for name, text in files.items():
+        write(state.configuration / name, text)
+    _remove_others(state.configuration, files)
+    return _digests(files)
 
 
 def _prometheus(
@@ -54,7 +87,7 @@ def _prometheus(
     }
     directory = state.configuration / "prometheus"
     monitors = [item for kind in ("ServiceMonitor", "PodMonitor", "Probe") for item in deployed.objects(kind)]
-    values = deployed.release(STACK_RELEASE)["prometheus"]["prometheusSpec"]
+    values = deployed.release(RELEASE)["prometheus"]["prometheusSpec"]
     configuration = scrape.prometheus_configuration(monitors, values, _local(directory, ports, operatorconfig))
     targets = {
         f"prometheus/targets/{name}": json.dumps(groups, indent=2)
@@ -91,10 +124,10 @@ def _endpoints(catalogue: Catalogue, ports: Ports) -> list[scrape.Endpoint]:
 
 def _alertmanager(deployed: Deployed, state: State, ports: Ports) -> dict[str, str]:
     """The deployed Secret; only the credential files' paths and the receivers' addresses differ."""
-    secret = dict(deployed.secret("alertmanager-configuration"))
-    text = secret.pop("alertmanager.yaml")
-    text = text.replace(f"{MOUNTED_SECRETS}/alertmanager-credentials", str(state.credentials))
-    text = text.replace(MOUNTED_TEMPLATES, str(state.configuration / "alertmanager"))
+    secret = deployed.secret(CONFIGURATION_SECRET)
+    text = secret.pop(CONFIGURATION_KEY)
+    text = text.replace(CREDENTIALS_DIRECTORY, str(state.credentials))
+    text = text.replace(str(PurePosixPath(TEMPLATES_GLOB).parent), str(state.configuration / "alertmanager"))
     configuration = yaml.safe_load(text)
     _point_at_local_receivers(configuration, ports)
     files = {f"alertmanager/{name}": template for name, template in secret.items()}
@@ -129,7 +162,7 @@ def _integrations(configuration: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _receivers(deployed: Deployed, credentials: dict[str, str]) -> dict[str, str]:
     """What the local receivers expect: the very credentials that Alertmanager was deployed with."""
-    configuration = yaml.safe_load(deployed.secret("alertmanager-configuration")["alertmanager.yaml"])
+    configuration = yaml.safe_load(deployed.secret(CONFIGURATION_SECRET)[CONFIGURATION_KEY])
     return {
         "slack_path": _path(credentials["slack-webhook-url"], "/slack/"),
         "pagerduty_routing_key": credentials["pagerduty-routing-key"],
@@ -143,11 +176,17 @@ def _path(url: str, after: str) -> str:
     return url.partition(after)[2]
 
 
-def _loki(deployed: Deployed, state: State, ports: Ports) -> dict[str, str]:
-    """The values' configuration as the chart hands it to Loki; only ports and paths differ."""
-    values = deployed.release("loki")["loki"]
-    data = state.data / "loki"
-    configuration = {
+def loki_configuration(values: Mapping[str, Any], data: Path, ports: Ports) -> dict[str, Any]:
+    """The values' section `loki` as the chart hands it to Loki; only ports and paths differ.
+
+    Raises RehearsalError for a key that would otherwise be left out without a word.
+    """
+    for key in sorted(values.keys() - LOKI_MAPPED - LOKI_CHART_ONLY):
+        raise RehearsalError(
+            f"values of loki: loki.{key} has no part in the rehearsal; map it in rehearsal/derive.py, "
+            "or list it there as the chart's alone"
+        )
+    return {
         "auth_enabled": values["auth_enabled"],
         "server": {
             "http_listen_address": HOST,
@@ -156,9 +195,9 @@ def _loki(deployed: Deployed, state: State, ports: Ports) -> dict[str, str]:
             "grpc_listen_port": ports["loki-grpc"],
             "log_level": "warn",
         },
-        "common": {
+        "common": values["commonConfig"]
+        | {
             "path_prefix": str(data),
-            "replication_factor": values["commonConfig"]["replication_factor"],
             "ring": {"instance_addr": HOST, "kvstore": {"store": "inmemory"}},
             "storage": {
                 "filesystem": {"chunks_directory": str(data / "chunks"), "rules_directory": str(data / "rules")}
@@ -171,28 +210,22 @@ def _loki(deployed: Deployed, state: State, ports: Ports) -> dict[str, str]:
         "compactor": values["compactor"] | {"working_directory": str(data / "compactor")},
         "analytics": values["analytics"],
     }
-    return {"loki/loki.yaml": _dump(configuration)}
 
 
 def _dump(document: Any) -> str:
     return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _write(path: Path, text: str) -> bool:
-    """Write a file that only its owner can read; returns whether it is new or different."""
-    if path.exists() and path.read_text() == text:
-        return False
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    scratch.replace(path)
-    return True
+def _remove_others(directory: Path, names: Container[str]) -> None:
+    """Remove configuration files of objects that are no longer deployed."""
+    for path in sorted(directory.rglob("*.*")):
+        if path.is_file() and str(path.relative_to(directory)) not in names:
+            path.unlink()
 
 
-def _remove_others(directory: Path, names: set[str]) -> set[str]:
-    """Remove configuration files of objects that are no longer deployed; returns the parts they belonged to."""
-    gone = [path for path in directory.rglob("*.*") if path.is_file() and str(path.relative_to(directory)) not in names]
-    for path in gone:
-        path.unlink()
-    return {path.relative_to(directory).parts[0] for path in gone}
+def _digests(files: Mapping[str, str]) -> dict[str, str]:
+    """Digest of each part's files."""
+    parts: dict[str, list[tuple[str, str]]] = {}
+    for name, text in sorted(files.items()):
+        parts.setdefault(name.partition("/")[0], []).append((name, text))
+    return {part: hashlib.sha256(repr(texts).encode()).hexdigest()[:12] for part, texts in parts.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +19,16 @@ from rehearsal.channels import channel_secrets
 from rehearsal.derive import derive
 from rehearsal.engine import Engine
 from rehearsal.errors import RehearsalError
-from rehearsal.ports import SERVICES, Ports
+from rehearsal.ports import SERVICES, Ports, choose
 from rehearsal.programs import Program, programs
-from rehearsal.state import ROOT, State
+from rehearsal.state import ROOT, State, write
 from rehearsal.supervisor import GUARD, Process, Supervisor
 
 STACK = "dev"
 NEEDED_TOOLS = ["pulumi", "prometheus", "alertmanager", "loki", "collector", "operatorconfig"]
 RELOADABLE = ("prometheus", "alertmanager")
+HEARTBEAT_AGE_SECONDS = 120
+"""The heartbeat comes every minute; an older one is no sign of life."""
 
 Say = Callable[[str], None]
 
@@ -38,11 +42,17 @@ class Report:
 
 
 class Rehearsal:
-    """One rehearsal: a state directory and a set of ports."""
+    """One rehearsal: a state directory and a set of ports; None for those in use, or the well-known ones."""
 
-    def __init__(self, state: State, ports: Ports, say: Say) -> None:
-        self._state, self._ports, self._say = state, ports, say
+    def __init__(self, state: State, ports: Ports | None, say: Say) -> None:
+        self._state, self._asked, self._say = state, ports, say
         self._supervisor = Supervisor(state)
+
+    @cached_property
+    def ports(self) -> Ports:
+        """The ports of what runs, or else those to start with. Raises RehearsalError if others were asked for."""
+        running = self._supervisor.running and self._state.offset.exists()
+        return choose(self._asked, Ports(int(self._state.offset.read_text())) if running else None)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -54,20 +64,34 @@ class Rehearsal:
 
         Raises RehearsalError, and leaves nothing running that did not run before.
         """
-        self._state.make()
-        toolchain.build(NEEDED_TOOLS)
-        was_running = self._supervisor.running
+        with self._state.exclusive("up"):
+            self._state.make()
+            self._up()
+
+    def _up(self) -> None:
+        was_running = self._supervisor.running and self._state.ready.exists()
         if not was_running:
+            self._supervisor.stop()  # what a killed `up` left, before its guard does
             self._state.ready.unlink(missing_ok=True)
-            self._refuse_taken_ports()
+        ports = self.ports
+        if not was_running:
+            _refuse_taken(ports)
+        toolchain.build(NEEDED_TOOLS)
         with self._timed(f"pulumi up --stack {STACK} (real engine, stand-in providers)"):
             self._deploy()
-        changed = derive(self._state, self._ports, self.catalogue, toolchain.tool("operatorconfig"))
-        wanted = programs(self._state, self._ports, self.catalogue)
-        started = time.time()
+        digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"))
+        loaded = self._still_loaded(digests)
+        wanted = programs(self._state, ports, self.catalogue)
+        since = time.time() - (HEARTBEAT_AGE_SECONDS if was_running else 0)
         try:
-            self._run(wanted, changed, was_running)
-            self._wait(wanted, 0.0 if was_running else started)
+            fresh = self._update(wanted) if was_running else self._start(wanted)
+            with self._timed("processes healthy"):
+                health.wait_for_processes(wanted, self._state)
+            self._load(digests, loaded | fresh)
+            with self._timed("targets up"):
+                health.wait_for_targets(ports, self.catalogue)
+            with self._timed("heartbeat received"):
+                health.wait_for_heartbeat(ports, since)
         except BaseException:
             if not was_running:
                 self._say("stopping what was started")
@@ -79,33 +103,50 @@ class Rehearsal:
         engine = Engine(ROOT, self._state.root, toolchain.tool("pulumi"))
         changes = engine.up(
             STACK,
-            secrets=channel_secrets(self._state, self._ports),
+            secrets=channel_secrets(self._state, self.ports),
             on_output=self._say,
-            diff=(
-                self._state.cluster / "Release"
-            ).exists(),  # the first time everything is new: no need to show it twice
+            # The first time everything is new: no need to show it twice.
+            diff=(self._state.cluster / "Release").exists(),
         )
         self._say(f"resources: {', '.join(f'{count} {name}' for name, count in changes.counts.items())}")
 
-    def _run(self, wanted: list[Program], changed: set[str], was_running: bool) -> None:
-        if not was_running:
-            self._supervisor.start(wanted)
-            return
-        restarted = set(self._supervisor.update(wanted)) - {GUARD}
-        for name in sorted(restarted):
-            self._say(f"restarted {name}")
-        for name in RELOADABLE:
-            if name in changed and name not in restarted:
-                httpx.post(f"{self._ports.url(name)}/-/reload", timeout=10).raise_for_status()
-                self._say(f"reloaded {name}")
+    def _start(self, wanted: list[Program]) -> set[str]:
+        """Start everything; returns the names."""
+        write(self._state.offset, str(self.ports.offset))
+        self._supervisor.start(wanted)
+        return {item.name for item in wanted}
 
-    def _wait(self, wanted: list[Program], since: float) -> None:
-        with self._timed("processes healthy"):
-            health.wait_for_processes(wanted, self._state)
-        with self._timed("targets up"):
-            health.wait_for_targets(self._ports, self.catalogue)
-        with self._timed("heartbeat received"):
-            health.wait_for_heartbeat(self._ports, since)
+    def _update(self, wanted: list[Program]) -> set[str]:
+        """Start what does not run, and restart what reads its changed files only then; returns the names of both."""
+        restarted = set(self._supervisor.update(wanted)) - {GUARD}
+        started = set(self._supervisor.start_ended()) - restarted
+        for what, names in (("restarted", restarted), ("started", started)):
+            for name in sorted(names):
+                self._say(f"{what} {name}")
+        return restarted | started
+
+    def _still_loaded(self, digests: dict[str, str]) -> set[str]:
+        """The parts that have loaded these files; the others count as not loaded until `_load` has succeeded."""
+        applied = json.loads(self._state.applied.read_text()) if self._state.applied.exists() else {}
+        same = {name: digest for name, digest in applied.items() if digests.get(name) == digest}
+        write(self._state.applied, json.dumps(same))
+        return set(same)
+
+    def _load(self, digests: dict[str, str], loaded: set[str]) -> None:
+        """Have the parts load their files that have not; what an interrupted or refused one leaves, the next does."""
+        for name in RELOADABLE:
+            if name not in loaded:
+                self._reload(name)
+        write(self._state.applied, json.dumps({name: digests[name] for name in RELOADABLE}))
+
+    def _reload(self, name: str) -> None:
+        answer = httpx.post(f"{self.ports.url(name)}/-/reload", timeout=10)
+        if answer.is_error:
+            raise RehearsalError(
+                f"{name} refused its new configuration, and keeps the old one: {answer.text.strip()}; "
+                f"its log is {self._state.logs / name}.log. After a correction: make up"
+            )
+        self._say(f"reloaded {name}")
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -114,17 +155,22 @@ class Rehearsal:
         yield
         self._say(f"{what}: {time.monotonic() - started:.1f} s")
 
-    def _refuse_taken_ports(self) -> None:
-        taken = self._ports.taken()
-        if taken:
-            listed = ", ".join(f"{port} ({name})" for name, port in taken.items())
-            raise RehearsalError(
-                f"ports in use on this machine: {listed}. Stop what listens there, or move every port: "
-                "make up PORT_OFFSET=10000"
-            )
-
     def down(self) -> bool:
         """Stop everything; data stays. Returns whether anything was running."""
+        if not self._state.root.exists():
+            return False
+        with self._state.exclusive("down"):
+            return self._stop()
+
+    def clean(self) -> None:
+        """Stop everything and remove the state directory."""
+        if not self._state.root.exists():
+            return
+        with self._state.exclusive("clean"):
+            self._stop()
+            shutil.rmtree(self._state.root)
+
+    def _stop(self) -> bool:
         was_running = self._supervisor.running
         self._supervisor.stop()
         self._state.ready.unlink(missing_ok=True)
@@ -135,7 +181,7 @@ class Rehearsal:
         processes = [process for process in self._supervisor.processes() if process.name != GUARD]
         if not processes:
             return []
-        wanted = {item.name: item for item in programs(self._state, self._ports, self.catalogue)}
+        wanted = {item.name: item for item in programs(self._state, self.ports, self.catalogue)}
         return [
             Report(process, process.running and (process.name not in wanted or health.healthy(wanted[process.name])))
             for process in processes
@@ -144,28 +190,39 @@ class Rehearsal:
     def fault(self, kind: str, service: str) -> None:
         """Break one service: `down` stops it, `errors` fails a third of its requests, `latency` adds 0.8 s."""
         self._must_run()
-        self._must_be_service(service)
+        _must_be_service(service)
         if kind == "down":
             self._supervisor.stop_program(service)
         else:
             fault = {"errors": {"errors": 0.33}, "latency": {"latency_ms": 800}}[kind]
-            httpx.post(f"{self._ports.url(service)}/_fault", json=fault, timeout=5).raise_for_status()
+            httpx.post(f"{self.ports.url(service)}/_fault", json=fault, timeout=5).raise_for_status()
 
     def heal(self) -> list[str]:
         """Undo every fault; returns the processes that were started."""
         self._must_run()
-        stopped = [item.name for item in self._supervisor.processes() if not item.running and item.name != GUARD]
-        for name in stopped:
-            self._supervisor.start_program(name)
-        for service in sorted(SERVICES.keys() - set(stopped)):
-            httpx.post(f"{self._ports.url(service)}/_fault", json={}, timeout=5).raise_for_status()
-        return stopped
+        started = self._supervisor.start_ended()
+        running = {item.name for item in self._supervisor.processes() if item.running}
+        for service in sorted(SERVICES.keys() & running):
+            httpx.post(f"{self.ports.url(service)}/_fault", json={}, timeout=5).raise_for_status()
+        wanted = programs(self._state, self.ports, self.catalogue) if started else []
+        health.wait_for_processes((item for item in wanted if item.name in started), self._state)
+        return started
 
     def _must_run(self) -> None:
         if not self._supervisor.running:
             raise RehearsalError("the rehearsal is not running; start it with: make up")
 
-    @staticmethod
-    def _must_be_service(service: str) -> None:
-        if service not in SERVICES:
-            raise RehearsalError(f"SERVICE={service}: expected one of {', '.join(SERVICES)}")
+
+def _must_be_service(service: str) -> None:
+    if service not in SERVICES:
+        raise RehearsalError(f"SERVICE={service}: expected one of {', '.join(SERVICES)}")
+
+
+def _refuse_taken(ports: Ports) -> None:
+    taken = ports.taken()
+    if taken:
+        listed = ", ".join(f"{port} ({name})" for name, port in taken.items())
+        raise RehearsalError(
+            f"ports in use on this machine: {listed}. Stop what listens there, or move every port: "
+            "make up PORT_OFFSET=10000"
+        )

@@ -61,13 +61,33 @@ class Ports:
         return {name: self[name] for name in STACK | SERVICES if not _free(self[name])}
 
 
-def from_environment() -> Ports:
-    """The ports, moved by `PORT_OFFSET`. Raises RehearsalError if that is not a number that leaves them valid."""
-    text = os.environ.get("PORT_OFFSET", "0") or "0"
+def from_environment() -> Ports | None:
+    """The ports, moved by `PORT_OFFSET`; None if it is not set.
+
+    Raises RehearsalError if it is not a number that leaves the ports valid.
+    """
+    text = os.environ.get("PORT_OFFSET")
+    if not text:
+        return None
     highest = 65535 - max((STACK | SERVICES).values())
     if not text.isdecimal() or int(text) > highest:
         raise RehearsalError(f"PORT_OFFSET={text}: expected a whole number from 0 to {highest}")
     return Ports(int(text))
+
+
+def choose(asked: Ports | None, used: Ports | None) -> Ports:
+    """The ports in use by what runs, else those asked for, else the well-known ones.
+
+    Raises RehearsalError if others are asked for than those in use.
+    """
+    if used is None:
+        return asked or Ports()
+    if asked not in (None, used):
+        raise RehearsalError(
+            f"PORT_OFFSET={asked.offset}: the rehearsal runs with PORT_OFFSET={used.offset}. "
+            "Leave it out, or stop the rehearsal first: make down"
+        )
+    return used
 
 
 def _free(port: int) -> bool:

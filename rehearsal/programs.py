@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import sys
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from catalogue import Catalogue
 from components.logs import AGENT_GATES
+from rehearsal.deployed import Deployed
 from rehearsal.ports import SERVICES, Ports
 from rehearsal.state import State
 from rehearsal.toolchain import tool
@@ -112,7 +115,18 @@ def _prometheus(state: State, ports: Ports) -> Program:
 
 def _agent(state: State, ports: Ports) -> Program:
     configuration = state.configuration / "agent" / "agent.yaml"
-    environment = {
+    command = [str(tool("collector")), f"--config={configuration}", f"--feature-gates={AGENT_GATES}"]
+    environment = agent_environment(Deployed(state.cluster).release("log-agent"), state, ports)
+    return Program(
+        "log-agent", command, environment, health=ports.url("agent-health"), restart_on=_digest(configuration)
+    )
+
+
+def agent_environment(values: Mapping[str, Any], state: State, ports: Ports) -> dict[str, str]:
+    """What the release's values give the agent, but for the paths and addresses of this machine."""
+    # A variable without a value reads what only a pod has; the agent's configuration has a default for it.
+    deployed = {variable["name"]: variable["value"] for variable in values["extraEnvs"] if "value" in variable}
+    return deployed | {
         "POD_LOG_ROOT": str(state.pods),
         "AGENT_STATE_DIR": str(state.data / "agent"),
         "AGENT_HEALTH_PORT": str(ports["agent-health"]),
@@ -120,14 +134,9 @@ def _agent(state: State, ports: Ports) -> Program:
         "AGENT_OTLP_GRPC_PORT": str(ports["agent-otlp-grpc"]),
         "AGENT_OTLP_HTTP_PORT": str(ports["agent-otlp-http"]),
         "AGENT_LOG_LEVEL": "warn",
-        "CLUSTER_NAME": "dev",
         "LOKI_OTLP_URL": f"{ports.url('loki')}/otlp",
         "PROMETHEUS_OTLP_URL": f"{ports.url('prometheus')}/api/v1/otlp",
     }
-    command = [str(tool("collector")), f"--config={configuration}", f"--feature-gates={AGENT_GATES}"]
-    return Program(
-        "log-agent", command, environment, health=ports.url("agent-health"), restart_on=_digest(configuration)
-    )
 
 
 def _service(name: str, state: State, ports: Ports, catalogue: Catalogue) -> Program:

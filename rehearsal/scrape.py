@@ -23,8 +23,10 @@ import yaml
 
 from components.addresses import BLACKBOX
 from components.foundation import NAMESPACE
+from components.metrics import RELEASE
 from rehearsal import chart_targets
-from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, RELEASE, Part
+from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
+from rehearsal.errors import RehearsalError
 
 Json = dict[str, Any]
 
@@ -54,7 +56,7 @@ DISCOVERY_ROLES = frozenset({"endpoints", "endpointslice", "pod"})
 """Roles of Kubernetes discovery that the discovery files stand in for."""
 
 
-class ScrapeError(Exception):
+class ScrapeError(RehearsalError):
     """The deployed objects give no configuration; the message names the object, the value and the reason."""
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from rehearsal.errors import RehearsalError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,6 +65,21 @@ class State:
         """A marker: `up` has finished, and the rehearsal outlives the command that started it."""
         return self.root / "ready"
 
+    @property
+    def offset(self) -> Path:
+        """The offset of the ports that the rehearsal was started with last."""
+        return self.root / "port-offset"
+
+    @property
+    def applied(self) -> Path:
+        """Digests of the configurations that the processes have loaded, as JSON by part."""
+        return self.root / "applied.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked, and named, by the command that starts or stops the rehearsal."""
+        return self.root / "lock"
+
     def make(self) -> None:
         """Create every directory, readable by its owner only."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,6 +94,39 @@ class State:
         )
         for directory in parts:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def exclusive(self, command: str) -> Iterator[None]:
+        """Keep other commands from starting or stopping this rehearsal.
+
+        Raises RehearsalError naming the one that does, or if the directory is somebody else's.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(self.root.iterdir()) and not (self.lock.exists() or (self.root / "engine").exists()):
+            raise RehearsalError(f"STATE={self.root}: neither empty nor a rehearsal's; name another directory")
+        with self.lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise RehearsalError(
+                    f"{file.read() or 'another command'} works on {self.root}; wait for it to end"
+                ) from None
+            file.truncate(0)
+            file.write(f"make {command} (process {os.getpid()})")
+            file.flush()
+            yield
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all of it or nothing; one that says it already is left alone."""
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    scratch.replace(path)
 
 
 def from_environment() -> State:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import http.client
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from rehearsal.errors import RehearsalError
 from rehearsal.programs import Program
@@ -28,6 +29,8 @@ from rehearsal.state import ROOT, State
 
 _START_SECONDS = 10
 _STOP_SECONDS = 30
+_ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
+"""States that a process does not leave by itself."""
 _SOCKET_PATH_LIMIT = 100
 """The kernel allows 108 bytes for a socket's path, with what supervisord appends."""
 
@@ -44,20 +47,25 @@ class Process:
     """When it started, in seconds since the epoch."""
 
 
+class NoSupervisorError(RehearsalError):
+    """Nothing answers: the supervisor does not run."""
+
+
 class Supervisor:
     """The supervisor of one state directory; it may or may not be running."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._file = state.root / "supervisord.conf"
+        self._pid_file = state.root / "supervisord.pid"
         self._socket = _socket(state)
 
     @property
     def running(self) -> bool:
-        """Whether the supervisor answers."""
+        """Whether the supervisor answers, and is not about to end."""
         try:
             self._call("getState")
-        except (OSError, xmlrpc.client.Error):
+        except RehearsalError:
             return False
         return True
 
@@ -85,6 +93,13 @@ class Supervisor:
             self._call("addProcessGroup", name)
         return [*added, *changed, *removed]
 
+    def start_ended(self) -> list[str]:
+        """Start every process that was stopped or has been given up; returns their names."""
+        ended = [item.name for item in self.processes() if item.state in _ENDED and item.name != GUARD]
+        for name in ended:
+            self.start_program(name)
+        return ended
+
     def processes(self) -> list[Process]:
         """Every process and its state; empty if the supervisor is not running."""
         if not self.running:
@@ -95,29 +110,42 @@ class Supervisor:
         ]
 
     def start_program(self, name: str) -> None:
-        """Start one process, if it is stopped."""
-        self._call("startProcess", name)
+        """Start one process, unless it runs or is about to."""
+        self._call("startProcess", name, False, done=Faults.ALREADY_STARTED)
 
     def stop_program(self, name: str) -> None:
         """Stop one process, and keep it stopped."""
-        self._call("stopProcess", name)
+        self._call("stopProcess", name, done=Faults.NOT_RUNNING)
 
     def stop(self) -> None:
         """Stop every process and the supervisor, and wait until they are gone."""
-        if not self.running:
+        try:
+            self._call("shutdown", done=Faults.SHUTDOWN_STATE)
+            pid = int(self._pid_file.read_text())
+        except (FileNotFoundError, NoSupervisorError):
             return
-        pid = self._call("getPID")
-        self._call("shutdown")
         deadline = time.monotonic() + _STOP_SECONDS
         while _alive(pid):
             if time.monotonic() > deadline:
                 raise RehearsalError(f"the supervisor (process {pid}) did not stop within {_STOP_SECONDS} s")
             time.sleep(0.05)
 
-    def _call(self, method: str, *arguments: Any) -> Any:
+    def _call(self, method: str, *arguments: Any, done: int | None = None) -> Any:
+        """Call the supervisor. The fault `done` says that what was asked for is so already.
+
+        Raises RehearsalError for other faults, and NoSupervisorError if nothing answers.
+        """
         transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
-        with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as proxy:
-            return getattr(proxy.supervisor, method)(*arguments)
+        try:
+            with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as proxy:
+                return getattr(proxy.supervisor, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == done:
+                return None
+            where = self._state.logs / "supervisord.log"
+            raise RehearsalError(f"supervisor: {method}: {fault.faultString}; its log is {where}") from None
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+            raise NoSupervisorError(f"the supervisor does not answer: {error}; start it with: make up") from None
 
     def _write(self, programs: Iterable[Program]) -> None:
         parser = configparser.RawConfigParser()
@@ -128,7 +156,7 @@ class Supervisor:
         }
         parser["supervisord"] = {
             "logfile": str(self._state.logs / "supervisord.log"),
-            "pidfile": str(self._state.root / "supervisord.pid"),
+            "pidfile": str(self._pid_file),
             "childlogdir": str(self._state.logs),
             "directory": str(ROOT),
             "identifier": str(self._state.root),
@@ -196,4 +224,7 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return not Path(f"/proc/{pid}/stat").exists() or " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # it has just ended, which the next look tells; or there is no /proc
+        return True

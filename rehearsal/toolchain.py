@@ -24,13 +24,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from rehearsal.errors import RehearsalError
+
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = Path(__file__).resolve().parent / "tools"
 GO_NEEDED = (1, 26, 5)
 GO_REQUIREMENTS = ROOT / "requirements" / "go.txt"
 
 
-class ToolchainError(RuntimeError):
+class ToolchainError(RehearsalError):
     """A tool could not be built; the message names it, its log and the remedy."""
 
 

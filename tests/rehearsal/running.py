@@ -45,7 +45,9 @@ class Running:
 
     def get(self, part: str, path: str, **parameters: str) -> Any:
         """The JSON that a part answers with."""
-        return httpx.get(f"{self.ports.url(part)}{path}", params=parameters or None, timeout=10).raise_for_status().json()
+        return (
+            httpx.get(f"{self.ports.url(part)}{path}", params=parameters or None, timeout=10).raise_for_status().json()
+        )
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """Result of an instant query."""

@@ -17,7 +17,6 @@ import yaml
 from components.addresses import ALERTMANAGER, PROMETHEUS
 from rehearsal.deployed import Deployed
 from rehearsal.ports import Ports
-from rehearsal.programs import Program
 from rehearsal.state import State
 from rehearsal.supervisor import Supervisor
 from tests.rehearsal.running import Running, eventually
@@ -35,7 +34,7 @@ RESIDENT_MEBIBYTES = 1536
 def test_everything_works_when_up_returns(rehearsal: Running) -> None:
     code, output = rehearsal.run("status")
     assert code == 0, output
-    assert output.count("healthy") == 14
+    assert len(re.findall(r"^│ [a-z-]+ +│ healthy +│", output, re.MULTILINE)) == 14, output
     for part in ("prometheus", "alertmanager", "loki", "receivers"):
         assert rehearsal.ports.url(part) in output
     resident = re.search(r"(\d+) MiB resident", output)
@@ -136,7 +135,7 @@ def test_alertmanager_runs_what_was_deployed_but_for_addresses_and_credential_fi
     running = rehearsal.get("alertmanager", "/api/v2/status")["config"]["original"]
     found = list(differences(yaml.safe_load(secret["alertmanager.yaml"]), yaml.safe_load(running)))
     assert found  # so that the comparison is one
-    local = r"(_file|smtp_smarthost|pagerduty_configs\[0\]\.url|templates\[0\])\b"
+    local = r"(_file|smtp_smarthost|pagerduty_configs\[0\]\.url|templates\[0\])$"
     assert [line for line in found if not re.search(local, line.split(":")[0])] == []
 
 
@@ -150,7 +149,7 @@ def test_up_again_changes_and_restarts_nothing(rehearsal: Running) -> None:
     before = started(rehearsal)
     code, output = rehearsal.run("up")
     assert code == 0, output
-    assert "53 same" in output or re.search(r"resources: \d+ same\b(?!,)", output), output
+    assert re.search(r"^resources: \d+ same$", output, re.MULTILINE), output
     assert "reloaded" not in output
     assert started(rehearsal) == before
 
@@ -261,13 +260,3 @@ def test_offsets_that_leave_the_range_of_ports_are_refused(tmp_path: Path) -> No
     code, output = Running(copy_tree(tmp_path), Ports(60000)).run("status")
     assert code == 1
     assert "PORT_OFFSET=60000: expected a whole number from 0 to" in output
-
-
-def test_programs_are_started_with_what_they_read(tmp_path: Path) -> None:
-    """A changed digest is a changed section, which is what makes the supervisor restart a process."""
-    supervisor = Supervisor(State(tmp_path))
-    texts = []
-    for digest in ("one", "two"):
-        supervisor._write([Program("loki", ["loki"], restart_on=digest)])
-        texts.append((tmp_path / "supervisord.conf").read_text())
-    assert texts[0] != texts[1]

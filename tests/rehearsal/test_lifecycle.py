@@ -1,0 +1,364 @@
+"""The lifecycle of a rehearsal: a real supervisor and processes that only sleep, without the engine and the tools."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from rehearsal import health, lifecycle, ports, toolchain
+from rehearsal.__main__ import main
+from rehearsal.deployed import Deployed
+from rehearsal.derive import loki_configuration
+from rehearsal.engine import EngineError
+from rehearsal.errors import RehearsalError
+from rehearsal.lifecycle import Rehearsal
+from rehearsal.ports import Ports
+from rehearsal.programs import Program, agent_environment
+from rehearsal.scrape import ScrapeError
+from rehearsal.state import State
+from rehearsal.supervisor import GUARD, Supervisor
+from rehearsal.toolchain import ToolchainError
+
+SLEEP = ["sleep", "1000"]
+PROMETHEUS, ALERTMANAGER, ORDERS = (Program(name, SLEEP) for name in ("prometheus", "alertmanager", "order-service"))
+OFFSET = 25000
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class TestSupervisor:
+    @pytest.fixture
+    def supervisor(self, tmp_path: Path) -> Iterator[Supervisor]:
+        state = State(tmp_path)
+        state.make()
+        supervisor = Supervisor(state)
+        supervisor.start([PROMETHEUS, ORDERS])
+        try:
+            eventually(lambda: len(pids(supervisor)) == 2)
+            yield supervisor
+        finally:
+            supervisor.stop()
+
+    def test_a_changed_digest_restarts_exactly_that_program(self, supervisor: Supervisor) -> None:
+        before = pids(supervisor)
+        restarted = supervisor.update([dataclasses.replace(PROMETHEUS, restart_on="another"), ORDERS])
+        assert set(restarted) - {GUARD} == {"prometheus"}
+        eventually(lambda: len(pids(supervisor)) == 2)
+        after = pids(supervisor)
+        assert after["order-service"] == before["order-service"]
+        assert after["prometheus"] != before["prometheus"]
+
+    def test_only_what_has_ended_is_started(self, supervisor: Supervisor) -> None:
+        before = pids(supervisor)
+        assert supervisor.start_ended() == []
+        supervisor.stop_program("order-service")
+        assert supervisor.start_ended() == ["order-service"]
+        eventually(lambda: len(pids(supervisor)) == 2)
+        assert pids(supervisor)["prometheus"] == before["prometheus"]
+
+    def test_stopping_or_starting_twice_is_as_good_as_once(self, supervisor: Supervisor) -> None:
+        supervisor.stop_program("order-service")
+        supervisor.stop_program("order-service")
+        assert "order-service" not in pids(supervisor)
+        supervisor.start_program("order-service")
+        supervisor.start_program("order-service")  # which is still about to start
+        eventually(lambda: "order-service" in pids(supervisor))
+
+    def test_other_faults_are_errors_in_a_sentence(self, supervisor: Supervisor) -> None:
+        with pytest.raises(RehearsalError, match="startProcess: BAD_NAME: nobody"):
+            supervisor.start_program("nobody")
+
+    def test_stopping_leaves_nothing(self, supervisor: Supervisor, tmp_path: Path) -> None:
+        all_pids = [*pids(supervisor).values(), int((tmp_path / "supervisord.pid").read_text())]
+        supervisor.stop()
+        assert not supervisor.running
+        eventually(lambda: not any(alive(pid) for pid in all_pids), 2)
+        supervisor.stop()
+        with pytest.raises(RehearsalError, match="does not answer"):
+            supervisor.stop_program("order-service")
+
+
+def pids(supervisor: Supervisor) -> dict[str, int]:
+    """Process id of everything that runs, by name."""
+    return {item.name: item.pid for item in supervisor.processes() if item.running and item.name != GUARD}
+
+
+class World:
+    """What a rehearsal meets outside: files that were derived, and processes that take a reload or refuse it."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.supervisor = Supervisor(state)
+        self.digests = {"prometheus": "one", "alertmanager": "one", "loki": "one", "agent": "one"}
+        self.programs = [PROMETHEUS, ALERTMANAGER, ORDERS]
+        self.refuses = False
+        self.reloaded: list[str] = []
+        self.said: list[str] = []
+
+    def rehearsal(self, asked: Ports | None = None) -> Rehearsal:
+        """As a new command sees it."""
+        return Rehearsal(self.state, asked, self.said.append)
+
+    def up(self, asked: Ports | None = None) -> list[str]:
+        """`make up`; returns the processes that loaded their configuration anew."""
+        self.reloaded.clear()
+        self.rehearsal(asked).up()
+        return list(self.reloaded)
+
+    def post(self, url: str, **_: Any) -> httpx.Response:
+        """In place of httpx.post."""
+        if url.endswith("/_fault"):
+            return httpx.Response(200, request=httpx.Request("POST", url))
+        of = Ports(int(self.state.offset.read_text()))
+        self.reloaded.append(next(name for name in lifecycle.RELOADABLE if url == f"{of.url(name)}/-/reload"))
+        return httpx.Response(500, text="bad rule") if self.refuses else httpx.Response(200)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    made = World(State(tmp_path / "state"))
+    monkeypatch.setattr(toolchain, "build", nothing)
+    monkeypatch.setattr(toolchain, "tool", lambda name: Path(name))
+    monkeypatch.setattr(Rehearsal, "_deploy", nothing)
+    monkeypatch.setattr(lifecycle, "derive", lambda *_: dict(made.digests))
+    monkeypatch.setattr(lifecycle, "programs", lambda *_: made.programs)
+    monkeypatch.setattr(httpx, "post", made.post)
+    monkeypatch.setattr(Ports, "taken", lambda _: {})
+    for wait in ("wait_for_processes", "wait_for_targets", "wait_for_heartbeat"):
+        monkeypatch.setattr(health, wait, nothing)
+    try:
+        yield made
+    finally:
+        made.supervisor.stop()
+
+
+class TestReloading:
+    def test_a_fresh_start_and_unchanged_files_need_no_reload(self, world: World) -> None:
+        assert world.up() == []
+        assert world.up() == []
+
+    def test_a_change_is_loaded_once_by_the_part_that_it_concerns(self, world: World) -> None:
+        world.up()
+        world.digests["prometheus"] = "two"
+        assert world.up() == ["prometheus"]
+        assert world.up() == []
+
+    def test_a_refused_reload_is_an_error_and_is_made_up_for(self, world: World) -> None:
+        world.up()
+        world.digests["prometheus"] = "two"
+        world.refuses = True
+        for _ in range(2):
+            with pytest.raises(RehearsalError, match=r"prometheus refused its new configuration.*: bad rule"):
+                world.up()
+        world.refuses = False
+        assert world.up() == ["prometheus"]
+        assert world.up() == []
+
+    def test_an_interrupted_reload_is_made_up_for_even_if_the_edit_is_undone(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+        world.up()
+        world.digests["alertmanager"] = "two"
+        with monkeypatch.context() as patch:
+            patch.setattr(httpx, "post", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                world.up()
+        world.digests["alertmanager"] = "one"  # nobody knows which of them it runs
+        assert world.up() == ["alertmanager"]
+
+    def test_the_heartbeat_must_be_of_this_start_or_of_the_last_two_minutes(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[float] = []
+        monkeypatch.setattr(health, "wait_for_heartbeat", lambda _, since: asked.append(time.time() - since))
+        world.up()
+        world.up()
+        assert asked[0] < 60
+        assert 119 < asked[1] < 180
+
+
+class TestUp:
+    def test_starts_what_was_stopped_and_nothing_else(self, world: World) -> None:
+        world.up()
+        eventually(lambda: len(pids(world.supervisor)) == 3)
+        before = pids(world.supervisor)
+        world.rehearsal().fault("down", "order-service")
+        world.rehearsal().fault("down", "order-service")
+        world.up()
+        assert "started order-service" in world.said
+        eventually(lambda: len(pids(world.supervisor)) == 3)
+        after = pids(world.supervisor)
+        assert {name for name in before if after[name] != before[name]} == {"order-service"}
+
+    def test_a_process_started_anew_has_loaded_its_files(self, world: World) -> None:
+        world.up()
+        world.supervisor.stop_program("prometheus")
+        world.digests["prometheus"] = "two"
+        assert world.up() == []
+
+    def test_replaces_what_a_killed_start_left(self, world: World) -> None:
+        world.up()
+        eventually(lambda: len(pids(world.supervisor)) == 3)
+        before = pids(world.supervisor)
+        world.state.ready.unlink()
+        world.up()
+        eventually(lambda: len(pids(world.supervisor)) == 3)
+        assert not set(pids(world.supervisor).values()) & set(before.values())
+
+    def test_heal_starts_what_was_stopped(self, world: World) -> None:
+        world.up()
+        world.rehearsal().fault("down", "order-service")
+        assert world.rehearsal().heal() == ["order-service"]
+        assert world.rehearsal().heal() == []  # although it is still starting
+
+
+class TestOneAtATime:
+    @pytest.mark.parametrize("command", ["up", "down", "clean"])
+    def test_a_second_command_says_who_holds_the_rehearsal(self, world: World, command: str) -> None:
+        with world.state.exclusive("up"), pytest.raises(RehearsalError) as error:
+            getattr(world.rehearsal(), command)()
+        assert str(error.value) == f"make up (process {os.getpid()}) works on {world.state.root}; wait for it to end"
+        assert not world.supervisor.running
+
+    def test_the_lock_ends_with_its_holder_and_no_process_inherits_it(self, world: World) -> None:
+        world.up()
+        with world.state.lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def test_a_directory_of_somebody_else_is_refused(self, world: World) -> None:
+        world.state.root.mkdir()
+        (world.state.root / "thesis.txt").write_text("mine")
+        for command in (world.rehearsal().up, world.rehearsal().down, world.rehearsal().clean):
+            with pytest.raises(RehearsalError, match="neither empty nor a rehearsal's; name another directory"):
+                command()
+        assert (world.state.root / "thesis.txt").exists()
+
+    def test_clean_stops_and_removes_the_directory_that_was_named(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.up()
+        monkeypatch.setenv("STATE", str(world.state.root))
+        assert CliRunner().invoke(main, ["clean"]).exit_code == 0
+        assert not world.supervisor.running
+        assert not world.state.root.exists()
+        assert CliRunner().invoke(main, ["clean"]).exit_code == 0
+
+    def test_down_leaves_no_directory_where_there_was_none(self, world: World) -> None:
+        assert not world.rehearsal().down()
+        assert not world.state.root.exists()
+
+
+class TestPorts:
+    def test_the_offset_is_remembered_while_it_runs(self, world: World) -> None:
+        world.up(Ports(OFFSET))
+        assert world.rehearsal().ports == world.rehearsal(Ports(OFFSET)).ports == Ports(OFFSET)
+        world.rehearsal().down()
+        assert world.rehearsal().ports == Ports()
+        assert world.rehearsal(Ports(1)).ports == Ports(1)
+
+    def test_another_offset_while_it_runs_is_refused_before_anything_is_done(self, world: World) -> None:
+        world.up(Ports(OFFSET))
+        world.said.clear()
+        message = rf"PORT_OFFSET=0: the rehearsal runs with PORT_OFFSET={OFFSET}\..*make down"
+        with pytest.raises(RehearsalError, match=message):
+            world.up(Ports(0))
+        assert world.said == []
+        assert world.rehearsal(Ports(0)).down()  # or the remedy would need the right offset
+
+    @pytest.mark.parametrize(("text", "expected"), [(None, None), ("", None), ("0", Ports(0)), ("7", Ports(7))])
+    def test_the_environment_may_name_one(
+        self, monkeypatch: pytest.MonkeyPatch, text: str | None, expected: Ports | None
+    ) -> None:
+        monkeypatch.delenv("PORT_OFFSET", raising=False)
+        if text is not None:
+            monkeypatch.setenv("PORT_OFFSET", text)
+        assert ports.from_environment() == expected
+
+
+class TestDeriving:
+    VALUES: dict[str, Any] = {  # noqa: RUF012 - never changed
+        "auth_enabled": False,
+        "commonConfig": {"replication_factor": 1, "compactor_address": "somewhere"},
+        "storage": {"type": "filesystem"},
+        "schemaConfig": {"configs": []},
+        "limits_config": {"retention_period": "168h"},
+        "compactor": {"retention_enabled": True},
+        "analytics": {"reporting_enabled": False},
+    }
+
+    def test_loki_gets_the_values_and_the_addresses_of_this_machine(self, tmp_path: Path) -> None:
+        found = loki_configuration(self.VALUES | {"podLabels": {"a": "b"}}, tmp_path, Ports(OFFSET))
+        assert found["limits_config"] == {"retention_period": "168h"}
+        assert found["common"]["replication_factor"] == 1
+        assert found["common"]["compactor_address"] == "somewhere"
+        assert found["common"]["path_prefix"] == str(tmp_path)
+        assert found["server"]["http_listen_port"] == 3100 + OFFSET
+        assert "podLabels" not in found
+
+    def test_a_key_of_loki_that_nobody_mapped_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(RehearsalError, match=r"loki\.querier has no part in the rehearsal; map it in"):
+            loki_configuration(self.VALUES | {"querier": {"max_concurrent": 4}}, tmp_path, Ports())
+
+    def test_the_agent_gets_the_environment_of_its_release_but_for_addresses(self, tmp_path: Path) -> None:
+        variables = [
+            {"name": "CLUSTER_NAME", "value": "deployed"},
+            {"name": "APPLICATION_NAMESPACE", "value": "shop"},
+            {"name": "LOKI_OTLP_URL", "value": "http://loki.monitoring.svc:3100/otlp"},
+            {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ]
+        found = agent_environment({"extraEnvs": variables}, State(tmp_path), Ports(OFFSET))
+        assert (found["CLUSTER_NAME"], found["APPLICATION_NAMESPACE"]) == ("deployed", "shop")
+        assert found["LOKI_OTLP_URL"] == f"http://127.0.0.1:{3100 + OFFSET}/otlp"
+        assert "NODE" not in found
+
+    def test_what_was_not_deployed_is_named_with_a_remedy(self, tmp_path: Path) -> None:
+        with pytest.raises(RehearsalError, match="Release loki was not deployed, and the rehearsal is derived from it"):
+            Deployed(tmp_path).release("loki")
+
+    def test_what_was_deployed_is_found(self, tmp_path: Path) -> None:
+        path = tmp_path / "Release" / "monitoring" / "loki.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(yaml.safe_dump({"values": {"a": 1}}))
+        assert Deployed(tmp_path).release("loki") == {"a": 1}
+
+
+@pytest.mark.parametrize("kind", [RehearsalError, ScrapeError, ToolchainError, EngineError])
+def test_errors_are_one_message_on_the_command_line(
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Rehearsal) -> None:
+        raise kind("what and why")
+
+    monkeypatch.setenv("STATE", str(tmp_path))
+    monkeypatch.setattr(Rehearsal, "up", fail)
+    done = CliRunner().invoke(main, ["up"])
+    assert (done.exit_code, done.output) == (1, "Error: what and why\n")
