@@ -32,6 +32,7 @@ def main() -> None:
         )
         catalogue = catalogue.without(settings.absent_services)
         rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings.links)
+        boards = dashboards.load(catalogue)
     except InvalidInputError as error:
         raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None
     for sentence in routing.missing_channels(settings):
@@ -66,7 +67,7 @@ def main() -> None:
         GrafanaArgs(
             settings=settings,
             namespace=namespace,
-            dashboards=dashboards.load(catalogue),
+            dashboards=boards,
             admin_password=secrets.grafana_admin_password,
         ),
         opts,

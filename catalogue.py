@@ -67,17 +67,18 @@ class Catalogue(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Catalogue:
         names = [service.name for service in self.services]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"service names must be unique; given twice: {', '.join(twice)}")
         known = {*names, *DEPENDENCIES_OUTSIDE}
-        for service in self.services:
-            for dependency in service.dependencies:
-                if dependency not in known:
-                    raise ValueError(
-                        f'{service.name} depends on "{dependency}", which is neither a service here '
-                        f"nor one of {', '.join(sorted(DEPENDENCIES_OUTSIDE))}"
-                    )
+        twice = sorted({name for name in names if names.count(name) > 1})
+        wrong = [f"service names must be unique; given twice: {', '.join(twice)}"] if twice else []
+        wrong += [
+            f'{service.name} depends on "{dependency}", which is neither a service here '
+            f"nor one of {', '.join(sorted(DEPENDENCIES_OUTSIDE))}"
+            for service in self.services
+            for dependency in service.dependencies
+            if dependency not in known
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
 

@@ -63,12 +63,14 @@ class Scrape(Section):
 
     @model_validator(mode="after")
     def _within_windows(self) -> Scrape:
-        for name, interval in (("infrastructure", self.infrastructure), ("applications", self.applications)):
-            if not SHORTEST_INTERVAL_SECONDS <= seconds(interval) <= LONGEST_INTERVAL_SECONDS:
-                raise ValueError(
-                    f'{name}: "{interval}" must be {SHORTEST_INTERVAL_SECONDS}s to {LONGEST_INTERVAL_SECONDS}s: '
-                    "a scrape may take 10 s, and the rules' windows of 5 m must hold four"
-                )
+        wrong = [
+            f'{name}: "{interval}" must be {SHORTEST_INTERVAL_SECONDS}s to {LONGEST_INTERVAL_SECONDS}s'
+            for name, interval in (("infrastructure", self.infrastructure), ("applications", self.applications))
+            if not SHORTEST_INTERVAL_SECONDS <= seconds(interval) <= LONGEST_INTERVAL_SECONDS
+        ]
+        if wrong:
+            because = "a scrape may take 10 s, and the rules' windows of 5 m must hold four"
+            raise ValueError(f"{'; '.join(wrong)}: {because}")
         return self
 
 

@@ -166,7 +166,7 @@ def _receivers(deployed: Deployed, credentials: dict[str, str]) -> dict[str, str
     return {
         "slack_path": _path(credentials["slack-webhook-url"], "/slack/"),
         "pagerduty_routing_key": credentials["pagerduty-routing-key"],
-        "smtp_user": configuration["global"]["smtp_auth_username"],
+        "smtp_user": configuration["global"].get("smtp_auth_username", "nobody"),
         "smtp_password": credentials["smtp-password"],
         "heartbeat_path": _path(credentials["heartbeat-url"], "/heartbeat/"),
     }

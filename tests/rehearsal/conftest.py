@@ -17,7 +17,7 @@ from tests.tree import copy_tree
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A rehearsal that is up."""
     toolchain.build(NEEDED_TOOLS)
-    running = Running(copy_tree(tmp_path_factory.mktemp("rehearsal")), Ports(20000))
+    running = Running(copy_tree(tmp_path_factory.mktemp("rehearsal")), Ports(15000))
     code, output = running.run("up")
     assert code == 0, output
     try:

@@ -219,7 +219,7 @@ class TestStarting:
 
     @pytest.fixture
     def fresh(self, tmp_path: Path) -> Running:
-        return Running(copy_tree(tmp_path), Ports(22000))
+        return Running(copy_tree(tmp_path), Ports(18000))
 
     def test_a_port_in_use_is_named_with_its_remedy(self, fresh: Running) -> None:
         with socket.socket() as taken:
