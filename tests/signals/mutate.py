@@ -1,0 +1,190 @@
+"""`make mutate`: how many mistakes in the rules would their tests notice?
+
+Every rule of `alerts/` and of the generated normalisation is given one mistake at a time (see mutants.py), in a copy,
+and the promtool tests that cover it run. A mutant that they let pass has survived: either a test is missing, or the
+mutant means the same as the rule; then it is listed in `equivalent.yaml` with its reason.
+
+A mistake in the normalisation is made in the rules of all services at once, as one in its generator would be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import click
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rehearsal.toolchain import ToolchainError, tool
+from tests.signals.trial import Key, Mutant, Suite, all_mutants, suites, survives
+
+EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
+NEEDED = 0.90
+"""Share of all mutants that must be killed: equivalent ones exist, but a long list of them is an excuse."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class Equivalent(BaseModel):
+    """Mutants of one rule that mean the same as the rule, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    rule: str
+    operator: str
+    changes: list[str] = Field(min_length=1)
+    reason: str = Field(min_length=20)
+
+    @property
+    def keys(self) -> list[Key]:
+        """Keys of the mutants."""
+        return [(self.rule, self.operator, change) for change in self.changes]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found."""
+
+    mutants: list[Mutant]
+    survivors: list[Mutant]
+    explained: set[Key]
+    """What the list says is equivalent."""
+    needed: float = NEEDED
+
+    @property
+    def killed(self) -> int:
+        """Number of mutants that a test noticed."""
+        return len(self.mutants) - len(self.survivors)
+
+    @property
+    def equivalent(self) -> int:
+        """Number of survivors that are listed."""
+        return sum(mutant.key in self.explained for mutant in self.survivors)
+
+    def problems(self) -> list[str]:
+        """What makes the run fail, each with its remedy."""
+        survived = {mutant.key for mutant in self.survivors}
+        found = [
+            f"survived: {mutant}\n    Add a test that fails on it, or list it in {EQUIVALENT.name} with its reason."
+            for mutant in self.survivors
+            if mutant.key not in self.explained
+        ]
+        stale = [" | ".join(key) for key in sorted(self.explained - survived)]
+        found += [f"{EQUIVALENT.name}: no such mutant survives, remove it: {key}" for key in stale]
+        if self.killed < self.needed * len(self.mutants):
+            share = self.killed / len(self.mutants)
+            found.append(
+                f"only {share:.1%} of all mutants were killed; {self.needed:.0%} are needed, equivalent or not"
+            )
+        return found
+
+
+def equivalents(path: Path = EQUIVALENT) -> list[Equivalent]:
+    """The list of survivors that are equivalent. Raises pydantic's ValidationError if it is not as it must be."""
+    return TypeAdapter(list[Equivalent]).validate_python(yaml.safe_load(path.read_text()) or [])
+
+
+def run(mutants: list[Mutant], covering: list[Suite], jobs: int, console: Console) -> list[Mutant]:
+    """The mutants that survive, in their order. Threads do, as promtool does the work."""
+    with ThreadPoolExecutor(jobs) as pool:
+        trials = {pool.submit(survives, mutant, covering): mutant for mutant in mutants}
+        try:
+            with _progress(len(mutants), console) as advance:
+                for _ in as_completed(trials):
+                    advance()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return [mutant for trial, mutant in trials.items() if trial.result()]
+
+
+@contextmanager
+def _progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal, otherwise a line for each tenth."""
+    if not console.is_terminal:
+        numbers = count(1)
+
+        def advance() -> None:
+            done = next(numbers)
+            if done * 10 // total > (done - 1) * 10 // total:
+                console.print(f"{done} of {total} mutants")
+
+        yield advance
+        return
+    columns = (TextColumn("mutants"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("mutants", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _report(outcome: Outcome, console: Console) -> None:
+    table = Table("operator", "killed", "mutants", "score", box=None)
+    survivors = Counter(mutant.mutation.operator for mutant in outcome.survivors)
+    for operator, made in Counter(mutant.mutation.operator for mutant in outcome.mutants).items():
+        killed = made - survivors[operator]
+        table.add_row(operator, str(killed), str(made), f"{killed / made:.1%}")
+    total = len(outcome.mutants)
+    table.add_row("all", str(outcome.killed), str(total), f"{outcome.killed / total:.1%}", style="bold")
+    console.print(table)
+    real = total - outcome.equivalent
+    console.print(f"Survivors: {len(outcome.survivors)}, of which {outcome.equivalent} are listed as equivalent.")
+    if real:
+        console.print(f"Score without those: {outcome.killed / real:.1%} of {real}.")
+
+
+def _chosen(file: str | None, rule: str | None) -> list[Mutant]:
+    found = [mutant for mutant in all_mutants() if file in (None, mutant.file) and rule in (None, mutant.rule)]
+    if not found:
+        names = sorted({f"{mutant.file} {mutant.rule}" for mutant in all_mutants()})
+        raise click.UsageError("no rule of that name; there are:\n  " + "\n  ".join(names))
+    return found
+
+
+@click.command()
+@click.option("--file", help="Only the rules of this file: its name without .yaml, or `normalisation`.")
+@click.option("--rule", help="Only this alert, or this recorded series.")
+@click.option("--jobs", type=click.IntRange(1, os.cpu_count()), default=os.cpu_count(), help="How many at once.")
+def main(file: str | None, rule: str | None, jobs: int) -> None:
+    """Make one mistake at a time in the rules, and count how many their tests notice.
+
+    Fails if one is not noticed and not in equivalent.yaml, if one listed there is noticed or gone, and if fewer than
+    90 % of all are noticed.
+    """
+    console, started = Console(emoji=False, highlight=False, soft_wrap=True), time.monotonic()
+    chosen, covering = _chosen(file, rule), suites()
+    everything = not (file or rule)
+    rules = {mutant.rule for mutant in chosen}
+    try:
+        explained = {key for entry in equivalents() for key in entry.keys if key[0] in rules or everything}
+        tool("promtool")
+    except (ValidationError, yaml.YAMLError, ToolchainError) as error:
+        raise click.ClickException(str(error)) from None
+    if not all(suite.passes() for suite in covering):
+        raise click.ClickException("the tests fail without a mistake; see: pytest tests/contract/test_rules.py")
+    try:
+        survivors = run(chosen, covering, jobs, console)
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        sys.exit(INTERRUPTED)
+    outcome = Outcome(chosen, survivors, explained, NEEDED if everything else 0)
+    _report(outcome, console)
+    problems = outcome.problems()
+    for problem in problems:
+        console.print(problem, markup=False)
+    console.print(f"{time.monotonic() - started:.0f} s")
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()
