@@ -10,8 +10,8 @@ READY := $(VENV)/.ready
 SOURCES := *.py components dashboards docs rehearsal verify tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up status down fault heal test test-unit test-rehearsal lint format render diff verify preview deploy \
-	schema settings-table charts-check lock tools clean
+.PHONY: help up status down fault heal test test-unit test-rehearsal test-signals mutate lint format render diff \
+	preview deploy verify schema charts-check lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ heal: $(READY) ## Undo every fault
 	@$(PY) -m rehearsal heal
 
 # --- checks -----------------------------------------------------------------------------------------------------
-test: $(READY) tools ## Everything: unit, contract, engine, rehearsal
+test: $(READY) tools ## Unit, contract, engine, rehearsal: everything but test-signals
 	@$(PY) -m pytest tests
 
 test-unit: $(READY) ## Unit tests alone, in seconds
@@ -41,6 +41,12 @@ test-unit: $(READY) ## Unit tests alone, in seconds
 
 test-rehearsal: $(READY) tools ## The tests of the running stack alone
 	@$(PY) -m pytest tests/rehearsal
+
+test-signals: $(READY) tools ## Who hears of which alert and when, in scaled time: about a minute
+	@$(PY) -m pytest tests/signals
+
+mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some
+	@$(PY) -m tests.signals.mutate $(if $(FILE),--file "$(FILE)") $(if $(RULE),--rule "$(RULE)")
 
 lint: $(READY) ## ruff, mypy, promtool, amtool, actionlint
 	@$(VENV)/bin/ruff format --check .

@@ -1,0 +1,202 @@
+"""The real Alertmanager with the deployed routing in scaled time, and the record of who was told what, and when.
+
+Every integration is replaced by a webhook to this process: a stand-in that shows who is told and when, not what a
+message says or whether a vendor takes it. One replica runs, so the wait of a second one for the first is not shown.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from rehearsal.ports import HOST
+from rehearsal.toolchain import tool
+from validation import seconds
+
+Labels = dict[str, str]
+Intervals = Mapping[str, list[dict[str, Any]]]
+"""What each named time interval is made of."""
+
+ANSWER_SECONDS = 0.2
+"""How long a receiver takes to answer, as vendors do: with instant answers, repeats differ from the deployed ones."""
+START_SECONDS = 20.0
+_DURATIONS = ("group_wait", "group_interval", "repeat_interval")
+
+
+def scaled(configuration: dict[str, Any], factor: float, intervals: Intervals, receivers: str) -> dict[str, Any]:
+    """The same routing with every duration divided by `factor` and these times in its intervals.
+
+    The integration `x` of receiver `y` posts to `<receivers>/y/x`. Raises KeyError for an interval that is not given.
+    """
+    return {
+        "route": _scaled_route(configuration["route"], factor),
+        "inhibit_rules": configuration["inhibit_rules"],
+        "receivers": [_recorded(receiver, receivers) for receiver in configuration["receivers"]],
+        "time_intervals": [
+            {"name": interval["name"], "time_intervals": intervals[interval["name"]]}
+            for interval in configuration["time_intervals"]
+        ],
+    }
+
+
+def _scaled_route(route: dict[str, Any], factor: float) -> dict[str, Any]:
+    durations = {key: f"{round(1000 * seconds(route[key]) / factor)}ms" for key in _DURATIONS if key in route}
+    children = [_scaled_route(child, factor) for child in route.get("routes", [])]
+    return route | durations | ({"routes": children} if children else {})
+
+
+def _recorded(receiver: dict[str, Any], url: str) -> dict[str, Any]:
+    name = receiver["name"]
+    webhooks = [
+        {"url": f"{url}/{name}/{key.removesuffix('_configs')}", "send_resolved": integration["send_resolved"]}
+        for key, integrations in receiver.items()
+        if key != "name"
+        for integration in integrations
+    ]
+    return {"name": name, "webhook_configs": webhooks}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One alert of one message."""
+
+    at: float
+    """When the message came, in seconds since the epoch."""
+    who: str
+    """Receiver and integration, `oncall/slack`."""
+    status: str
+    labels: Labels
+
+
+class Receivers(ThreadingHTTPServer):
+    """Takes the messages of every integration and remembers them."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        super().__init__((HOST, 0), _Receiver)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.server_port}"
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    server: Receivers
+
+    def do_POST(self) -> None:
+        now = time.time()
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        who = self.path.strip("/")
+        self.server.told += [Told(now, who, alert["status"], alert["labels"]) for alert in message["alerts"]]
+        time.sleep(ANSWER_SECONDS)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def receivers() -> Iterator[Receivers]:
+    """Receivers that listen until the block ends."""
+    with Receivers() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@dataclass
+class Alertmanager:
+    """A running Alertmanager."""
+
+    client: httpx.Client
+    configuration: Path
+    since: dict[str, str] = field(default_factory=dict)
+    """When each firing alert began."""
+
+    def fire(self, *alerts: Labels) -> None:
+        """Post alerts that begin now, all in one request."""
+        now = datetime.now(UTC)
+        self.since |= {str(alert): now.isoformat() for alert in alerts}
+        self._post_alerts(alerts, ends=now + timedelta(hours=1))
+
+    def resolve(self, *alerts: Labels) -> None:
+        """Post alerts that fired before and end now, all in one request."""
+        self._post_alerts(alerts, ends=datetime.now(UTC))
+
+    def silence(self, alert: Labels, until: datetime) -> None:
+        """Silence one alert from now on."""
+        matchers = [{"name": name, "value": value, "isRegex": False} for name, value in alert.items()]
+        span = {"startsAt": datetime.now(UTC).isoformat(), "endsAt": until.isoformat()}
+        self._post("/api/v2/silences", {"matchers": matchers, **span, "createdBy": "test", "comment": "test"})
+
+    def configure(self, configuration: dict[str, Any]) -> None:
+        """Change the configuration while it runs, which starts every wait anew."""
+        self.configuration.write_text(json.dumps(configuration))
+        self._post("/-/reload")
+
+    def _post_alerts(self, alerts: tuple[Labels, ...], ends: datetime) -> None:
+        span = [{"startsAt": self.since[str(alert)], "endsAt": ends.isoformat()} for alert in alerts]
+        self._post("/api/v2/alerts", [{"labels": alert} | times for alert, times in zip(alerts, span, strict=True)])
+
+    def _post(self, path: str, body: Any = None) -> None:
+        response = self.client.post(path, json=body)
+        assert response.is_success, f"{path}: {response.status_code} {response.text}"
+
+
+@contextmanager
+def alertmanager(configuration: dict[str, Any], directory: Path) -> Iterator[Alertmanager]:
+    """An Alertmanager that runs until the block ends; its log and data stay in the directory."""
+    directory.mkdir()
+    path = directory / "alertmanager.json"
+    path.write_text(json.dumps(configuration))
+    address = f"{HOST}:{_free_port()}"
+    places = [f"--config.file={path}", f"--storage.path={directory / 'data'}", f"--web.listen-address={address}"]
+    with (directory / "log").open("w") as log:
+        command = [str(tool("alertmanager")), *places, "--cluster.listen-address="]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://{address}", timeout=10, trust_env=False) as client:
+            _wait_until_ready(process, client, directory / "log")
+            yield Alertmanager(client, path)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if client.get("/-/ready").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"Alertmanager did not start:\n{log.read_text()}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
