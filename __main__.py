@@ -35,7 +35,8 @@ def main() -> None:
         boards = dashboards.load(catalogue)
     except InvalidInputError as error:
         raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None
-    for sentence in routing.missing_channels(settings):
+    channels_missing = routing.missing_channels(settings)
+    for sentence in channels_missing:
         pulumi.warn(sentence)
 
     # In place, where the default is to delete and create: a dashboard or a configuration must not vanish meanwhile.
@@ -95,7 +96,7 @@ def main() -> None:
     pulumi.export("loki", addresses.loki(settings))
     pulumi.export("grafanaSecret", grafana.admin_secret or CHART_ADMIN_SECRET)
     pulumi.export("grafanaAccess", addresses.GRAFANA_ACCESS)
-    pulumi.export("channelsMissing", routing.missing_channels(settings))
+    pulumi.export("channelsMissing", channels_missing)
     pulumi.export("cloudwatchMonthlyUsd", monthly_cost(settings.aws) if settings.aws else 0)
 
 

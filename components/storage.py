@@ -40,9 +40,7 @@ def size(settings: Settings, part: str) -> str:
 
 
 def claim_template(settings: Settings, part: str) -> dict[str, Any]:
-    """The claim template of a Prometheus or Alertmanager object; empty where storage is ephemeral."""
-    if settings.storage.kind == "ephemeral":
-        return {}
+    """The claim template of a Prometheus or Alertmanager object."""
     return {
         "volumeClaimTemplate": {
             "spec": {

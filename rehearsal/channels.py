@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 
 from rehearsal.ports import Ports
-from rehearsal.state import State
+from rehearsal.state import State, write
 
 
 def channel_secrets(state: State, ports: Ports) -> dict[str, str]:
@@ -27,7 +26,6 @@ def _tokens(state: State) -> dict[str, str]:
     path = state.credentials / "tokens.json"
     if not path.exists():
         tokens = {name: secrets.token_hex(16) for name in ("slack", "pagerduty", "smtp", "heartbeat", "grafana")}
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(tokens, file)
+        write(path, json.dumps(tokens))
     found: dict[str, str] = json.loads(path.read_text())
     return found

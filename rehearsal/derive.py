@@ -135,29 +135,11 @@ def _alertmanager(deployed: Deployed, state: State, ports: Ports) -> dict[str, s
 
 
 def _point_at_local_receivers(configuration: dict[str, Any], ports: Ports) -> None:
-    pagerduty = f"{ports.url('receivers')}/pagerduty/v2/enqueue"
-    places = [configuration.get("global", {}), *_integrations(configuration)]
-    for place in places:
-        for key, address in (
-            ("pagerduty_url", pagerduty),
-            ("smtp_smarthost", ports.address("smtp")),
-            ("smarthost", ports.address("smtp")),
-        ):
-            if key in place:
-                place[key] = address
+    if "smtp_smarthost" in configuration["global"]:
+        configuration["global"]["smtp_smarthost"] = ports.address("smtp")
     for receiver in configuration["receivers"]:
         for integration in receiver.get("pagerduty_configs", []):
-            integration["url"] = pagerduty
-
-
-def _integrations(configuration: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        integration
-        for receiver in configuration["receivers"]
-        for key, integrations in receiver.items()
-        if key.endswith("_configs")
-        for integration in integrations
-    ]
+            integration["url"] = f"{ports.url('receivers')}/pagerduty/v2/enqueue"
 
 
 def _receivers(deployed: Deployed, credentials: dict[str, str]) -> dict[str, str]:

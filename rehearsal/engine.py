@@ -37,7 +37,7 @@ from pulumi import automation
 from rehearsal.changes import PROGRAM_FAILED, Changes, Events, OnEvent
 from rehearsal.command import Command, OnOutput
 from rehearsal.errors import RehearsalError
-from rehearsal.toolchain import ToolchainError, tool
+from rehearsal.toolchain import tool
 
 Secrets = Mapping[str, str]
 
@@ -293,7 +293,7 @@ def main(
                 (engine.up if operation == "up" else engine.preview)(stack, values, **following)
     except EngineError as error:
         raise click.ClickException(str(error).splitlines()[0].rstrip(":")) from None  # the rest is in the output
-    except (RehearsalError, ToolchainError) as error:
+    except RehearsalError as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -8,24 +8,18 @@ import sys
 import time
 from pathlib import Path
 
+from rehearsal.processes import alive
+
 _POLL_SECONDS = 0.5
 
 
 def main(launcher: int, ready: Path) -> None:
     """Watch the process `launcher` until the marker `ready` appears."""
     while not ready.exists():
-        if not Path(f"/proc/{launcher}").exists() and not _alive(launcher):
+        if not alive(launcher):
             os.kill(os.getppid(), signal.SIGTERM)
             return
         time.sleep(_POLL_SECONDS)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import Catalogue
-from components.logs import AGENT_GATES
 from rehearsal.deployed import Deployed
 from rehearsal.ports import SERVICES, Ports
 from rehearsal.state import State
@@ -115,8 +114,9 @@ def _prometheus(state: State, ports: Ports) -> Program:
 
 def _agent(state: State, ports: Ports) -> Program:
     configuration = state.configuration / "agent" / "agent.yaml"
-    command = [str(tool("collector")), f"--config={configuration}", f"--feature-gates={AGENT_GATES}"]
-    environment = agent_environment(Deployed(state.cluster).release("log-agent"), state, ports)
+    values = Deployed(state.cluster).release("log-agent")
+    command = [str(tool("collector")), f"--config={configuration}", *values["command"]["extraArgs"]]
+    environment = agent_environment(values, state, ports)
     return Program(
         "log-agent", command, environment, health=ports.url("agent-health"), restart_on=_digest(configuration)
     )

@@ -31,7 +31,7 @@ from rehearsal.provider.documents import dump
 from rehearsal.provider.kubernetes import RELEASE, Kubernetes
 from rehearsal.provider.model import Model
 from rehearsal.provider.values import is_secret
-from rehearsal.toolchain import ToolchainError, tool
+from rehearsal.toolchain import tool
 from validation import InvalidInputError
 
 MASK = "***"
@@ -195,7 +195,7 @@ def _explained() -> Iterator[None]:
     """Show what went wrong, and exit with 2, as diff(1) does in trouble."""
     try:
         yield
-    except (RehearsalError, ToolchainError, InvalidInputError) as error:
+    except (RehearsalError, InvalidInputError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
 

@@ -24,6 +24,7 @@ from typing import Any
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from rehearsal.errors import RehearsalError
+from rehearsal.processes import alive
 from rehearsal.programs import Program
 from rehearsal.state import ROOT, State
 
@@ -43,8 +44,6 @@ class Process:
     running: bool
     state: str
     pid: int
-    since: float
-    """When it started, in seconds since the epoch."""
 
 
 class NoSupervisorError(RehearsalError):
@@ -105,7 +104,7 @@ class Supervisor:
         if not self.running:
             return []
         return [
-            Process(info["name"], info["statename"] == "RUNNING", info["statename"], info["pid"], info["start"])
+            Process(info["name"], info["statename"] == "RUNNING", info["statename"], info["pid"])
             for info in self._call("getAllProcessInfo")
         ]
 
@@ -125,7 +124,7 @@ class Supervisor:
         except (FileNotFoundError, NoSupervisorError):
             return
         deadline = time.monotonic() + _STOP_SECONDS
-        while _alive(pid):
+        while alive(pid):
             if time.monotonic() > deadline:
                 raise RehearsalError(f"the supervisor (process {pid}) did not stop within {_STOP_SECONDS} s")
             time.sleep(0.05)
@@ -217,14 +216,3 @@ def _socket(state: State) -> Path:
         return path
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"order-processor-monitoring-{os.getuid()}-{digest}.sock"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:  # it has just ended, which the next look tells; or there is no /proc
-        return True
