@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from rehearsal import health, ports, state
+from rehearsal import health, interruption, ports, state
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal, Report
 from rehearsal.ports import Ports
@@ -29,8 +28,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
-        # A terminated command cleans up like an interrupted one.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        interruption.listen()  # a terminated command cleans up like an interrupted one
         try:
             command(*arguments, **options)
         except (RehearsalError, InvalidInputError) as error:

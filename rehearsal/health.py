@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from catalogue import Catalogue
+from rehearsal import interruption
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import Ports
 from rehearsal.programs import Program
@@ -117,6 +118,7 @@ def _wait(problems: Callable[[], list[str]], seconds: float) -> None:
     """Ask until there is no problem left. Raises RehearsalError with the last ones after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
+        interruption.check()
         try:
             found = problems()
         except httpx.HTTPError as error:

@@ -14,7 +14,7 @@ import httpx
 
 import catalogue as catalogues
 from catalogue import Catalogue
-from rehearsal import health, toolchain
+from rehearsal import health, interruption, toolchain
 from rehearsal.channels import channel_secrets
 from rehearsal.derive import derive
 from rehearsal.engine import Engine
@@ -92,6 +92,7 @@ class Rehearsal:
                 health.wait_for_targets(ports, self.catalogue)
             with self._timed("heartbeat received"):
                 health.wait_for_heartbeat(ports, since)
+            interruption.check()
         except BaseException:
             if not was_running:
                 self._say("stopping what was started")

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -218,8 +219,10 @@ class TestStarting:
     """Starts that do not succeed, in a directory and on ports of their own."""
 
     @pytest.fixture
-    def fresh(self, tmp_path: Path) -> Running:
-        return Running(copy_tree(tmp_path), Ports(18000))
+    def fresh(self, tmp_path: Path) -> Iterator[Running]:
+        started = Running(copy_tree(tmp_path), Ports(18000))
+        yield started
+        started.run("down")  # a failure here must not take the ports from the next test
 
     def test_a_port_in_use_is_named_with_its_remedy(self, fresh: Running) -> None:
         with socket.socket() as taken:
@@ -238,10 +241,10 @@ class TestStarting:
         try:
             eventually((fresh.project / ".rehearsal" / "supervisord.pid").exists, 90, "the supervisor starts")
             up.send_signal(sent)
-            up.communicate(timeout=60)
+            output, _ = up.communicate(timeout=60)
         finally:
             up.kill()
-        assert up.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130)
+        assert up.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), output
         eventually(lambda: not fresh.processes(), 30, f"still alive: {fresh.processes()}")
 
     def test_a_process_that_cannot_work_fails_the_start_and_names_its_log(self, fresh: Running) -> None:
