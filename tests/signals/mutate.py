@@ -2,7 +2,8 @@
 
 Every rule of `alerts/` and of the generated normalisation is given one mistake at a time (see mutants.py), in a copy,
 and the promtool tests that cover it run. A mutant that they let pass has survived: either a test is missing, or the
-mutant means the same as the rule; then it is listed in `equivalent.yaml` with its reason.
+mutant means the same as the rule; then it is listed in `equivalent/<rule file>.yaml` with its
+reason. `make mutate` fails on a survivor that is not listed there, and on an entry that does not survive.
 
 A mistake in the normalisation is made in the rules of all services at once, as one in its generator would be.
 """
@@ -30,7 +31,8 @@ from rich.table import Table
 from rehearsal.toolchain import ToolchainError, tool
 from tests.signals.trial import Key, Mutant, Suite, all_mutants, suites, survives
 
-EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
+EQUIVALENT = Path(__file__).with_name("equivalent")
+"""Directory of the lists of mutants that no test can kill, one for each rule file that has some."""
 NEEDED = 0.90
 """Share of all mutants that must be killed: equivalent ones exist, but a long list of them is an excuse."""
 INTERRUPTED = 130
@@ -76,12 +78,12 @@ class Outcome:
         """What makes the run fail, each with its remedy."""
         survived = {mutant.key for mutant in self.survivors}
         found = [
-            f"survived: {mutant}\n    Add a test that fails on it, or list it in {EQUIVALENT.name} with its reason."
+            f"survived: {mutant}\n    Add a test that fails on it, or list it in {EQUIVALENT.name}/{mutant.file}.yaml with its reason."
             for mutant in self.survivors
             if mutant.key not in self.explained
         ]
         stale = [" | ".join(key) for key in sorted(self.explained - survived)]
-        found += [f"{EQUIVALENT.name}: no such mutant survives, remove it: {key}" for key in stale]
+        found += [f"{EQUIVALENT.name}/: no such mutant survives, remove it: {key}" for key in stale]
         if self.killed < self.needed * len(self.mutants):
             share = self.killed / len(self.mutants)
             found.append(
@@ -90,9 +92,10 @@ class Outcome:
         return found
 
 
-def equivalents(path: Path = EQUIVALENT) -> list[Equivalent]:
-    """The list of survivors that are equivalent. Raises pydantic's ValidationError if it is not as it must be."""
-    return TypeAdapter(list[Equivalent]).validate_python(yaml.safe_load(path.read_text()) or [])
+def equivalents(directory: Path = EQUIVALENT) -> list[Equivalent]:
+    """The survivors that are equivalent. Raises pydantic's ValidationError if a list is not as it must be."""
+    lists = (yaml.safe_load(path.read_text()) or [] for path in sorted(directory.glob("*.yaml")))
+    return [entry for entries in lists for entry in TypeAdapter(list[Equivalent]).validate_python(entries)]
 
 
 def run(mutants: list[Mutant], covering: list[Suite], jobs: int, console: Console) -> list[Mutant]:
@@ -158,7 +161,7 @@ def _chosen(file: str | None, rule: str | None) -> list[Mutant]:
 def main(file: str | None, rule: str | None, jobs: int) -> None:
     """Make one mistake at a time in the rules, and count how many their tests notice.
 
-    Fails if one is not noticed and not in equivalent.yaml, if one listed there is noticed or gone, and if fewer than
+    Fails if one is not noticed and not in equivalent/, if one listed there is noticed or gone, and if fewer than
     90 % of all are noticed.
     """
     console, started = Console(emoji=False, highlight=False, soft_wrap=True), time.monotonic()

@@ -41,7 +41,7 @@ class Mutant:
 
     @property
     def key(self) -> Key:
-        """What `equivalent.yaml` lists it by."""
+        """What the lists of equivalent mutants name it by."""
         return self.rule, self.mutation.operator, self.mutation.change
 
     @property

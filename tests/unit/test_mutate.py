@@ -118,7 +118,6 @@ def test_the_list_names_mutants_of_today() -> None:
 
 
 def test_an_entry_needs_a_reason(tmp_path: Path) -> None:
-    path = tmp_path / "equivalent.yaml"
-    path.write_text("- { rule: A, operator: number, changes: [1 -> 2] }\n")
+    (tmp_path / "services.yaml").write_text("- { rule: A, operator: number, changes: [1 -> 2] }\n")
     with pytest.raises(ValidationError, match="reason"):
-        equivalents(path)
+        equivalents(tmp_path)
