@@ -31,7 +31,7 @@ def main() -> None:
             lambda: configuration.load(pulumi.Config()), lambda: catalogues.load(ROOT / "services.yaml")
         )
         catalogue = catalogue.without(settings.absent_services)
-        rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings.links)
+        rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings)
         boards = dashboards.load(catalogue)
     except InvalidInputError as error:
         raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None

@@ -4,31 +4,92 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from validation import InvalidInputError, Name, Section, problems
 
 DEPENDENCIES_OUTSIDE = frozenset({"dynamodb", "redis"})
 """Dependencies that are not services of the catalogue themselves."""
+LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Bucket bounds in seconds that all services share, whatever they are written in."""
+
+UrlPath = Annotated[str, Field(pattern=r"^/[\w/.~-]*$")]
+"""Path of a URL, without anything that would need escaping in a query."""
+
+
+class LatencyObjective(Section):
+    """How many of the requests must be answered in time."""
+
+    percent: float = Field(default=95, ge=50, lt=100)
+    """Percentage of the requests."""
+    within_seconds: float = 0.25
+    """Time that they may take: a bucket bound, as a histogram knows no other. The stated target of 0.2 s is none, so
+    the next one above it is the default."""
+
+    @field_validator("within_seconds")
+    @classmethod
+    def _bucket_bound(cls, bound: float) -> float:
+        if bound not in LATENCY_BOUNDS:
+            raise ValueError(f"expected a bucket bound that all services have: {', '.join(map(str, LATENCY_BOUNDS))}")
+        return bound
+
+
+class Objectives(Section):
+    """What a service promises over the objectives' period; the defaults are the application's stated targets."""
+
+    availability: float = Field(default=99.9, ge=50, lt=100)
+    """Percentage of the requests that do not fail with 5xx."""
+    latency: LatencyObjective = LatencyObjective()
+    """How many are answered in time."""
 
 
 class Service(Section):
     """One monitored service."""
 
     name: Name
-    """Name of the service: its Kubernetes `component` label, Service and container, and the `service` label."""
+    """Name of the service: its Service and container in Kubernetes, and the `service` label of its series."""
+    selector: dict[str, str] = Field(default_factory=dict)
+    """Labels of its Kubernetes Service; none: `app: order-processor` and its name as `component`."""
+    owner: Name = "order-processor"
+    """The team that is told about it: the label `owner` of its alerts."""
+    runbook: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    """Address of the service's own runbook, which its notifications link to beside the alert's."""
+    instrumented: bool = False
+    """Whether it uses the instrumentation package, which names its metrics after the service: `order` for
+    `order-service`, at `/metrics`, and answers at `/health/ready`."""
     port: int = Field(ge=1, le=65535)
     """Port of its Service; the port is named `http`."""
     prefix: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]*$")
     """Prefix of its metrics, `order` in `order_requests_total`; none if it exposes no metrics."""
-    metrics_path: str = Field(default="/metrics", pattern=r"^/")
+    metrics_path: UrlPath = "/metrics"
     """HTTP path of its metrics."""
-    health_path: str = Field(default="/health", pattern=r"^/")
+    health_path: UrlPath = "/health"
     """HTTP path that the probe reads."""
+    ignored_endpoints: tuple[UrlPath, ...] = ()
+    """Further paths whose requests do not count, beside those two."""
+    ignored_statuses: tuple[Annotated[str, Field(pattern=r"^[1-4][0-9]{2}$")], ...] = ("307",)
+    """Statuses whose requests do not count. 307 precedes a call of a path without its final slash: counting it would
+    double the call."""
+    objectives: Objectives = Objectives()
+    """What it promises."""
     dependencies: tuple[str, ...] = ()
     """Services and stores it cannot work without."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_the_package(cls, document: Any) -> Any:
+        if not isinstance(document, dict) or document.get("instrumented") is not True:
+            return document
+        prefix = str(document.get("name", "")).removesuffix("-service").replace("-", "_")
+        return {"prefix": prefix, "healthPath": "/health/ready", **document}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels that its Kubernetes Service carries."""
+        return self.selector or {"app": "order-processor", "component": self.name}
 
 
 class Catalogue(Section):

@@ -300,6 +300,8 @@ class Aws(Section):
     """Tags (name: regular expression) by which the load balancer and Redis are found; they must carry at least one."""
     billing: bool = True
     """Read estimated charges (us-east-1; billing alerts must be enabled in the account)."""
+    monthly_budget_usd: float | None = Field(default=None, gt=0)
+    """Dollars that the account may cost in a month; more raises an alert. None watches no budget."""
     interval: Duration = "5m"
     """How often CloudWatch is asked. Cost is inversely proportional to it."""
 
@@ -370,6 +372,8 @@ class Settings(Section):
     """The AWS account; none leaves CloudWatch out."""
     links: Links = Links()
     """Addresses that notifications link to."""
+    public_urls: tuple[Annotated[str, Field(pattern=r"^https?://\S+$")], ...] = ()
+    """Addresses by which users reach the application: they are probed, and their certificates watched."""
     charts: Charts = Charts()
     """Where Helm charts come from."""
 
@@ -389,8 +393,13 @@ class Settings(Section):
             "workloads.grafana.replicas must be 1": self.workloads.grafana.replicas != 1,
             "workloads.tempo.replicas must be 1": self.workloads.tempo.replicas != 1,
             "aws needs platform eks": self.aws is not None and self.platform != "eks",
+            "aws.monthlyBudgetUsd needs aws.billing": _budget_without_bill(self.aws),
         }
         return [text for text, broken in rules.items() if broken]
+
+
+def _budget_without_bill(aws: Aws | None) -> bool:
+    return aws is not None and aws.monthly_budget_usd is not None and not aws.billing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,15 @@ from settings import Settings
 
 SAMPLE_LIMIT = 50_000
 """A fuse far above normal use: beyond it the whole scrape fails and the service looks down."""
+PUBLIC_PROBES = "public-probes"
+"""Job of the probes of public addresses, which the rules know it by."""
 
 
 def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) -> dict[str, Any]:
     """Spec of the ServiceMonitor of one service that exposes metrics."""
     return {
-        "jobLabel": "component",
         "namespaceSelector": {"matchNames": [catalogue.namespace]},
-        "selector": {"matchLabels": {"app": "order-processor", "component": service.name}},
+        "selector": {"matchLabels": service.labels},
         "sampleLimit": SAMPLE_LIMIT,
         "endpoints": [
             {
@@ -29,6 +30,7 @@ def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) 
                     # The operator's `endpoint` (the port's name) would displace the application's own label.
                     {"action": "labeldrop", "regex": "endpoint"},
                     {"action": "replace", "targetLabel": "service", "replacement": service.name},
+                    {"action": "replace", "targetLabel": "job", "replacement": service.name},
                 ],
                 "metricRelabelings": [
                     # One series per counter and histogram that nothing reads.
@@ -49,4 +51,19 @@ def probe(service: Service, catalogue: Catalogue, settings: Settings) -> dict[st
         "interval": settings.scrape.applications,
         "scrapeTimeout": "10s",
         "targets": {"staticConfig": {"static": [url], "labels": {"service": service.name}}},
+    }
+
+
+def public_probe(urls: tuple[str, ...], settings: Settings) -> dict[str, Any]:
+    """Spec of the Probe that asks the addresses of users, and reads the certificates they are served with.
+
+    Its series have the address as `instance` and no label `service`: that label is what tells a service's own targets.
+    """
+    return {
+        "jobName": PUBLIC_PROBES,
+        "prober": {"url": BLACKBOX},
+        "module": "http_2xx",
+        "interval": settings.scrape.applications,
+        "scrapeTimeout": "10s",
+        "targets": {"staticConfig": {"static": list(urls)}},
     }

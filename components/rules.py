@@ -1,32 +1,30 @@
-"""Prometheus rules: the plain files of `alerts/`, and the normalisation that the catalogue generates.
+"""Prometheus rules: the plain files of `alerts/`, with what every alert gets, and the generated ones.
 
 Pure functions. Adding an alert is one edit in `alerts/` (with its test and runbook); adding a service is one entry in
-the catalogue, whose metrics `order_requests_total`, … become `instance:http_requests:sum`, … here.
+the catalogue.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from catalogue import Catalogue, Service
-from settings import Links
-from validation import Duration, InvalidInputError, problems
-
-NORMALISATION = "normalisation"
-"""Name of the generated rules."""
+from catalogue import Catalogue
+from components.normalisation import NORMALISATION, generated_groups
+from settings import Links, Settings
+from validation import Duration, InvalidInputError, problems, seconds
 
 RUNBOOKS = "runbooks"
 """Directory of the runbooks beside the rule files, one `<AlertName>.md` for each alert."""
 
-REDIRECT = "307"
-"""Status of the redirect that precedes a call of a path without its final slash: counting it would double the call."""
 
-_PROCESS = "service, namespace, pod, container, job, instance"
-"""Labels that tell one process from another. Counters may be summed within a process before rate(), never across."""
+Json = dict[str, Any]
 
 
 class _Part(BaseModel):
@@ -70,6 +68,8 @@ _Rule = Annotated[Annotated[_Alert, Tag("alert")] | Annotated[_Recording, Tag("r
 
 class _Group(_Part):
     name: str
+    interval: Duration | None = None
+    """How often it is evaluated, where that is not as often as the infrastructure is scraped."""
     rules: list[_Rule] = Field(min_length=1)
 
 
@@ -102,25 +102,55 @@ def read(directory: Path) -> dict[str, dict[str, Any]]:
     return files
 
 
-def prometheus_rules(directory: Path, catalogue: Catalogue, links: Links) -> dict[str, list[dict[str, Any]]]:
-    """The rule groups of each PrometheusRule object by name: the files of `directory` and the normalisation.
+def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The rule groups of each PrometheusRule object by name: the files of `directory` and the generated ones.
 
-    Every alert gets the addresses of its runbook and its dashboard. Prometheus loads `{"groups": …}` as it is.
-    Raises InvalidInputError if a file is not valid or has a taken name, or an alert has no runbook.
+    Every alert gets its owner and the addresses of its runbook and its dashboard. Prometheus loads `{"groups": …}` as
+    it is. Raises InvalidInputError if a file is not valid or has a taken name, an alert has no runbook, or a rule looks
+    back further than metrics are kept.
     """
     files = read(directory)
-    taken = f"{NORMALISATION}.yaml: the name is taken by the generated rules; choose another"
-    wrong = [taken] if NORMALISATION in files else []
-    wrong += [
-        f"{name}.yaml {alert}: no runbook; write {directory.name}/{RUNBOOKS}/{alert}.md"
-        for name, document in files.items()
-        for alert in alerts(document["groups"])
-        if not (directory / RUNBOOKS / f"{alert}.md").is_file()
-    ]
+    plain = {name: document["groups"] for name, document in files.items()}
+    objects = {NORMALISATION: generated_groups(catalogue, settings)} | plain
+    wrong = [*_taken(files), *_without_runbook(plain, directory), *_beyond_retention(objects, settings)]
     if wrong:
         raise InvalidInputError(wrong)
-    linked = {name: [_linked_group(group, links) for group in document["groups"]] for name, document in files.items()}
-    return {NORMALISATION: normalisation(catalogue)["groups"], **linked}
+    complete = partial(
+        _completed, links=settings.links, runbooks=any(service.runbook for service in catalogue.services)
+    )
+    return objects | {name: [_with_alerts(group, complete) for group in groups] for name, groups in plain.items()}
+
+
+def windows(expression: str) -> list[str]:
+    """Every range and offset that an expression looks back, such as `5m`."""
+    return [window or offset for window, offset in re.findall(r"\[(\w+)[\]:]|offset (\w+)", expression)]
+
+
+def _taken(files: dict[str, Any]) -> list[str]:
+    text = f"{NORMALISATION}.yaml: the name is taken by the generated rules; choose another"
+    return [text] if NORMALISATION in files else []
+
+
+def _without_runbook(files: dict[str, list[dict[str, Any]]], directory: Path) -> list[str]:
+    return [
+        f"{name}.yaml {alert}: no runbook; write {directory.name}/{RUNBOOKS}/{alert}.md"
+        for name, groups in files.items()
+        for alert in alerts(groups)
+        if not (directory / RUNBOOKS / f"{alert}.md").is_file()
+    ]
+
+
+def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings) -> list[str]:
+    kept = settings.retention.metrics
+    return [
+        f"retention.metrics: {kept} is less than the {window} that {rule.get('alert') or rule['record']} "
+        f"({name}.yaml) looks back; keep at least {window}"
+        for name, groups in files.items()
+        for group in groups
+        for rule in group["rules"]
+        for window in windows(rule["expr"])
+        if seconds(window) > seconds(kept)
+    ]
 
 
 def alerts(groups: list[dict[str, Any]]) -> list[str]:
@@ -128,57 +158,35 @@ def alerts(groups: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule))
 
 
-def _linked_group(group: dict[str, Any], links: Links) -> dict[str, Any]:
-    return group | {"rules": [_linked_rule(rule, links) if "alert" in rule else rule for rule in group["rules"]]}
+def _with_alerts(group: Json, complete: Callable[[Json], Json]) -> Json:
+    return group | {"rules": [complete(rule) if "alert" in rule else rule for rule in group["rules"]]}
 
 
-def _linked_rule(rule: dict[str, Any], links: Links) -> dict[str, Any]:
-    annotations = dict(rule["annotations"])
+def _completed(rule: Json, links: Links, runbooks: bool) -> Json:
+    """The alert with its owner and its links. One that is about a service belongs to the service's owner.
+
+    `runbooks` says whether any service has one of its own.
+    """
+    labels, annotations = rule["labels"], dict(rule["annotations"])
     dashboard = annotations.pop("dashboard")
     annotations["runbook_url"] = f"{links.runbooks}/{rule['alert']}.md"
     annotations["dashboard_url"] = f"{links.grafana}/d/{dashboard}"
-    return rule | {"annotations": annotations}
+    if "owner" not in labels:
+        service = _service_of(labels)
+        labels = labels | {"owner": _of_catalogue(service, "owner", otherwise="platform")}
+        if runbooks:
+            annotations["service_runbook_url"] = _of_catalogue(service, "runbook")
+    return rule | {"labels": labels, "annotations": annotations}
 
 
-def normalisation(catalogue: Catalogue) -> dict[str, Any]:
-    """The generated rules: what the catalogue expects, and every service's metrics under one name.
-
-    `service:expected:info{service, watched_by}` is 1 for each service. The `instance:` series are one for each
-    process, which makes rate() right on them: the raw series have the request's path as a label, so most are born
-    with their first event, and that one rate() never sees.
-    """
-    expected = [_expected(service) for service in catalogue.services]
-    normalised = [rule for service in catalogue.measured for rule in _normalised(service)]
-    return {"groups": [{"name": NORMALISATION, "rules": [*expected, *normalised]}]}
+def _service_of(labels: dict[str, str]) -> str:
+    """How a template names the service of an alert: its own label, or what the rule makes one of."""
+    given = labels.get("service", "{{ $labels.service }}")
+    name = re.fullmatch(r"{{ (\$labels\.\w+) }}", given)
+    return name.group(1) if name else f'"{given}"'
 
 
-def _expected(service: Service) -> dict[str, Any]:
-    labels = {"service": service.name, "watched_by": "metrics" if service.prefix else "probe"}
-    return {"record": "service:expected:info", "expr": "vector(1)", "labels": labels}
-
-
-def _normalised(service: Service) -> list[dict[str, Any]]:
-    """Requests, failures and latency of one service.
-
-    A process that has served nothing yet has 0 requests, and one without failures 0 failures: neither is absent.
-    Failures are 5xx; `<prefix>_errors_total` counts the clients' 4xx as well. Redirects and what the monitoring itself
-    asks for are no requests; only the histogram, which knows no status, contains the redirects.
-    """
-    this = f'service="{service.name}"'
-    served = f'{this}, endpoint!="{service.health_path}", endpoint!="{service.metrics_path}"'
-    requests = f"{service.prefix}_requests_total"
-    counted = _sum(f'{requests}{{{served}, status_code!="{REDIRECT}"}}')
-    failed = _sum(f'{requests}{{{served}, status_code=~"5.."}}')
-    alive = _sum(f'up{{{this}, job="{service.name}"}} == 1')
-    buckets = _sum(f"{service.prefix}_request_latency_seconds_bucket{{{served}}}", f"{_PROCESS}, le")
-    expressions = {
-        "instance:http_requests:sum": f"{counted}\nor\n0 * {alive}",
-        "instance:http_errors:sum": f"{failed}\nor\n0 * instance:http_requests:sum{{{this}}}",
-        "instance:http_request_latency_seconds_bucket:sum": buckets,
-    }
-    # They have the label anyway; stated, no two rules look like duplicates.
-    return [{"record": name, "expr": expr, "labels": {"service": service.name}} for name, expr in expressions.items()]
-
-
-def _sum(vector: str, labels: str = _PROCESS) -> str:
-    return f"sum by ({labels}) ({vector})"
+def _of_catalogue(service: str, label: str, otherwise: str = "") -> str:
+    """A template of what the catalogue says of a service; empty labels and annotations vanish."""
+    entry = f'with printf "service:expected:info{{service=%q}}" {service} | query'
+    return f'{{{{ {entry} }}}}{{{{ . | first | label "{label}" }}}}{{{{ else }}}}{otherwise}{{{{ end }}}}'

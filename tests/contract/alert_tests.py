@@ -24,6 +24,8 @@ class Expectation:
     alert: str
     at: int
     """Seconds since the test's start."""
+    step: int
+    """Seconds between two evaluations."""
     labels: tuple[dict[str, str], ...]
     """Labels of each alert that fires, with `alertname`; empty if none does."""
 
@@ -31,12 +33,14 @@ class Expectation:
 def expectations() -> Iterator[Expectation]:
     """Everything that the tests of all rule files expect."""
     for path in TESTS:
-        for test in yaml.safe_load(path.read_text())["tests"]:
+        document = yaml.safe_load(path.read_text())
+        for test in document["tests"]:
             for expected in test.get("alert_rule_test", []):
                 yield Expectation(
                     test=f"{path.name}: {test['name']}",
                     alert=expected["alertname"],
                     at=_moment(expected["eval_time"]),
+                    step=_moment(document["evaluation_interval"]),
                     labels=tuple(_labels(expected["alertname"], fires) for fires in expected["exp_alerts"]),
                 )
 

@@ -48,7 +48,6 @@ SERVICE_MONITOR: Json = {
     "kind": "ServiceMonitor",
     "metadata": {"name": "order-service", "namespace": "monitoring"},
     "spec": {
-        "jobLabel": "component",
         "namespaceSelector": {"matchNames": ["order-processor"]},
         "selector": {"matchLabels": {"app": "order-processor", "component": "order-service"}},
         "sampleLimit": 20000,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from catalogue import Catalogue, load
+from catalogue import Catalogue, Service, load
 from components import monitors
 from settings import parse
 from tests.program import ROOT
@@ -36,6 +36,14 @@ def test_the_catalogue_holds_the_six_services() -> None:
         ("services: [{name: A_b, port: 1}]", "services[0].name: 'A_b' expected a DNS label"),
         ("services: [{name: a, port: 1}, {name: a, port: 2}]", "given twice: a"),
         ("services: [{name: a, port: 1, dependencies: [mysql]}]", 'a depends on "mysql", which is neither'),
+        ("services: [{name: a, port: 1, objectives: {availability: 100}}]", "services[0].objectives.availability: 100"),
+        (
+            "services: [{name: a, port: 1, objectives: {latency: {withinSeconds: 0.2}}}]",
+            "objectives.latency.withinSeconds: 0.2 expected a bucket bound that all services have: 0.1, 0.25",
+        ),
+        ("services: [{name: a, port: 1, ignoredStatuses: ['503']}]", "services[0].ignoredStatuses"),
+        ("services: [{name: a, port: 1, ignoredEndpoints: ['/a|b']}]", "services[0].ignoredEndpoints"),
+        ("services: [{name: a, port: 1, runbook: wiki}]", "services[0].runbook"),
         ("services: []", "services: "),
         ("services: [", "not valid YAML"),
     ],
@@ -54,6 +62,24 @@ def test_a_new_service_is_scraped_and_probed_under_its_own_name() -> None:
     service = catalogue.services[-1]
     endpoint = monitors.service_monitor(service, catalogue, SETTINGS)["endpoints"][0]
     assert endpoint["interval"] == "30s"
-    assert {"action": "replace", "targetLabel": "service", "replacement": "refund-service"} in endpoint["relabelings"]
+    for label in ("service", "job"):
+        assert {"action": "replace", "targetLabel": label, "replacement": "refund-service"} in endpoint["relabelings"]
     targets = monitors.probe(service, catalogue, SETTINGS)["targets"]["staticConfig"]
     assert targets["static"] == ["http://refund-service.order-processor.svc:8007/health"]
+
+
+def test_a_service_is_found_by_its_name_or_by_labels_of_its_own() -> None:
+    plain, labelled = Service(name="a", port=1), Service(name="a", port=1, selector={"app.kubernetes.io/name": "a"})
+    for service, labels in ((plain, {"app": "order-processor", "component": "a"}), (labelled, labelled.selector)):
+        monitor = monitors.service_monitor(service, Catalogue(services=(service,)), SETTINGS)
+        assert monitor["selector"] == {"matchLabels": labels}
+
+
+def test_an_instrumented_service_needs_no_names() -> None:
+    service = Service.model_validate({"name": "price-feed-service", "port": 1, "instrumented": True})
+    assert (service.prefix, service.metrics_path, service.health_path) == ("price_feed", "/metrics", "/health/ready")
+
+
+def test_what_an_instrumented_service_does_differently_wins() -> None:
+    service = Service.model_validate({"name": "a", "port": 1, "instrumented": True, "prefix": "b"})
+    assert service.prefix == "b"

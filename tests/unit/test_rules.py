@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 import catalogue
 from catalogue import Catalogue, Service
 from components import rules
-from settings import Links
+from components.normalisation import expectations, generated_groups
+from settings import Aws, Links, Retention, parse
 from tests.program import ROOT
 from validation import InvalidInputError
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 ALERTS = ROOT / "alerts"
 LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test/pages")
+SETTINGS = parse({"platform": "eks", "cluster": "c", "notifications": {"unsetChannels": "leave-out"}}).model_copy(
+    update={"links": LINKS}
+)
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_size=1, max_size=6, unique=True)
 
@@ -50,13 +54,21 @@ def write(directory: Path, *rule: dict[str, Any], name: str = "things.yaml") -> 
 
 def problem(directory: Path) -> str:
     with pytest.raises(InvalidInputError) as error:
-        rules.prometheus_rules(directory, CATALOGUE, LINKS)
+        rules.prometheus_rules(directory, CATALOGUE, SETTINGS)
     return "\n".join(error.value.problems)
 
 
-def recorded(name: str) -> list[dict[str, Any]]:
-    (group,) = rules.normalisation(CATALOGUE)["groups"]
-    return [rule for rule in group["rules"] if rule["record"] == name]
+def generated(of: Catalogue = CATALOGUE) -> list[dict[str, Any]]:
+    return [rule for group in generated_groups(of, SETTINGS) for rule in group["rules"]]
+
+
+def recorded(name: str, of: Catalogue = CATALOGUE) -> list[dict[str, Any]]:
+    return [rule for rule in generated(of) if rule["record"] == name]
+
+
+def one(**service: Any) -> Catalogue:
+    """A catalogue of one service."""
+    return Catalogue.model_validate({"services": [{"name": "refund-service", "port": 8007, **service}]})
 
 
 def test_every_service_is_expected_and_the_catalogue_says_how_it_is_watched() -> None:
@@ -66,13 +78,47 @@ def test_every_service_is_expected_and_the_catalogue_says_how_it_is_watched() ->
 
 
 @given(NAMES, st.data())
-def test_a_service_with_metrics_costs_four_rules_and_one_without_costs_one(
+def test_every_service_costs_as_many_rules_as_any_other_that_is_watched_alike(
     names: list[str], data: st.DataObject
 ) -> None:
     measured = set(data.draw(st.lists(st.sampled_from(names), unique=True)))
     services = tuple(Service(name=name, port=80, prefix=name if name in measured else None) for name in names)
-    (group,) = rules.normalisation(Catalogue(services=services))["groups"]
-    assert len(group["rules"]) == len(names) + 3 * len(measured)
+    of_services = [rule for rule in generated(Catalogue(services=services)) if "service" in rule.get("labels", {})]
+    assert len(of_services) == len(names) + 7 * len(measured)
+
+
+def test_what_a_service_promises_is_a_series_for_each_indicator() -> None:
+    promised = recorded("service:slo_objective:ratio", one(prefix="refund", objectives={"availability": 99.5}))
+    assert [(rule["labels"]["sli"], rule["expr"]) for rule in promised] == [
+        ("availability", "vector(0.995)"),
+        ("latency", "vector(0.95)"),
+    ]
+
+
+def test_a_service_without_metrics_promises_nothing() -> None:
+    assert recorded("service:slo_objective:ratio", one()) == []
+
+
+def test_slow_is_what_the_service_itself_calls_slow() -> None:
+    (rule,) = recorded(
+        "instance:http_requests_slow:sum",
+        one(prefix="refund", objectives={"latency": {"percent": 99, "withinSeconds": 1}}),
+    )
+    assert 'le="1.0"' in rule["expr"]
+
+
+def test_ignored_paths_and_statuses_do_not_count() -> None:
+    service = one(prefix="refund", ignoredEndpoints=["/docs", "/openapi.json"], ignoredStatuses=["304", "307"])
+    (rule,) = recorded("instance:http_requests:sum", service)
+    assert 'endpoint!~"/health|/metrics|/docs|/openapi[.]json"' in rule["expr"]
+    assert 'status_code!~"304|307"' in rule["expr"]
+
+
+def test_a_budget_is_a_series_where_one_is_set() -> None:
+    aws = Aws(region="us-west-2", cluster_name="c", tables=("t",), monthly_budget_usd=250)
+    with_budget = expectations(CATALOGUE, SETTINGS.model_copy(update={"aws": aws}))
+    assert {"record": "aws:monthly_budget:usd", "expr": "vector(250)"} in with_budget
+    assert recorded("aws:monthly_budget:usd") == []
 
 
 def test_a_service_is_read_from_its_own_series_only() -> None:
@@ -82,14 +128,13 @@ def test_a_service_is_read_from_its_own_series_only() -> None:
 
 def test_errors_follow_the_requests_that_they_are_filled_from() -> None:
     """Rules of a group run in order; the other way round a new process would have no errors for one evaluation."""
-    (group,) = rules.normalisation(CATALOGUE)["groups"]
-    order = [rule["record"] for rule in group["rules"]]
+    order = [rule["record"] for rule in generated()]
     assert order.index("instance:http_requests:sum") < order.index("instance:http_errors:sum")
 
 
 def test_every_alert_gets_the_addresses_of_its_runbook_and_dashboard(directory: Path) -> None:
     write(directory, alert(), {"record": "a:b:c", "expr": "vector(1)"})
-    (group,) = rules.prometheus_rules(directory, CATALOGUE, LINKS)["things"]
+    (group,) = rules.prometheus_rules(directory, CATALOGUE, SETTINGS)["things"]
     assert group["rules"][0]["annotations"] == {
         "summary": "It is wrong.",
         "description": "It is.",
@@ -99,9 +144,52 @@ def test_every_alert_gets_the_addresses_of_its_runbook_and_dashboard(directory: 
     assert group["rules"][1] == {"record": "a:b:c", "expr": "vector(1)"}
 
 
+@pytest.mark.parametrize(
+    ("labels", "asked"),
+    [
+        ({}, "$labels.service"),
+        ({"service": "{{ $labels.container }}"}, "$labels.container"),
+        ({"service": "gateway"}, '"gateway"'),
+    ],
+)
+def test_an_alert_about_a_service_belongs_to_the_owner_of_the_service(
+    directory: Path, labels: dict[str, str], asked: str
+) -> None:
+    write(directory, alert(labels={"severity": "warning", **labels}))
+    (group,) = rules.prometheus_rules(directory, CATALOGUE, SETTINGS)["things"]
+    owner = group["rules"][0]["labels"]["owner"]
+    assert f'with printf "service:expected:info{{service=%q}}" {asked} | query' in owner
+    assert "{{ else }}platform{{ end }}" in owner
+
+
+def test_an_alert_that_names_its_owner_keeps_it(directory: Path) -> None:
+    write(directory, alert(labels={"severity": "warning", "owner": "platform"}))
+    (group,) = rules.prometheus_rules(directory, one(runbook="https://runbooks.test/refund"), SETTINGS)["things"]
+    assert group["rules"][0]["labels"]["owner"] == "platform"
+    assert "service_runbook_url" not in group["rules"][0]["annotations"]
+
+
+def test_an_alert_links_to_the_runbook_of_its_service_where_services_have_some(directory: Path) -> None:
+    write(directory, alert(labels={"severity": "warning"}))
+    (group,) = rules.prometheus_rules(directory, one(runbook="https://runbooks.test/refund"), SETTINGS)["things"]
+    assert 'label "runbook"' in group["rules"][0]["annotations"]["service_runbook_url"]
+
+
+def test_a_rule_may_not_look_back_further_than_metrics_are_kept(directory: Path) -> None:
+    write(directory, alert(expr="rate(up[14d]) > 0"))
+    short = SETTINGS.model_copy(update={"retention": Retention(metrics="13d")})
+    with pytest.raises(InvalidInputError) as error:
+        rules.prometheus_rules(directory, CATALOGUE, short)
+    assert error.value.problems == [
+        "retention.metrics: 13d is less than the 14d that SomethingWrong (things.yaml) looks back; keep at least 14d"
+    ]
+    exact = SETTINGS.model_copy(update={"retention": Retention(metrics="14d")})
+    assert rules.prometheus_rules(directory, CATALOGUE, exact)
+
+
 def test_the_objects_are_the_files_and_the_normalisation() -> None:
-    objects = rules.prometheus_rules(ALERTS, CATALOGUE, LINKS)
-    assert list(objects) == ["normalisation", "monitoring", "resources", "services"]
+    objects = rules.prometheus_rules(ALERTS, CATALOGUE, SETTINGS)
+    assert list(objects) == ["normalisation", *sorted(rules.read(ALERTS))]
     groups = [group["name"] for groups in objects.values() for group in groups]
     assert len(groups) == len(set(groups))
 

@@ -1,0 +1,109 @@
+"""The rules that the catalogue and the settings generate. Pure functions.
+
+`expectations`: what should be there, as series that the plain rules of `alerts/` compare with what is.
+`normalisation`: every service's metrics under one name; `order_requests_total`, … become `instance:http_requests:sum`.
+
+Only here do rules grow with the number of services.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalogue import Catalogue, Service
+from components.expected import expected_jobs
+from settings import Settings
+
+NORMALISATION = "normalisation"
+"""Name of the object with the generated rules."""
+
+_PROCESS = "service, namespace, pod, container, job, instance"
+"""Labels that tell one process from another. Counters may be summed within a process before rate(), never across."""
+
+Rule = dict[str, Any]
+
+
+def generated_groups(catalogue: Catalogue, settings: Settings) -> list[dict[str, Any]]:
+    """The generated rule groups."""
+    return [
+        {"name": "expectations", "rules": expectations(catalogue, settings)},
+        {"name": NORMALISATION, "rules": [rule for service in catalogue.measured for rule in _normalised(service)]},
+    ]
+
+
+def expectations(catalogue: Catalogue, settings: Settings) -> list[Rule]:
+    """What should be there.
+
+    `service:expected:info{service, watched_by, owner, runbook}`: 1 for each service.
+    `service:slo_objective:ratio{service, sli}`: what a service promises, for each indicator.
+    `monitoring:expected_job:info{job}`: 1 for each scrape job of the infrastructure.
+    `aws:monthly_budget:usd`: the budget, where one is set.
+    """
+    rules = [_expected(service) for service in catalogue.services]
+    rules += [rule for service in catalogue.measured for rule in _objectives(service)]
+    rules += [_constant("monitoring:expected_job:info", 1, job=job) for job in expected_jobs(settings)]
+    if settings.aws and settings.aws.monthly_budget_usd:
+        rules.append(_constant("aws:monthly_budget:usd", settings.aws.monthly_budget_usd))
+    return rules
+
+
+def _expected(service: Service) -> Rule:
+    labels = {"service": service.name, "watched_by": "metrics" if service.prefix else "probe", "owner": service.owner}
+    return _constant("service:expected:info", 1, **labels, **({"runbook": service.runbook} if service.runbook else {}))
+
+
+def _objectives(service: Service) -> list[Rule]:
+    promised = {"availability": service.objectives.availability, "latency": service.objectives.latency.percent}
+    return [
+        _constant("service:slo_objective:ratio", round(percent / 100, 6), service=service.name, sli=sli)
+        for sli, percent in promised.items()
+    ]
+
+
+def _constant(name: str, value: float, **labels: str) -> Rule:
+    rule: Rule = {"record": name, "expr": f"vector({value:g})"}
+    return rule | {"labels": labels} if labels else rule
+
+
+def _normalised(service: Service) -> list[Rule]:
+    """Requests, failures and latency of one service; the series are one for each process.
+
+    That makes rate() right on them: the raw series have the request's path as a label, so most are born with their
+    first event, and that one rate() never sees. For the same reason a process that has served nothing yet has 0
+    requests, and one without failures 0 failures: neither is absent.
+
+    Failures are 5xx; `<prefix>_errors_total` counts the clients' 4xx as well. Redirects and what the monitoring itself
+    asks for are no requests; only the histogram, which knows no status, contains the redirects.
+    """
+    this = f'service="{service.name}"'
+    served = f"{this}, {_unlike('endpoint', service.health_path, service.metrics_path, *service.ignored_endpoints)}"
+    requests = f"{service.prefix}_requests_total"
+    counted = _sum(f"{requests}{{{served}, {_unlike('status_code', *service.ignored_statuses)}}}")
+    failed = _sum(f'{requests}{{{served}, status_code=~"5.."}}')
+    alive = _sum(f'up{{{this}, job="{service.name}"}} == 1')
+    buckets = _sum(f"{service.prefix}_request_latency_seconds_bucket{{{served}}}", f"{_PROCESS}, le")
+    timed = _sum(f'instance:http_request_latency_seconds_bucket:sum{{{this}, le="+Inf"}}')
+    bound = service.objectives.latency.within_seconds
+    in_time = f'instance:http_request_latency_seconds_bucket:sum{{{this}, le="{bound}"}}'
+    expressions = {
+        "instance:http_requests:sum": f"{counted}\nor\n0 * {alive}",
+        "instance:http_errors:sum": f"{failed}\nor\n0 * instance:http_requests:sum{{{this}}}",
+        "instance:http_request_latency_seconds_bucket:sum": buckets,
+        "instance:http_requests_timed:sum": f"{timed}\nor\n0 * {alive}",
+        # Without a histogram yet, nothing was slow.
+        "instance:http_requests_slow:sum": (
+            f"instance:http_requests_timed:sum{{{this}}} - ignoring (le) {in_time}\n"
+            f"or\n0 * instance:http_requests_timed:sum{{{this}}}"
+        ),
+    }
+    # They have the label anyway; stated, no two rules look like duplicates.
+    return [{"record": name, "expr": expr, "labels": {"service": service.name}} for name, expr in expressions.items()]
+
+
+def _unlike(label: str, *values: str) -> str:
+    """A matcher that leaves out all the values; a dot is the only character of a path that needs escaping."""
+    return f'{label}!~"{"|".join(value.replace(".", "[.]") for value in values)}"'
+
+
+def _sum(vector: str, labels: str = _PROCESS) -> str:
+    return f"sum by ({labels}) ({vector})"
