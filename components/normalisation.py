@@ -102,6 +102,8 @@ def _normalised(service: Service) -> list[Rule]:
 
 def _unlike(label: str, *values: str) -> str:
     """A matcher that leaves out all the values; a dot is the only character of a path that needs escaping."""
+    if len(values) == 1:
+        return f'{label}!="{values[0]}"'
     return f'{label}!~"{"|".join(value.replace(".", "[.]") for value in values)}"'
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import yaml
@@ -30,8 +31,13 @@ class Expectation:
     """Labels of each alert that fires, with `alertname`; empty if none does."""
 
 
-def expectations() -> Iterator[Expectation]:
-    """Everything that the tests of all rule files expect."""
+@cache
+def expectations() -> tuple[Expectation, ...]:
+    """Everything that the tests of all rule files expect. They are read once: there are many."""
+    return tuple(_expectations())
+
+
+def _expectations() -> Iterator[Expectation]:
     for path in TESTS:
         document = yaml.safe_load(path.read_text())
         for test in document["tests"]:
