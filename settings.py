@@ -42,7 +42,7 @@ class Retention(Section):
     """How long data is kept."""
 
     metrics: Duration = "15d"
-    """How long Prometheus keeps metrics."""
+    """How long Prometheus keeps metrics; at least the 14d over which the error budget is counted."""
     logs: Duration = "7d"
     """How long Loki keeps logs; at least one day, in whole days."""
 

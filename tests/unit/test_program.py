@@ -21,8 +21,8 @@ def test_the_same_stack_registers_the_same_every_time() -> None:
 
 
 def test_an_override_replaces_just_that_setting() -> None:
-    spec = evaluate("dev", {"retention": {"metrics": "3d"}}).one(RELEASE, "kube-prometheus-stack").inputs["values"]
-    assert spec["prometheus"]["prometheusSpec"]["retention"] == "3d"
+    spec = evaluate("dev", {"retention": {"metrics": "20d"}}).one(RELEASE, "kube-prometheus-stack").inputs["values"]
+    assert spec["prometheus"]["prometheusSpec"]["retention"] == "20d"
     assert spec["prometheus"]["prometheusSpec"]["replicas"] == 1
     assert isinstance(spec["prometheus"]["prometheusSpec"]["replicas"], int)
 
