@@ -18,7 +18,7 @@ BILLING_REGION = "us-east-1"
 PERIOD_SECONDS = 300
 LENGTH_SECONDS = 600
 DOLLARS_PER_METRIC = 0.01 / 1000
-"""Price of one metric requested by GetMetricData or GetMetricStatistics (AWS price list, 2026)."""
+"""Price of a metric that GetMetricData asks for, and of a call of GetMetricStatistics (AWS price list, 2026)."""
 SECONDS_PER_MONTH = 2_592_000
 DYNAMODB_OPERATIONS = ("GetItem", "PutItem", "UpdateItem", "Query", "Scan")
 """What the services do to a table."""
@@ -37,8 +37,13 @@ class Job:
 
     @property
     def queries(self) -> int:
-        """Metrics requested in one round; a job that finds its resources is priced as if it found one."""
-        return max(1, len(self.resources)) * sum(len(statistics) for statistics in self.statistics.values())
+        """Requests that one round is charged for; a job that finds its resources is priced as if it found one.
+
+        Of a named resource the exporter asks for all statistics of a metric at once, of a found one for each by itself.
+        """
+        if self.resources:
+            return len(self.resources) * len(self.statistics)
+        return sum(len(statistics) for statistics in self.statistics.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +96,12 @@ def jobs(aws: Aws) -> list[Job]:
         Job(
             "AWS/DynamoDB",
             ("TableName", "Operation"),
-            {"SuccessfulRequestLatency": ("Average",), "ThrottledRequests": total, "SystemErrors": total},
+            {
+                # The count is that of the requests that did not fail.
+                "SuccessfulRequestLatency": ("Average", "SampleCount"),
+                "ThrottledRequests": total,
+                "SystemErrors": total,
+            },
             tuple((table, operation) for table in aws.tables for operation in DYNAMODB_OPERATIONS),
         ),
         Job(
@@ -111,6 +121,7 @@ def jobs(aws: Aws) -> list[Job]:
             ("CacheClusterId",),
             {
                 "CPUUtilization": ("Average",),
+                "EngineCPUUtilization": ("Average",),
                 "DatabaseMemoryUsagePercentage": ("Average",),
                 "CurrConnections": ("Average",),
                 "Evictions": total,
@@ -144,7 +155,16 @@ def _static(job: Job, aws: Aws) -> list[dict[str, Any]]:
             "namespace": job.namespace,
             "regions": [aws.region],
             "dimensions": [{"name": name, "value": value} for name, value in zip(job.dimensions, values, strict=True)],
-            "metrics": [metric | {"period": PERIOD_SECONDS, "length": LENGTH_SECONDS} for metric in _metrics(job)],
+            # What has no figure has no series: the exporter shows a missing sum as zero only of resources it finds.
+            "metrics": [
+                {
+                    "name": metric,
+                    "statistics": list(statistics),
+                    "period": PERIOD_SECONDS,
+                    "length": LENGTH_SECONDS,
+                }
+                for metric, statistics in job.statistics.items()
+            ],
         }
         for values in job.resources
     ]
@@ -158,16 +178,12 @@ def _discovery(job: Job, aws: Aws) -> dict[str, Any]:
         "period": PERIOD_SECONDS,
         "length": LENGTH_SECONDS,
         "searchTags": [{"key": key, "value": value} for key, value in aws.tags.items()],
-        "metrics": _metrics(job),
+        "metrics": [
+            # A missing sum is zero; a missing average is NaN.
+            {"name": metric, "statistics": list(statistics), "nilToZero": statistics == ("Sum",)}
+            for metric, statistics in job.statistics.items()
+        ],
     }
-
-
-def _metrics(job: Job) -> list[dict[str, Any]]:
-    return [
-        # A missing sum is zero; a missing average stays missing.
-        {"name": metric, "statistics": list(statistics), "nilToZero": statistics == ("Sum",)}
-        for metric, statistics in job.statistics.items()
-    ]
 
 
 def _bill() -> dict[str, Any]:

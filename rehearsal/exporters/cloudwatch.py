@@ -1,6 +1,7 @@
 """Stand-in for the CloudWatch exporter (YACE with snake-case labels): its names and labels; invented, healthy numbers.
 
 It serves what the program asks the exporter for and no more, so a panel cannot live on a series nobody asked for.
+Where nothing is wrong it shows zero; of DynamoDB's errors and throttling the real one then shows no series at all.
 No AWS account is asked. It proves that rules and panels find the exporter's series, not that the account would
 deliver them, how late they arrive there, or what they cost.
 """
@@ -38,6 +39,7 @@ _TABLE: Rows = (
 )
 _TABLE_OPERATION: Rows = (
     ("successful_request_latency_average", 4.2),  # milliseconds
+    ("successful_request_latency_sample_count", 210),
     ("throttled_requests_sum", 0),
     ("system_errors_sum", 0),
 )
@@ -49,7 +51,8 @@ _CLUSTER: Rows = (
 )
 _LOAD_BALANCER: Rows = (("active_flow_count_average", 24), ("processed_bytes_sum", 31_000_000))
 _CACHE: Rows = (
-    ("cpuutilization_average", 6),  # per cent
+    ("cpuutilization_average", 6),  # per cent, like the next two
+    ("engine_cpuutilization_average", 3),
     ("database_memory_usage_percentage_average", 21),
     ("curr_connections_average", 18),
     ("evictions_sum", 0),

@@ -109,11 +109,16 @@ EXPECTED = {
         "kube_pod_info": "gauge namespace pod uid host_ip pod_ip node created_by_kind created_by_name "
         "priority_class host_network",
         "kube_pod_status_phase": "gauge namespace pod uid phase",
+        "kube_pod_status_ready": "gauge namespace pod uid condition",
+        "kube_pod_status_scheduled": "gauge namespace pod uid condition",
         "kube_pod_container_status_restarts_total": "counter namespace pod uid container",
         "kube_pod_container_resource_requests": "gauge namespace pod uid container node resource unit",
         "kube_pod_container_resource_limits": "gauge namespace pod uid container node resource unit",
+        "kube_pod_container_status_waiting_reason": "gauge namespace pod uid container reason",
         "kube_pod_container_status_last_terminated_reason": "gauge namespace pod uid container reason",
+        "kube_pod_container_status_last_terminated_timestamp": "gauge namespace pod uid container",
         "kube_deployment_spec_replicas": "gauge namespace deployment",
+        "kube_deployment_status_replicas": "gauge namespace deployment",
         "kube_deployment_status_replicas_available": "gauge namespace deployment",
         "kube_statefulset_status_replicas_ready": "gauge namespace statefulset",
         "kube_daemonset_status_number_ready": "gauge namespace daemonset",
@@ -165,14 +170,17 @@ def test_pages_are_valid_and_say_everything_once(client: httpx.Client, exporter:
     assert len(samples) == len(set(samples)), "a scrape with a duplicate sample is rejected"
 
 
+def snake(name: str) -> str:
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+
+
 def test_cloudwatch_series_are_exactly_those_the_program_asks_for() -> None:
     stack = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]["order-processor-monitoring:stack"]
     asked = {"aws_billing_estimated_charges_maximum", "aws_dynamodb_info"}
     for job in cloudwatch.jobs(Aws.model_validate(stack["aws"])):
         prefix = f"aws_{job.namespace.removeprefix('AWS/').lower()}_"
         for metric, statistics in job.statistics.items():
-            snake = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", metric).lower()
-            asked |= {f"{prefix}{snake}_{statistic.lower()}" for statistic in statistics}
+            asked |= {f"{prefix}{snake(metric)}_{snake(statistic)}" for statistic in statistics}
     served = {family.name for family in PAGES["cloudwatch"](NOW) if family.name.startswith("aws_")}
     assert served == asked
 

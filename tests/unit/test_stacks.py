@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -218,6 +219,21 @@ def test_cloudwatch_cost_is_inverse_to_the_interval_and_grows_with_the_tables() 
     assert cloudwatch.monthly_cost(hourly) == pytest.approx(cloudwatch.monthly_cost(aws) / 12, abs=0.01)
     more = aws.model_copy(update={"tables": (*aws.tables, "another")})
     assert cloudwatch.monthly_cost(more) > cloudwatch.monthly_cost(aws)
+
+
+def test_cloudwatch_is_charged_by_call_for_named_resources_and_by_statistic_for_found_ones() -> None:
+    statistics: dict[str, tuple[str, ...]] = {"Latency": ("Average", "Maximum", "SampleCount")}
+    named = cloudwatch.Job("AWS/DynamoDB", ("TableName",), statistics, (("orders",), ("users",)))
+    assert named.queries == 2
+    assert replace(named, resources=()).queries == 3
+
+
+def test_cloudwatch_shows_a_cluster_that_gives_no_sign_of_life(prod: Program) -> None:
+    """RedisDown tells it by evictions, which are then 0, and connections, which are then not."""
+    configuration = yaml.safe_load(values(prod, "cloudwatch-exporter")["config"])
+    (redis,) = [job for job in configuration["discovery"]["jobs"] if job["type"] == "AWS/ElastiCache"]
+    zero = {metric["name"]: metric["nilToZero"] for metric in redis["metrics"]}
+    assert (zero["Evictions"], zero["CurrConnections"]) == (True, False)
 
 
 def test_loki_in_prod_keeps_its_chunks_on_a_bucket_that_only_it_may_use(prod: Program) -> None:
