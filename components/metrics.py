@@ -10,6 +10,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from catalogue import Catalogue
 from components import charts, monitors, sizing, storage
+from components.default_rules import custom_rules, default_rules
 from components.grafana import grafana_values
 from settings import Settings
 from validation import mebibytes
@@ -48,9 +49,7 @@ class Metrics(pulumi.ComponentResource):
     def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Metrics", name, {}, opts)
         self._args = args
-        self._install(
-            charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets, args.catalogue.namespace)
-        )
+        self._install(charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets))
         self._install(charts.BLACKBOX_EXPORTER, "blackbox-exporter", blackbox_values())
         settings, catalogue = args.settings, args.catalogue
         for service in catalogue.measured:
@@ -80,7 +79,7 @@ class Metrics(pulumi.ComponentResource):
         )
 
 
-def stack_values(settings: Settings, secrets: StackSecrets, application_namespace: str) -> dict[str, Any]:
+def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
     """Values of kube-prometheus-stack."""
     interval = settings.scrape.infrastructure
     return {
@@ -98,6 +97,8 @@ def stack_values(settings: Settings, secrets: StackSecrets, application_namespac
         "kube-state-metrics": {
             "resources": sizing.sized("20m", "64Mi", "200m", "256Mi"),
             "metricLabelsAllowlist": ["pods=[app,component]"],
+            # Without its own metrics nobody would learn that it cannot list the cluster's objects.
+            "selfMonitor": {"enabled": True},
         },
         "prometheus-node-exporter": {"resources": sizing.SMALL},
         # cAdvisor's own default of 10 s would cost half as much again as the stack's interval.
@@ -105,7 +106,8 @@ def stack_values(settings: Settings, secrets: StackSecrets, application_namespac
             "serviceMonitor": {"interval": interval, "cAdvisorInterval": interval, "resourceInterval": interval}
         },
         **control_plane(settings),
-        "defaultRules": default_rules(settings, application_namespace),
+        "defaultRules": default_rules(settings.platform),
+        "customRules": custom_rules(),
     }
 
 
@@ -168,35 +170,6 @@ def control_plane(settings: Settings) -> dict[str, Any]:
     """Which control-plane parts are watched on this platform."""
     reachable = settings.platform == "other"
     return {part: {"enabled": reachable} for part in UNREACHABLE_CONTROL_PLANE}
-
-
-COVERED_BY_OURS = {
-    "KubePersistentVolumeFillingUp": "VolumeFilling, which knows that Prometheus' volume is meant to be nearly full",
-    "NodeFilesystemSpaceFillingUp": "NodeDiskFilling",
-    "NodeFilesystemAlmostOutOfSpace": "NodeDiskFilling",
-    "NodeMemoryHighUtilization": "NodeMemoryNearlyFull",
-    "KubeNodeNotReady": "NodeNotReady",
-    "KubeNodeUnreachable": "NodeNotReady",
-    # One node less is one node too few on a small cluster: true for ever, and nothing to get up for.
-    "KubeCPUOvercommit": "nothing",
-    "KubeMemoryOvercommit": "nothing",
-}
-"""Alerts of the chart that are off, and which of ours says the same: no condition may notify twice."""
-
-
-def default_rules(settings: Settings, application_namespace: str) -> dict[str, Any]:
-    """Which of the chart's own rules stay: those about the cluster and the stack that ours do not already cover."""
-    parts = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
-    reachable = dict.fromkeys(parts, settings.platform == "other")
-    return {
-        "create": True,
-        # `general` is TargetDown and Watchdog, which are ours, and InfoInhibitor, which our routing does not need.
-        "rules": {**reachable, "general": False, "windows": False},
-        "disabled": dict.fromkeys(COVERED_BY_OURS, True),
-        # The application's pods are watched as services; the chart would tell of the same outage once more for each.
-        "appNamespacesOperator": "!~",
-        "appNamespacesTarget": application_namespace,
-    }
 
 
 def blackbox_values() -> dict[str, Any]:

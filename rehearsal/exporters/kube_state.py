@@ -43,7 +43,7 @@ _CONTAINER_STATES: tuple[tuple[str, Kind, str, float], ...] = (
     ("state_started", "gauge", "Start time in unix timestamp for a pod container.", EPOCH),
 )
 
-# Families that exist only while something is wrong, with their extra label; here so that a drill can set them.
+# Families that exist only when something went wrong, by their reason; here so that a drill can set them.
 _CONTAINER_REASONS = (
     ("status_waiting_reason", "Describes the reason the container is currently in waiting state."),
     ("status_terminated_reason", "Describes the reason the container is currently in terminated state."),
@@ -184,6 +184,8 @@ def _container_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
         yield Family(f"kube_pod_container_{name}", kind, text, _CONTAINER, samples)
     for name, text in _CONTAINER_REASONS:
         yield Family(f"kube_pod_container_{name}", "gauge", text, (*_CONTAINER, "reason"), ())
+    text = "Last terminated time for a pod container in unix timestamp."
+    yield Family("kube_pod_container_status_last_terminated_timestamp", "gauge", text, _CONTAINER, ())
     yield _resources(
         "requests",
         "The number of requested request resource by a container.",

@@ -1,0 +1,144 @@
+"""Which of kube-prometheus-stack's own rules stay, on which platform and how severe. Pure functions.
+
+Every alert of the chart, the choice, and why: docs/default-rules.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Platform = Literal["eks", "kind", "other"]
+
+COVERED_BY_OURS: dict[str, tuple[str, ...]] = {
+    "AlertmanagerClusterCrashlooping": ("ContainerCrashLooping",),
+    "AlertmanagerClusterDown": ("TargetDown", "TargetMissing"),
+    "AlertmanagerClusterFailedPeers": ("AlertmanagerDisagreeing",),
+    "AlertmanagerClusterFailedToSendAlerts": ("NotificationsFailing",),
+    "AlertmanagerConfigInconsistent": ("AlertmanagerDisagreeing",),
+    "AlertmanagerFailedReload": ("ConfigurationReloadFailed",),
+    "AlertmanagerFailedToSendAlerts": ("NotificationsFailing",),
+    "AlertmanagerMembersInconsistent": ("AlertmanagerDisagreeing",),
+    "CPUThrottlingHigh": ("ContainerThrottled",),
+    "ConfigReloaderSidecarErrors": ("ConfigurationReloadFailed",),
+    "KubeAPIInstanceUnreachable": ("TargetDown",),
+    "KubeContainerWaiting": ("PodNotReady",),
+    "KubeControllerManagerInstanceUnreachable": ("TargetDown",),
+    "KubeDaemonSetRolloutStuck": ("PodNotReady", "PodUnschedulable", "ContainerCrashLooping"),
+    "KubeDeploymentReplicasMismatch": ("DeploymentReplicasMissing", "PodNotReady", "PodUnschedulable"),
+    "KubeDeploymentRolloutStuck": ("DeploymentReplicasMissing", "PodNotReady", "PodUnschedulable"),
+    "KubeNodeNotReady": ("NodeNotReady",),
+    "KubeNodePressure": ("NodeMemoryNearlyFull", "NodeDiskFilling"),
+    "KubeNodeUnreachable": ("NodeNotReady",),
+    "KubePdbNotEnoughHealthyPods": ("PodNotReady", "PodUnschedulable", "ContainerCrashLooping"),
+    "KubePersistentVolumeFillingUp": ("VolumeFilling",),
+    "KubePodCrashLooping": ("ContainerCrashLooping", "ContainerOomKilled"),
+    "KubePodNotReady": ("PodNotReady", "PodUnschedulable"),
+    "KubeProxyInstanceUnreachable": ("TargetDown",),
+    "KubeSchedulerInstanceUnreachable": ("TargetDown",),
+    "KubeStatefulSetReplicasMismatch": ("PodNotReady", "PodUnschedulable", "ContainerCrashLooping"),
+    "KubeStatefulSetUpdateNotRolledOut": ("PodNotReady", "PodUnschedulable", "ContainerCrashLooping"),
+    "KubeletDown": ("TargetDown", "TargetMissing"),
+    "KubeletInstanceUnreachable": ("TargetDown", "NodeNotReady"),
+    "NodeFilesystemAlmostOutOfSpace": ("NodeDiskFilling",),
+    "NodeFilesystemSpaceFillingUp": ("NodeDiskFilling",),
+    "NodeMemoryHighUtilization": ("NodeMemoryNearlyFull",),
+    "NodeMemoryMajorPagesFaults": ("NodeMemoryNearlyFull",),
+    "PrometheusBadConfig": ("ConfigurationReloadFailed",),
+    "PrometheusErrorSendingAlertsToAnyAlertmanager": ("PrometheusNotConnectedToAlertmanager",),
+    "PrometheusErrorSendingAlertsToSomeAlertmanagers": ("TargetDown", "PrometheusNotConnectedToAlertmanager"),
+    "PrometheusMissingRuleEvaluations": ("RuleEvaluationSlow",),
+    "PrometheusNotConnectedToAlertmanagers": ("PrometheusNotConnectedToAlertmanager",),
+    "PrometheusRuleFailures": ("RuleEvaluationFailing",),
+    "PrometheusScrapeSampleLimitHit": ("CardinalityNearLimit", "ServiceTargetDown"),
+    "PrometheusTSDBCompactionsFailing": ("PrometheusStorageFailing",),
+    "PrometheusTSDBReloadsFailing": ("PrometheusStorageFailing",),
+    "TargetDown": ("TargetDown", "ServiceTargetDown"),
+    "Watchdog": ("Watchdog",),
+}
+"""Alerts of the chart that are off, and ours that say the same: no condition may notify twice."""
+
+NOBODY_NEEDS = (
+    "InfoInhibitor",
+    "KubeCPUOvercommit",
+    "KubeCPUQuotaOvercommit",
+    "KubeMemoryOvercommit",
+    "KubeMemoryQuotaOvercommit",
+    "NodeCPUHighUsage",
+    "PrometheusLabelLimitHit",
+    "PrometheusScrapeBodySizeLimitHit",
+    "PrometheusTargetLimitHit",
+)
+"""Alerts of the chart that are off although none of ours says the same."""
+
+OFF_ON_PLATFORM: dict[Platform, tuple[str, ...]] = {
+    "eks": ("KubeClientCertificateExpiration",),
+    "kind": ("KubeAPIErrorBudgetBurn", "KubeClientCertificateExpiration", "NodeClockNotSynchronising"),
+    "other": (),
+}
+"""Alerts that are off where the platform makes them false alarms, or somebody else's."""
+
+PAGES_NOBODY = (
+    "KubeAPIDown",
+    "KubeAPIErrorBudgetBurn",
+    "KubePersistentVolumeErrors",
+    "KubeStateMetricsListErrors",
+    "KubeStateMetricsShardingMismatch",
+    "KubeStateMetricsShardsMissing",
+    "KubeStateMetricsWatchErrors",
+    "NodeRAIDDegraded",
+    "PrometheusRemoteStorageFailures",
+    "PrometheusRemoteWriteBehind",
+    "PrometheusTargetSyncFailure",
+)
+"""Critical alerts of the chart that are warnings here: no user is harmed while they fire."""
+
+_WITHOUT_ALERTS = ("general", "alertmanager", "configReloaders", "windows")
+"""Groups of which no alert is left; one without rules is not a valid object. Windows nodes are not supported."""
+
+_CONTROL_PLANE = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
+"""Groups about parts that only a cluster of one's own lets Prometheus reach (see metrics.control_plane)."""
+
+_WITH_ALERTS = (
+    "etcd",
+    "kubeApiserverSlos",
+    "kubeControllerManager",
+    "kubeProxy",
+    "kubeSchedulerAlerting",
+    "kubeStateMetrics",
+    "kubernetesApps",
+    "kubernetesResources",
+    "kubernetesStorage",
+    "kubernetesSystem",
+    "network",
+    "nodeExporterAlerting",
+    "prometheus",
+    "prometheusOperator",
+)
+
+
+def default_rules(platform: Platform) -> dict[str, Any]:
+    """The chart's value `defaultRules`: which groups and alerts stay, and whose they are."""
+    off = (*COVERED_BY_OURS, *NOBODY_NEEDS, *OFF_ON_PLATFORM[platform])
+    # The exporter's own `service` would be taken for what the alert is about; an empty label is none.
+    labels = {"owner": "platform", "service": ""}
+    return {
+        "create": True,
+        "rules": groups(platform),
+        "disabled": dict.fromkeys(off, True),
+        "additionalRuleGroupLabels": dict.fromkeys(_WITH_ALERTS, labels),
+    }
+
+
+def groups(platform: Platform) -> dict[str, bool]:
+    """Which groups are off or depend on the platform; the chart's others are on."""
+    return {
+        **dict.fromkeys(_WITHOUT_ALERTS, False),
+        **dict.fromkeys(_CONTROL_PLANE, platform == "other"),
+        "kubeApiserverAvailability": False,  # over 30 d, and metrics are kept for less
+        **dict.fromkeys(("kubeApiserverSlos", "kubeApiserverBurnrate"), platform != "kind"),
+    }
+
+
+def custom_rules() -> dict[str, Any]:
+    """The chart's value `customRules`: severities that differ from the chart's."""
+    return {alert: {"severity": "warning"} for alert in PAGES_NOBODY}

@@ -1,0 +1,108 @@
+"""The choice among the chart's own alerts: every one is decided, explained, and told once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from components import default_rules, rules
+from components.charts import KUBE_PROMETHEUS_STACK
+from components.default_rules import COVERED_BY_OURS, NOBODY_NEEDS, OFF_ON_PLATFORM, PAGES_NOBODY, Platform
+from tests.contract.chart_keys import KeyList, list_file
+from tests.program import ROOT
+
+LIST = Path(__file__).with_name("default_alerts.txt")
+DOCUMENT = ROOT / "docs" / "default-rules.md"
+ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+
+GROUP_OF = {name: group for group, name, *_ in map(str.split, LIST.read_text().splitlines()[2:])}
+SEVERITIES = {name: set(severities) for _, name, *severities in map(str.split, LIST.read_text().splitlines()[2:])}
+EXPLAINED = {name: (choice.strip(), why.strip()) for name, choice, why in ROW.findall(DOCUMENT.read_text())}
+PLATFORMS: tuple[Platform, ...] = get_args(Platform)
+
+
+def stays(alert: str, platform: Platform) -> bool:
+    """Whether the chart installs an alert, as it does unless the alert or its group is off."""
+    values = default_rules.default_rules(platform)
+    return values["rules"].get(GROUP_OF[alert], True) and alert not in values["disabled"]
+
+
+def choice(alert: str) -> str:
+    """What the document says of an alert, in its words."""
+    on = [platform for platform in PLATFORMS if stays(alert, platform)]
+    if not on:
+        return "off"
+    where = "" if len(on) == len(PLATFORMS) else f" on {' and '.join(on)}"
+    return f"stays{where}" + (", as a warning" if alert in PAGES_NOBODY else "")
+
+
+def test_the_list_is_that_of_the_pinned_chart() -> None:
+    assert f"{KUBE_PROMETHEUS_STACK.name} {KUBE_PROMETHEUS_STACK.version}:" in LIST.read_text()
+
+
+def test_every_alert_of_the_chart_is_explained_and_none_is_made_up() -> None:
+    assert set(EXPLAINED) == set(GROUP_OF)
+    assert len(ROW.findall(DOCUMENT.read_text())) == len(EXPLAINED), "an alert has two rows"
+
+
+@pytest.mark.parametrize("alert", GROUP_OF)
+def test_the_document_says_what_the_program_does(alert: str) -> None:
+    said, why = EXPLAINED[alert]
+    assert said == choice(alert)
+    assert set(re.findall(r"`(\w+)`", why)) == set(COVERED_BY_OURS.get(alert, ()))
+    assert why
+
+
+def test_what_is_switched_exists_and_is_switched_once() -> None:
+    choices = [*COVERED_BY_OURS, *NOBODY_NEEDS]
+    assert len(set(choices)) == len(choices)
+    for platform in PLATFORMS:
+        assert {*choices, *OFF_ON_PLATFORM[platform], *PAGES_NOBODY} <= set(GROUP_OF)
+        assert not set(choices) & set(OFF_ON_PLATFORM[platform])
+
+
+def test_what_covers_an_alert_of_the_chart_exists() -> None:
+    ours = {alert for document in rules.read(ROOT / "alerts").values() for alert in rules.alerts(document["groups"])}
+    assert {alert for covering in COVERED_BY_OURS.values() for alert in covering} <= ours
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_group_is_off_when_none_of_its_alerts_is_left(platform: Platform) -> None:
+    """A group that is on and has no rule is an object that the API server refuses."""
+    switched = default_rules.groups(platform)
+    for group in set(GROUP_OF.values()):
+        alerts = [alert for alert in GROUP_OF if GROUP_OF[alert] == group]
+        disabled = default_rules.default_rules(platform)["disabled"]
+        assert not switched.get(group, True) or not all(alert in disabled for alert in alerts), group
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_chart_knows_every_group(platform: Platform) -> None:
+    """`disabled` takes any name, so the alerts are checked against the list above."""
+    known = KeyList(list_file(KUBE_PROMETHEUS_STACK).read_text().splitlines())
+    assert not list(known.unknown({"defaultRules": default_rules.default_rules(platform)}))
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_what_stays_has_an_owner_and_not_the_exporters_service(platform: Platform) -> None:
+    labels = default_rules.default_rules(platform)["additionalRuleGroupLabels"]
+    for alert, group in GROUP_OF.items():
+        if stays(alert, platform):
+            assert labels[group] == {"owner": "platform", "service": ""}
+
+
+def test_only_what_is_about_to_break_or_ones_own_control_plane_pages() -> None:
+    """A critical alert that stays either has a warning of the same name before it, or is about an own control plane."""
+    for alert, severities in SEVERITIES.items():
+        if "critical" in severities and alert not in PAGES_NOBODY and any(stays(alert, p) for p in PLATFORMS):
+            assert "warning" in severities or not stays(alert, "eks"), alert
+
+
+def test_severities_are_lowered_only_for_alerts_that_stay_and_page() -> None:
+    assert set(default_rules.custom_rules()) == set(PAGES_NOBODY)
+    for alert in PAGES_NOBODY:
+        assert "critical" in SEVERITIES[alert]
+        assert any(stays(alert, platform) for platform in PLATFORMS)
