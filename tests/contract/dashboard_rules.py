@@ -7,6 +7,8 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ import catalogue
 import dashboards
 from components import rules
 from rehearsal.toolchain import tool
+from tests.contract import promql
+from tests.contract.promql import Expr, ast
+from tests.contract.rule_set import scraped, settings_of
+from validation import seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
@@ -41,10 +47,17 @@ UNBOUND = {
 }
 """Panels with a selector that is not bound on purpose, and why."""
 
+GROWTH_BY_HAND = {
+    "Failing endpoints": "most paths' series are born with their first error, which rate() never sees",
+}
+"""Panels that read counters as they are, and why."""
+
 STRING = r'"(?:\\.|[^"\\])*"'
-SELECTOR = re.compile(rf"([a-zA-Z_:][\w:]*)\s*\{{((?:{STRING}|[^\"}}])*)\}}")
-DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
-SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+
+RATE_INTERVAL = 7919
+"""Seconds put for `$__rate_interval`: a length that nobody writes, so that it is found again."""
+DURATIONS = {"__rate_interval": f"{RATE_INTERVAL}s", "__range": "6h", "__interval": "1m"}
+"""What Grafana puts for the durations that it knows, roughly."""
 
 
 def panels(board: Board) -> Iterator[Board]:
@@ -68,44 +81,25 @@ def variables(board: Board) -> dict[str, Board]:
 
 def expanded(expr: str) -> str:
     """The expression with what Grafana puts for its variables when everything is chosen."""
-    known = {"__rate_interval": "2m", "__range": "6h"}
-    return re.sub(r"\$(\w+)", lambda match: known.get(match[1], ".+"), expr)
+    return re.sub(r"\$(\w+)", lambda match: DURATIONS.get(match[1], ".+"), expr)
 
 
-def without_strings(expr: str) -> str:
-    """The expression with every string empty, so that brackets in a matcher are not taken for its own."""
-    return re.sub(STRING, '""', expr)
+def parsed(expr: str) -> Expr:
+    """The tree of an expression, in whose strings Grafana's variables stay as they are."""
+    return promql.parse(re.sub(r"\$(\w+)", lambda match: DURATIONS.get(match[1], match[0]), expr))
 
 
-def metric_names(expr: str) -> set[str]:
-    """Names of the series that an expression reads."""
-    bare = without_strings(expanded(expr))
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
-    names = set(re.findall(r"(?<![\w:.])[a-zA-Z_:][\w:]*\b(?!\s*\()", bare))
-    return names - {"and", "or", "unless", "offset", "bool", "inf", "nan"}
+def trees(board: Board) -> Iterator[tuple[str, Expr]]:
+    """Title and tree of every PromQL query."""
+    return ((title, parsed(expr)) for title, expr in queries(board))
 
 
-def selectors(expr: str) -> Iterator[tuple[str, str]]:
-    """Metric name and matchers of every selector; no matchers for a bare name."""
-    found = SELECTOR.findall(expr)
-    yield from found
-    yield from ((name, "") for name in metric_names(expr) - {name for name, _ in found})
-
-
+@cache
 def inventory() -> set[str]:
     """Names that a dashboard may read: the list beside this file, and what our rules record."""
-    lines = (Path(__file__).parent / "metrics.txt").read_text().splitlines()
-    listed = {line for line in lines if line and not line.startswith("#")}
-    prefixes = [service.prefix for service in CATALOGUE.measured]
-    scraped = {name.replace("<prefix>", str(prefix)) for name in listed for prefix in prefixes}
-    return scraped | recorded()
-
-
-def recorded() -> set[str]:
-    """Series that the rule files and the generated rules record."""
-    files = [*rules.read(ROOT / "alerts").values(), rules.normalisation(CATALOGUE)]
-    groups = (group for file in files for group in file["groups"])
-    return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+    objects = rules.prometheus_rules(ROOT / "alerts", CATALOGUE, settings_of("prod"))
+    every = (rule for groups in objects.values() for group in groups for rule in group["rules"])
+    return {*scraped(CATALOGUE), *(rule["record"] for rule in every if "record" in rule)}
 
 
 def panels_say_what_they_show_and_what_to_do(board: Board) -> list[str]:
@@ -193,8 +187,6 @@ def variables_are_fresh_and_used(board: Board) -> list[str]:
             continue
         wanted = {"refresh": 2, "multi": True, "includeAll": True, "allValue": ".+"}
         problems += [f"${name}: {key} must be {value}" for key, value in wanted.items() if variable.get(key) != value]
-        if not re.fullmatch(r"label_values\(\S+, \w+\)", variable["query"]["query"]):
-            problems.append(f"${name}: the query is not label_values(series, label)")
     return problems
 
 
@@ -210,44 +202,115 @@ def queries_use_only_declared_variables(board: Board) -> list[str]:
 
 def selectors_are_bound_to_the_variables(board: Board) -> list[str]:
     return [
-        f"{title}: {metric} is not bound to ${variable}"
-        for title, expr in queries(board)
+        f"{title}: {selector.name} is not bound to ${variable}"
+        for title, tree in trees(board)
         if title not in UNBOUND
-        for metric, matchers in selectors(expr)
+        for selector in promql.selectors(tree)
         for variable, family in BINDINGS
-        if variable in variables(board) and re.match(family, metric) and f'=~"${variable}' not in matchers
+        if variable in variables(board) and re.match(family, promql.metric(selector)) and not bound(selector, variable)
     ]
 
 
+def bound(selector: ast.VectorSelector, variable: str) -> bool:
+    """Whether a matcher of the selector takes what is chosen for a variable."""
+    return any(m.op == ast.MatchOp.Re and m.value.startswith(f"${variable}") for m in selector.matchers.matchers)
+
+
 def rates_use_the_rate_interval(board: Board) -> list[str]:
+    """It holds four scrapes, whatever the time range; a fixed window is too short or too long for most."""
     return [
-        f"{title}: rate over {window}"
-        for title, expr in queries(board)
-        for window in re.findall(r"\bi?rate\s*\([^\[\]]*\[([^\]]*)\]", without_strings(expr))
-        if window != "$__rate_interval"
+        f"{title}: {call.func.name} over {window.range}"
+        for title, tree in trees(board)
+        for call in promql.calls(tree, "rate", "irate")
+        for window in call.args
+        if not isinstance(window, ast.MatrixSelector) or window.range.total_seconds() != RATE_INTERVAL
+    ]
+
+
+def the_rate_interval_is_for_rates(board: Board) -> list[str]:
+    """Elsewhere it makes the result depend on how wide the dashboard's time range is."""
+    return [
+        f"{title}: $__rate_interval in {promql.lookback(node)} s of {node.prettify()}"
+        for title, tree in trees(board)
+        for node, above in promql.walk(tree)
+        if isinstance(node, ast.MatrixSelector | ast.SubqueryExpr)
+        and node.range == timedelta(seconds=RATE_INTERVAL)
+        and not (above and isinstance(above[-1], ast.Call) and above[-1].func.name in promql.RATES)
+    ]
+
+
+def counters_are_read_by_their_growth(board: Board) -> list[str]:
+    """Since when a counter counts is chance."""
+    return [
+        f"{title}: {selector.name} as it is; use rate() or increase()"
+        for title, tree in trees(board)
+        if title not in GROWTH_BY_HAND
+        for selector in promql.unrated(tree)
     ]
 
 
 def ranges_stay_within_retention(board: Board) -> list[str]:
-    named = [
-        (title, "".join(found))
-        for title, expr in queries(board)
-        for found in re.findall(r"\[([^\]]*)\]|offset (\w+)", without_strings(expr))
-    ]
-    named.append(("time range", board["time"]["from"]))
-    return [f"{title}: {text} is longer than 15 d" for title, text in named if seconds(text) > RETENTION_SECONDS]
-
-
-def seconds(text: str) -> float:
-    return sum(int(number) * SECONDS[unit] for number, unit in DURATION.findall(text))
+    reach = [(title, promql.lookback(tree)) for title, tree in trees(board)]
+    opening = re.fullmatch(r"now-(\d+[smhdw])", board["time"]["from"])
+    reach.append(("time range", seconds(opening[1]) if opening else RETENTION_SECONDS + 1))
+    return [f"{title}: {back} s are longer than 15 d" for title, back in reach if back > RETENTION_SECONDS]
 
 
 def metrics_exist(board: Board) -> list[str]:
     known = inventory()
-    asked = [(f"${name}", v["query"]["query"]) for name, v in variables(board).items() if v["type"] == "query"]
+    asked = [(f"${name}", query) for name, query in variable_queries(board).items()]
     named = [(name, match[1]) for name, query in asked if (match := re.match(r"label_values\(([\w:]+)", query))]
-    named += [(title, name) for title, expr in queries(board) for name in metric_names(expr)]
+    named += [(title, promql.metric(selector)) for title, tree in trees(board) for selector in promql.selectors(tree)]
     return [f"{title}: nothing provides {name}" for title, name in named if name not in known]
+
+
+def variable_queries(board: Board) -> dict[str, str]:
+    return {name: item["query"]["query"] for name, item in variables(board).items() if item["type"] == "query"}
+
+
+def variables_ask_in_promql(board: Board) -> list[str]:
+    """`label_values(series, label)`, whose series is a selector."""
+    return [
+        f"${name}: {query} does not ask for the labels of a selector"
+        for name, query in variable_queries(board).items()
+        if not (match := re.fullmatch(r"label_values\((.+), \w+\)", query)) or not is_selector(match[1])
+    ]
+
+
+def is_selector(text: str) -> bool:
+    try:
+        return isinstance(parsed(text), ast.VectorSelector)
+    except ValueError:
+        return False
+
+
+def panels_have_a_query(board: Board) -> list[str]:
+    return [f"{panel.get('title')}: no query" for panel in panels(board) if not panel.get("targets")]
+
+
+def data_sources_can_be_chosen(board: Board) -> list[str]:
+    """One for Prometheus at least; named and labelled as on every other dashboard, so that links can hand it on."""
+    sources = [item for item in variables(board).values() if item["type"] == "datasource"]
+    wrong = [
+        f"${item['name']}: name or label is not that of a data source"
+        for item in sources
+        if item["name"] not in {"datasource", f"{item['query']}_datasource"}
+        or not re.fullmatch(r"(\w+ d|D)ata source", item.get("label") or "")
+    ]
+    return wrong if any(item["query"] == "prometheus" for item in sources) else [*wrong, "no Prometheus to choose"]
+
+
+def log_queries_select_streams(board: Board) -> list[str]:
+    """Loki refuses a selector that matches everything, as PromQL does; a fixed window leaves gaps on a wide range."""
+    problems = []
+    for panel in (panel for panel in panels(board) if panel["type"] == "logs"):
+        for expr in (target["expr"] for target in panel["targets"]):
+            selector = re.search(rf"\{{(?:{STRING}|[^}}])*\}}", expr)
+            windows = re.findall(r"\[([^\]]*)\]", re.sub(STRING, "", expr))
+            if not selector or not is_selector(selector[0]):
+                problems.append(f"{panel['title']}: {expr} selects no streams")
+            problems += [f"{panel['title']}: a window of {window}" for window in windows if window != "$__auto"]
+    return problems
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

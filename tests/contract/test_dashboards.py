@@ -25,13 +25,17 @@ from tests.contract.dashboard_rules import (
     Board,
     Rule,
     behaves_as_every_dashboard,
+    counters_are_read_by_their_growth,
     data_sources_are_variables,
+    data_sources_can_be_chosen,
     expanded,
     ids_and_titles_are_unique,
+    log_queries_select_streams,
     metrics_exist,
     numbers_have_a_unit,
     panels,
     panels_fit_the_grid,
+    panels_have_a_query,
     panels_say_what_they_show_and_what_to_do,
     promql_parses,
     promtool,
@@ -41,8 +45,10 @@ from tests.contract.dashboard_rules import (
     rates_use_the_rate_interval,
     selectors_are_bound_to_the_variables,
     series_have_a_legend,
+    the_rate_interval_is_for_rates,
     variables,
     variables_are_fresh_and_used,
+    variables_ask_in_promql,
 )
 
 REQUIRED_PANELS: dict[str, dict[str, list[str]]] = {
@@ -126,6 +132,14 @@ def with_query(expr: str) -> Callable[[Board], None]:
     return lambda b: first(b)["targets"][0].update(expr=expr)
 
 
+def with_log_query(expr: str) -> Callable[[Board], None]:
+    return lambda b: first(b, "logs")["targets"][0].update(expr=expr)
+
+
+def asks(board: Board, query: str) -> None:
+    variables(board)["service"]["query"].update(query=query)
+
+
 def same_place(board: Board) -> None:
     board["panels"][2]["gridPos"] = dict(board["panels"][1]["gridPos"])
 
@@ -167,6 +181,21 @@ COUNTER_EXAMPLES: list[tuple[Rule, str, Callable[[Board], Any]]] = [
     (queries_use_only_declared_variables, "undeclared", with_query('up{pod="$pod"}')),
     (selectors_are_bound_to_the_variables, "unbound", with_query('probe_duration_seconds{job="service-probes"}')),
     (selectors_are_bound_to_the_variables, "bare name", with_query("sum(service:up:ratio)")),
+    (variables_ask_in_promql, "no selector", lambda b: asks(b, "label_values(sum(up), service)")),
+    (variables_ask_in_promql, "broken", lambda b: asks(b, 'label_values(up{job="a}, service)')),
+    (variables_ask_in_promql, "names only", lambda b: asks(b, "label_names()")),
+    (panels_have_a_query, "none", lambda b: first(b)["targets"].clear()),
+    (data_sources_can_be_chosen, "no Prometheus", lambda b: variables(b)["datasource"].update(query="loki")),
+    (data_sources_can_be_chosen, "another name", lambda b: variables(b)["datasource"].update(name="prometheus")),
+    (data_sources_can_be_chosen, "no label", lambda b: variables(b)["datasource"].pop("label")),
+    (log_queries_select_streams, "no selector", with_log_query('|= "error"')),
+    (log_queries_select_streams, "everything", with_log_query('{service_name=~".*"}')),
+    (log_queries_select_streams, "nothing but what is not", with_log_query('{service_name!="a"}')),
+    (log_queries_select_streams, "fixed window", with_log_query('count_over_time({service_name="a"}[5m])')),
+    (counters_are_read_by_their_growth, "as it is", with_query("sum(gateway_proxy_errors_total)")),
+    (counters_are_read_by_their_growth, "largest", with_query("max_over_time(order_requests_total[$__range])")),
+    (the_rate_interval_is_for_rates, "average", with_query("avg_over_time(up[$__rate_interval])")),
+    (the_rate_interval_is_for_rates, "subquery", with_query("max_over_time(sum(up)[$__rate_interval:])")),
     (rates_use_the_rate_interval, "fixed window", with_query('sum by (job) (rate(up{a=~"b[c]"}[5m]))')),
     (rates_use_the_rate_interval, "second rate", with_query("rate(up[$__rate_interval]) / rate(up[1m])")),
     (rates_use_the_rate_interval, "irate", with_query("irate(up[$__interval])")),
