@@ -67,12 +67,14 @@ def smtp(email: Email) -> dict[str, Any]:
 
 
 def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
-    details = {  # Alertmanager reads each value as YAML: "down: no target" would become an object
+    details = {
         "alertname": "{{ .CommonLabels.alertname }}",
         "service": _use("message.service"),
+        "owner": _use("message.owner"),
         "severity": _use("message.severity"),
         "status": "{{ .Status }}",
-        "summary": _use("message.summary"),
+        # Alertmanager reads each value as YAML: "down: no target" would become an object, but not below a sentence.
+        "description": f"{_use('message.summary')}\n{_use('message.description')}",
         "runbook": _use("link.runbook"),
         "dashboard": _use("link.dashboard"),
     }
@@ -88,8 +90,9 @@ def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
         "component": _use("message.service"),
         "group": "{{ .CommonLabels.namespace }}",
         "details": details,
-        "links": [
+        "links": [  # Alertmanager leaves out those without an address
             {"href": _use("link.runbook"), "text": "Runbook"},
+            {"href": _use("link.service_runbook"), "text": "Service runbook"},
             {"href": _use("link.dashboard"), "text": "Dashboard"},
             {"href": _use("link.silence"), "text": "Silence"},
         ],
@@ -100,6 +103,7 @@ def _slack(slack: Slack, note: str) -> dict[str, Any]:
     fields = {
         "Alert": "{{ .CommonLabels.alertname }}",
         "Service": _use("message.service"),
+        "Owner": _use("message.owner"),
         "Severity": _use("message.severity"),
         "Status": "{{ .Status }}",
     }
@@ -125,6 +129,7 @@ def _email(email: Email, note: str) -> dict[str, Any]:
             "Subject": f"{_use('message.title')}: {_use('message.summary')}",
             "X-Alert-Name": "{{ .CommonLabels.alertname }}",
             "X-Alert-Service": _use("message.service"),
+            "X-Alert-Owner": _use("message.owner"),
             "X-Alert-Severity": _use("message.severity"),
             "X-Alert-Status": "{{ .Status }}",
         },

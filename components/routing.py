@@ -27,8 +27,32 @@ _EACH_ALERT = ("...",)
 """Grouping that makes every alert its own group. An alert that joins a group skips its `group_wait`, so a route that
 waits on purpose must not have groups with more than one."""
 
-_SAME_THING = ("alertname", "namespace", "service", "node", "instance", "persistentvolumeclaim")
-"""Labels that say that two severities of one alert are about the same thing; one that both lack counts as equal."""
+_SAME_THING = (
+    "alertname",
+    "service",
+    "sli",
+    "namespace",
+    "deployment",
+    "pod",
+    "container",
+    "persistentvolumeclaim",
+    "node",
+    "instance",
+    "device",
+    "job",
+    "integration",
+    "region",
+    "dimension_cache_cluster_id",
+    "dimension_currency",
+    "dimension_table_name",
+)
+"""Labels that say that two severities of one alert are about the same thing; one that both lack counts as equal.
+
+Every label that tells instances of one alert apart must be here, or one's page would mute another's warning.
+"""
+
+_SYMPTOM = 'symptom=~".+"'
+_DOWN = ('alertname="ServiceDown"', 'severity="critical"')
 
 
 @dataclass(frozen=True)
@@ -158,33 +182,63 @@ def _heartbeat_route(notifications: Notifications) -> dict[str, Any]:
 def inhibit_rules(catalogue: Catalogue) -> list[dict[str, Any]]:
     """What mutes what, the cause before its symptoms.
 
-    Rules have no names: the operator refuses that key.
+    Each rule names severities on both sides, or the highest on the side of the cause: what mutes is never less severe
+    than what it mutes, so that no page is muted by what pages nobody. Rules have no names: the operator refuses that
+    key.
     """
-    symptoms = 'symptom=~".+"'
+    lower = 'severity=~"warning|info"'
     return [
-        _inhibit(['severity="critical"'], ['severity=~"warning|info"'], _SAME_THING),
+        _inhibit(['severity="critical"'], [lower], _SAME_THING),
         _inhibit(['severity="warning"'], ['severity="info"'], _SAME_THING),
         # Two thresholds of one symptom are two alerts: HighErrorRate mutes ErrorRateElevated.
         _inhibit(
-            ['severity="critical"', symptoms, 'service=~".+"'],
-            ['severity=~"warning|info"', symptoms, 'service=~".+"'],
+            ['severity="critical"', _SYMPTOM, 'service=~".+"'],
+            [lower, _SYMPTOM, 'service=~".+"'],
             ("service", "symptom"),
         ),
-        _inhibit(['alertname="ServiceDown"'], [symptoms], ("service",)),
-        _inhibit(['alertname="NodeNotReady"'], ['scope="pod"'], ("node",)),
+        # Whatever is down, traffic that stops is its consequence.
+        _inhibit([*_DOWN], ['alertname="TrafficCeased"'], ()),
+        _inhibit(['alertname="NodeNotReady"', 'severity=~"critical|warning"'], ['scope="pod"', lower], ("node",)),
+        _inhibit([*_DOWN], [_SYMPTOM], ("service",)),
         *_dependency_down(catalogue),
+        *_caller_down(catalogue),
     ]
 
 
 def _dependency_down(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """A service that is down mutes the symptoms of those that depend on it directly: one level, not the whole chain."""
-    rules = []
+    """What is down mutes the symptoms of the services that depend on it directly: one level, not the whole chain.
+
+    A service of the catalogue is down when ServiceDown says so; anything else when a critical alert has it as its
+    label `dependency`.
+    """
+    dependants: dict[str, list[str]] = {}
     for service in catalogue.services:
-        dependants = [other.name for other in catalogue.services if service.name in other.dependencies]
-        if dependants:
-            down = ['alertname="ServiceDown"', f'service="{service.name}"']
-            rules.append(_inhibit(down, ['symptom=~".+"', f'service=~"{"|".join(dependants)}"'], ()))
-    return rules
+        for dependency in service.dependencies:
+            dependants.setdefault(dependency, []).append(service.name)
+    own = {service.name for service in catalogue.services}
+    return [
+        _inhibit(
+            [*_DOWN, f'service="{name}"'] if name in own else ['severity="critical"', f'dependency="{name}"'],
+            [_SYMPTOM, _one_of(callers)],
+            (),
+        )
+        for name, callers in dependants.items()
+    ]
+
+
+def _caller_down(catalogue: Catalogue) -> list[dict[str, Any]]:
+    """A service that is down explains that no requests reach the services that it calls."""
+    own = {service.name for service in catalogue.services}
+    called = {service.name: [name for name in service.dependencies if name in own] for service in catalogue.services}
+    return [
+        _inhibit([*_DOWN, f'service="{caller}"'], ['symptom="traffic"', _one_of(names)], ())
+        for caller, names in called.items()
+        if names
+    ]
+
+
+def _one_of(services: list[str]) -> str:
+    return f'service=~"{"|".join(services)}"'
 
 
 def _inhibit(source: list[str], target: list[str], equal: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ LONG_WAIT = 60
 """Seconds of `group_wait` from which on it is a delay on purpose, not a chance for alerts to arrive together."""
 
 ENDS_WITH_ITS_CAUSE = {
-    ("HighErrorRate", "ErrorBudgetBurningFast"): "its expression takes away what the other has paged for in 10 m",
+    ("ServiceDown", "TrafficCeased"): "the first request after an outage ends it, whatever its windows hold",
 }
 """What mutes, what is muted and by its windows may outlast it, and why it does not."""
 

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
 
 import catalogue
-from components import messages, routing
+from components import messages, routing, rules
 from rehearsal.toolchain import tool
 from settings import KEY, Settings, parse
 from tests.contract.alert_tests import fired
 from tests.program import ROOT
+from tests.signals.inhibition import mutes
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 NO_CHANNELS = dict.fromkeys(("slack", "pagerduty", "email", "heartbeat"))
 
-EVERY_CHANNEL = {
-    'severity="critical"': ["oncall", "escalation"],
-    'severity="warning"': ["warning"],
-    'severity="info"': ["info"],
-}
-
 LABELS = {
     "alertname": "ServiceDown",
     "service": "order-service",
+    "owner": "orders-team",
     "severity": "critical",
     "cluster": "prod",
 }
@@ -48,7 +44,43 @@ def stack(name: str, **channels: Any) -> Settings:
     return settings.model_copy(update={"notifications": settings.notifications.model_copy(update=channels)})
 
 
-STACKS = {"dev": stack("dev"), "dev without channels": stack("dev", **NO_CHANNELS), "prod": stack("prod")}
+STACKS = {
+    "dev": stack("dev"),
+    "dev with Slack alone": stack("dev", **{name: None for name in NO_CHANNELS if name != "slack"}),
+    "dev without channels": stack("dev", **NO_CHANNELS),
+    "prod": stack("prod"),
+}
+EVERY_CHANNEL = {
+    "critical": ["oncall", "escalation"],
+    "warning": ["warning"],
+    "info": ["info"],
+    "none": ["heartbeat"],
+}
+HEARD = {
+    "dev": EVERY_CHANNEL,
+    "dev with Slack alone": {
+        "critical": ["oncall-by-slack", "escalation-by-slack"],
+        "warning": ["warning"],
+        "info": ["info"],
+        "none": ["heartbeat-by-slack"],
+    },
+    "dev without channels": {
+        "critical": ["nobody", "nobody"],
+        "warning": ["nobody"],
+        "info": ["nobody"],
+        "none": ["nobody"],
+    },
+    "prod": EVERY_CHANNEL,
+}
+"""The receivers of each severity in each stack; the only alert of severity none is Watchdog."""
+
+FIRED = list({tuple(sorted(labels.items())): labels for labels in fired()}.values())
+"""Every label set that an alert of alerts/ fires with in a test."""
+ALERTS = {(labels["alertname"], labels["severity"]): labels for labels in FIRED}
+"""Each alert once."""
+
+KIND = {"severity", "owner", "symptom", "scope"}
+"""Labels that say of what kind an alert is and whose: they tell no two instances of it apart."""
 
 
 @pytest.fixture
@@ -102,52 +134,82 @@ def test_labels_reach_the_specified_receivers(labels: dict[str, str], receivers:
     assert receivers_of(written(STACKS["prod"], tmp_path), labels) == receivers
 
 
-@pytest.mark.parametrize("name", ["dev", "prod"])
-def test_every_alert_reaches_a_receiver_of_its_severity(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", STACKS)
+def test_every_alert_reaches_the_receivers_of_its_severity(name: str, tmp_path: Path) -> None:
     configuration = written(STACKS[name], tmp_path)
-    wanted = {"critical": ["oncall", "escalation"], "warning": ["warning"], "info": ["info"], "none": ["heartbeat"]}
-    for labels in {tuple(sorted(labels.items())): labels for labels in fired()}.values():
-        assert receivers_of(configuration, labels) == wanted[labels["severity"]], labels
+    for (_, severity), labels in ALERTS.items():
+        assert receivers_of(configuration, labels) == HEARD[name][severity], labels
 
 
-def test_without_channels_the_receiver_says_that_nobody_is_told(tmp_path: Path) -> None:
-    assert receivers_of(written(STACKS["dev without channels"], tmp_path), LABELS) == ["nobody", "nobody"]
+def test_severities_of_an_alert_are_compared_by_all_that_tells_its_instances_apart() -> None:
+    """Without a label of them, the page about one instance would mute the warning about another."""
+    equal = [set(rule["equal"]) for rule in routing.inhibit_rules(CATALOGUE) if "alertname" in rule["equal"]]
+    compared = set.intersection(*equal)
+    for rule in alert_rules():
+        constant = {name for name, value in rule["labels"].items() if "{{" not in value}
+        varying = {name for labels in FIRED if labels["alertname"] == rule["alert"] for name in labels}
+        assert varying - constant - KIND <= compared, rule["alert"]
+
+
+def alert_rules() -> list[dict[str, Any]]:
+    """Every alert of alerts/ as it is written."""
+    files = rules.read(ROOT / "alerts").values()
+    return [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
 
 
 def muted(source: dict[str, str], target: dict[str, str]) -> bool:
-    """Whether an inhibition rule mutes a firing target while a source fires.
-
-    A stand-in for Alertmanager's own matching, by its documentation; the rehearsal shows the real one.
-    """
-
-    def matches(matcher: str, labels: dict[str, str]) -> bool:
-        name, operator, value = re.fullmatch(r'(\w+)(=~|=)"(.*)"', matcher).groups()  # type: ignore[union-attr]
-        found = labels.get(name, "")
-        return bool(re.fullmatch(value, found)) if operator == "=~" else found == value
-
-    return source != target and any(
-        all(matches(matcher, source) for matcher in rule["source_matchers"])
-        and all(matches(matcher, target) for matcher in rule["target_matchers"])
-        and all(source.get(name, "") == target.get(name, "") for name in rule["equal"])
-        for rule in routing.inhibit_rules(CATALOGUE)
-    )
+    """Whether a firing target is muted while a source fires."""
+    return any(mutes(rule, source, target) for rule in routing.inhibit_rules(CATALOGUE))
 
 
 def test_a_service_that_is_down_mutes_its_symptoms_and_the_gateways_and_nothing_else() -> None:
     down = {"alertname": "ServiceDown", "service": "order-service", "severity": "critical"}
-    assert down in fired()
-    for labels in fired():
-        concerned = labels.get("service") in {"order-service", "gateway"}
-        assert muted(down, labels) == ("symptom" in labels and concerned), labels
+    assert down in FIRED
+    for labels in FIRED:
+        concerned = "symptom" in labels and labels.get("service") in {"order-service", "gateway"}
+        assert muted(down, labels) == (concerned or labels["alertname"] == "TrafficCeased"), labels
     assert not muted(down, {"alertname": "HighErrorRate", "service": "user-service", "symptom": "errors"})
 
 
-def test_the_higher_threshold_of_a_symptom_mutes_the_lower_one_of_the_same_service() -> None:
+def test_the_gateway_down_mutes_its_own_symptoms_and_missing_traffic_behind_it() -> None:
+    down = {"alertname": "ServiceDown", "service": "gateway", "severity": "critical"}
+    assert any(labels.get("symptom") == "traffic" for labels in FIRED)
+    for labels in FIRED:
+        own = "symptom" in labels and labels.get("service") == "gateway"
+        traffic = labels.get("symptom") == "traffic" or labels["alertname"] == "TrafficCeased"
+        assert muted(down, labels) == (own or traffic), labels
+
+
+@pytest.mark.parametrize("dependency", ["dynamodb", "redis"])
+def test_a_store_that_fails_mutes_the_symptoms_of_the_services_that_use_it(dependency: str) -> None:
+    down = next(
+        labels for labels in FIRED if (labels.get("dependency"), labels["severity"]) == (dependency, "critical")
+    )
+    users = {service.name for service in CATALOGUE.services if dependency in service.dependencies}
+    for labels in FIRED:
+        assert muted(down, labels) == ("symptom" in labels and labels.get("service") in users), labels
+
+
+def test_errors_that_page_mute_lesser_alerts_of_errors_of_the_same_service() -> None:
     high = {"alertname": "HighErrorRate", "service": "order-service", "severity": "critical", "symptom": "errors"}
-    assert high in fired()
-    for labels in fired():
-        lower = (labels["alertname"], labels.get("service")) == ("ErrorRateElevated", "order-service")
-        assert muted(high, labels) == lower, labels
+    assert high in FIRED
+    for labels in FIRED:
+        errors = (labels.get("service"), labels.get("symptom")) == ("order-service", "errors")
+        assert muted(high, labels) == (errors and labels["severity"] != "critical"), labels
+
+
+def test_a_node_that_is_not_ready_mutes_its_pods_and_nothing_else_of_it() -> None:
+    down = next(labels for labels in FIRED if labels["alertname"] == "NodeNotReady")
+    assert any(labels.get("scope") == "pod" for labels in FIRED)
+    for labels in FIRED:
+        of_this_node = labels | ({"node": down["node"]} if "node" in labels else {})
+        assert muted(down, of_this_node) == (labels.get("scope") == "pod"), labels
+
+
+def test_no_page_is_muted_by_what_pages_nobody() -> None:
+    pages = [labels for labels in FIRED if labels["severity"] == "critical"]
+    others = [labels for labels in FIRED if labels["severity"] != "critical"]
+    assert not [(other, page) for page in pages for other in others if muted(other, page)]
 
 
 def data(status: str, *alerts: dict[str, Any]) -> dict[str, Any]:
@@ -173,10 +235,15 @@ def alert(labels: dict[str, str] | None = None, **annotations: str) -> dict[str,
     return {"labels": LABELS | (labels or {}), "annotations": ANNOTATIONS | annotations}
 
 
+NODE = {"alertname": "NodeNotReady", "node": "a b+c", "owner": "platform", "severity": "warning", "cluster": "prod"}
+SERVICE_RUNBOOK = "https://wiki.test/order-service"
+
 SAMPLES = {
     "firing": data("firing", alert()),
     "resolved": data("resolved", alert()),
     "two alerts": data("firing", alert({"pod": "a"}, description="a"), alert({"pod": "b"}, description="b")),
+    "service runbook": data("firing", alert(service_runbook_url=SERVICE_RUNBOOK)),
+    "no service": data("firing", {"labels": NODE, "annotations": ANNOTATIONS}),
     "bare": data("firing", {"labels": {"alertname": "Forgotten"}, "annotations": {}}),
     "unnamed": data("firing", {"labels": {"severity": "none"}, "annotations": {}}),
 }
@@ -231,58 +298,135 @@ def test_what_vendors_refuse_when_empty_never_is(sample: dict[str, Any], templat
     assert said["oncall.pagerduty_configs.0.severity"] in {"critical", "error", "warning", "info"}
 
 
-@pytest.mark.parametrize("name", ["firing", "resolved", "two alerts"])
+@pytest.mark.parametrize("name", ["firing", "resolved", "two alerts", "service runbook", "no service"])
 def test_pagerdutys_details_are_texts(name: str, template_files: str, tmp_path: Path) -> None:
     """Alertmanager reads each as YAML and sends an object for what looks like one."""
     for place, text in render(STACKS["prod"], SAMPLES[name], template_files, tmp_path).items():
         if ".details." in place:
-            assert isinstance(yaml.safe_load(text), str), place
+            assert sent_by_pagerduty(text) == text, place
 
 
-def test_a_message_says_what_happened_to_whom_and_where_to_look(template_files: str, tmp_path: Path) -> None:
-    said = render(STACKS["prod"], SAMPLES["firing"], template_files, tmp_path)
-    title = "[FIRING] ServiceDown order-service (prod)"
-    dashboard = f"{ANNOTATIONS['dashboard_url']}&from={AN_HOUR_BEFORE}&to=now"
-    silence = (
-        "https://alertmanager.test/#/silences/new?filter="
-        "%7Balertname%3D%22ServiceDown%22%2Cservice%3D%22order-service%22%7D"
-    )
+def sent_by_pagerduty(text: str) -> Any:
+    """What Alertmanager sends for a detail: the text itself where it is no YAML or a text in YAML."""
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return text if isinstance(read, str) else read
 
-    slack = {place.removeprefix("oncall.slack_configs.0."): text for place, text in said.items() if ".slack_" in place}
-    assert slack["title"] == title
-    assert slack["title_link"] == dashboard
+
+DASHBOARD = f"{ANNOTATIONS['dashboard_url']}&from={AN_HOUR_BEFORE}&to=now"
+SILENCE = (
+    "https://alertmanager.test/#/silences/new?filter="
+    "%7Balertname%3D%22ServiceDown%22%2Cservice%3D%22order-service%22%7D"
+)
+CHANNELS = {
+    "Slack": "oncall.slack_configs.0.",
+    "PagerDuty": "oncall.pagerduty_configs.0.",
+    "e-mail": "escalation.email_configs.0.",
+}
+"""Where the texts of each channel are."""
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("name", ["firing", "resolved", "service runbook", "no service"])
+def test_every_channel_says_all_that_is_to_be_said(
+    channel: str, name: str, template_files: str, tmp_path: Path
+) -> None:
+    sample = SAMPLES[name]
+    labels, annotations = sample["alerts"][0]["labels"], sample["alerts"][0]["annotations"]
+    texts = render(STACKS["prod"], sample, template_files, tmp_path).items()
+    said = "\n".join(text for place, text in texts if place.startswith(CHANNELS[channel]))
+    for part in (
+        labels["alertname"],
+        labels.get("service", labels["owner"]),
+        labels["owner"],
+        labels["severity"],
+        sample["status"],
+        annotations["summary"],
+        annotations["description"],
+        annotations["runbook_url"],
+        annotations.get("service_runbook_url", ""),
+        DASHBOARD,
+        f"https://alertmanager.test/#/silences/new?filter=%7Balertname%3D%22{labels['alertname']}%22",
+    ):
+        assert part in said, part
+
+
+def test_nothing_is_said_of_a_services_runbook_where_there_is_none(template_files: str, tmp_path: Path) -> None:
+    assert "Service runbook" not in said_by("Slack", "firing", template_files, tmp_path)["text"]
+    assert said_by("PagerDuty", "firing", template_files, tmp_path)["links.1.href"] == ""  # then there is no link
+    assert "Service's" not in said_by("e-mail", "firing", template_files, tmp_path)["text"]
+
+
+def test_slack_says_what_happened_to_whom_and_where_to_look(template_files: str, tmp_path: Path) -> None:
+    slack = said_by("Slack", "service runbook", template_files, tmp_path)
+    assert slack["title"] == "[FIRING] ServiceDown order-service (prod)"
+    assert slack["title_link"] == DASHBOARD
     assert slack["color"] == "#d72631"
+    links = {"Runbook": ANNOTATIONS["runbook_url"], "Service runbook": SERVICE_RUNBOOK, "Dashboard": DASHBOARD}
     assert slack["text"].splitlines() == [
+        "*A service is down.*",
         ANNOTATIONS["description"],
-        f"<{ANNOTATIONS['runbook_url']}|Runbook> | <{dashboard}|Dashboard> | <{silence}|Silence>",
+        " | ".join(f"<{url}|{text}>" for text, url in (links | {"Silence": SILENCE}).items()),
     ]
-    assert [slack[f"fields.{number}.value"] for number in range(4)] == [
-        "ServiceDown",
-        "order-service",
-        "critical",
-        "firing",
-    ]
+    fields = ["ServiceDown", "order-service", "orders-team", "critical", "firing"]
+    assert [slack[f"fields.{number}.value"] for number in range(5)] == fields
 
-    pagerduty = {place.removeprefix("oncall.pagerduty_configs.0."): text for place, text in said.items()}
-    assert pagerduty["description"] == f"{title}: A service is down."
+
+def test_pagerduty_says_what_happened_to_whom_and_where_to_look(template_files: str, tmp_path: Path) -> None:
+    pagerduty = said_by("PagerDuty", "service runbook", template_files, tmp_path)
+    assert pagerduty["description"] == "[FIRING] ServiceDown order-service (prod): A service is down."
     assert pagerduty["severity"] == "critical"
     assert pagerduty["details.alertname"] == "ServiceDown"
     assert pagerduty["details.service"] == "order-service"
+    assert pagerduty["details.owner"] == "orders-team"
+    assert pagerduty["details.description"].splitlines() == ["A service is down.", ANNOTATIONS["description"]]
     assert pagerduty["details.runbook"] == ANNOTATIONS["runbook_url"]
-    assert [pagerduty[f"links.{number}.href"] for number in range(3)] == [
-        ANNOTATIONS["runbook_url"],
-        dashboard,
-        silence,
-    ]
+    links = [ANNOTATIONS["runbook_url"], SERVICE_RUNBOOK, DASHBOARD, SILENCE]
+    assert [pagerduty[f"links.{number}.href"] for number in range(4)] == links
 
-    email = {place.removeprefix("escalation.email_configs.0."): text for place, text in said.items()}
-    assert email["headers.Subject"] == f"{title}: A service is down."
+
+def test_an_email_says_what_happened_to_whom_and_where_to_look(template_files: str, tmp_path: Path) -> None:
+    email = said_by("e-mail", "service runbook", template_files, tmp_path)
+    assert email["headers.Subject"] == "[FIRING] ServiceDown order-service (prod): A service is down."
     assert email["headers.X-Alert-Name"] == "ServiceDown"
     assert email["headers.X-Alert-Service"] == "order-service"
+    assert email["headers.X-Alert-Owner"] == "orders-team"
     assert email["headers.X-Alert-Severity"] == "critical"
     assert email["headers.X-Alert-Status"] == "firing"
-    for part in (ANNOTATIONS["description"], ANNOTATIONS["runbook_url"], dashboard, silence, "2026-11-23 10:00:00 UTC"):
-        assert part in email["text"]
+    assert "2026-11-23 10:00:00 UTC" in email["text"]
+    last = [f"Runbook:   {ANNOTATIONS['runbook_url']}", f"Service's: {SERVICE_RUNBOOK}", f"Dashboard: {DASHBOARD}"]
+    assert email["text"].splitlines()[-4:] == [*last, f"Silence:   {SILENCE}"]
+
+
+def said_by(channel: str, name: str, glob: str, directory: Path) -> dict[str, str]:
+    """What one channel says of a sample, by its place in the integration."""
+    said = render(STACKS["prod"], SAMPLES[name], glob, directory)
+    start = CHANNELS[channel]
+    return {place.removeprefix(start): text for place, text in said.items() if place.startswith(start)}
+
+
+@pytest.mark.parametrize(
+    ("grouped", "matchers"),
+    [
+        ({"alertname": "NodeNotReady"}, '{alertname="NodeNotReady"}'),
+        (NODE, '{alertname="NodeNotReady",cluster="prod",node="a b+c",owner="platform",severity="warning"}'),
+        ({"alertname": "X", "path": 'a "b" \\ & # %20/?='}, r'{alertname="X",path="a \"b\" \\ & # %20/?="}'),
+    ],
+    ids=["no service", "every label", "odd characters"],
+)
+def test_the_silence_link_is_of_the_labels_that_the_group_has(
+    grouped: dict[str, str], matchers: str, template_files: str, tmp_path: Path
+) -> None:
+    """The page reads it as a browser does, for which + is no space."""
+    sample = data("firing", {"labels": grouped, "annotations": ANNOTATIONS}) | {"groupLabels": grouped}
+    for place, text in render(STACKS["prod"], sample, template_files, tmp_path).items():
+        if place.endswith("links.3.href"):
+            address, _, filtered = text.partition("filter=")
+            assert address == "https://alertmanager.test/#/silences/new?"
+            assert unquote(filtered) == matchers
+            assert not set(filtered) & set(' +&#?="')
 
 
 def test_a_resolve_looks_like_one(template_files: str, tmp_path: Path) -> None:
@@ -295,11 +439,11 @@ def test_a_resolve_looks_like_one(template_files: str, tmp_path: Path) -> None:
 def test_a_message_of_two_alerts_describes_both(template_files: str, tmp_path: Path) -> None:
     said = render(STACKS["prod"], SAMPLES["two alerts"], template_files, tmp_path)
     assert said["oncall.slack_configs.0.title"] == "[FIRING:2] ServiceDown order-service (prod)"
-    assert said["oncall.slack_configs.0.text"].splitlines()[:2] == ["a", "b"]
+    assert said["oncall.slack_configs.0.text"].splitlines()[:3] == ["*A service is down.*", "a", "b"]
 
 
 def test_an_alert_without_links_leaves_them_out(template_files: str, tmp_path: Path) -> None:
     said = render(STACKS["prod"], SAMPLES["bare"], template_files, tmp_path)
     assert "Runbook" not in said["oncall.slack_configs.0.text"]
-    assert said["oncall.pagerduty_configs.0.links.1.href"] == ""
+    assert [said[f"oncall.pagerduty_configs.0.links.{number}.href"] for number in range(3)] == ["", "", ""]
     assert said["oncall.pagerduty_configs.0.severity"] == "error"

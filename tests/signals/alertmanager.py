@@ -33,22 +33,39 @@ ANSWER_SECONDS = 0.2
 """How long a receiver takes to answer, as vendors do: with instant answers, repeats differ from the deployed ones."""
 START_SECONDS = 20.0
 _DURATIONS = ("group_wait", "group_interval", "repeat_interval")
+_INTERVALS = ("active_time_intervals", "mute_time_intervals")
 
 
-def scaled(configuration: dict[str, Any], factor: float, intervals: Intervals, receivers: str) -> dict[str, Any]:
-    """The same routing with every duration divided by `factor` and these times in its intervals.
+def staged(
+    configuration: dict[str, Any], factor: float, hours: Mapping[str, Intervals], receivers: str
+) -> dict[str, Any]:
+    """The same routing for several cases at once, with every duration divided by `factor`.
 
-    The integration `x` of receiver `y` posts to `<receivers>/y/x`. Raises KeyError for an interval that is not given.
+    `hours` has each case's own time intervals. The label `case` of an alert leads it to a copy of the whole tree of
+    routes, and no alert mutes one of another case. The integration `x` of receiver `y` posts to `<receivers>/y/x`.
+    Raises KeyError for an interval that is not given.
     """
+    route = _scaled_route(configuration["route"], factor)
     return {
-        "route": _scaled_route(configuration["route"], factor),
-        "inhibit_rules": configuration["inhibit_rules"],
+        "route": {
+            "receiver": route["receiver"],
+            "routes": [_of_case(case, route) | {"matchers": [f"case={json.dumps(case)}"]} for case in hours],
+        },
+        "inhibit_rules": [rule | {"equal": [*rule["equal"], "case"]} for rule in configuration["inhibit_rules"]],
         "receivers": [_recorded(receiver, receivers) for receiver in configuration["receivers"]],
         "time_intervals": [
-            {"name": interval["name"], "time_intervals": intervals[interval["name"]]}
+            {"name": f"{interval['name']} {case}", "time_intervals": intervals[interval["name"]]}
+            for case, intervals in hours.items()
             for interval in configuration["time_intervals"]
         ],
     }
+
+
+def _of_case(case: str, route: dict[str, Any]) -> dict[str, Any]:
+    """A route and those below it with the time intervals of one case."""
+    intervals = {key: [f"{name} {case}" for name in route[key]] for key in _INTERVALS if key in route}
+    below = [_of_case(case, child) for child in route.get("routes", [])]
+    return route | intervals | ({"routes": below} if below else {})
 
 
 def _scaled_route(route: dict[str, Any], factor: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from catalogue import Catalogue, Service
 from components import messages, routing
 from settings import KEY, Settings, parse
 from tests.program import ROOT, merged
+from tests.signals.inhibition import matches
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 PROD = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"][KEY]
@@ -193,22 +194,42 @@ def test_credentials_are_mounted_files() -> None:
     assert all("url" not in webhook for webhook in webhooks)
 
 
-def test_a_service_that_is_down_mutes_the_symptoms_of_its_direct_dependants() -> None:
+def test_what_is_down_mutes_the_symptoms_of_its_direct_dependants_and_missing_traffic_of_what_it_calls() -> None:
     services = (
         Service(name="front", port=80, dependencies=("middle",)),
         Service(name="other", port=80, dependencies=("middle", "redis")),
         Service(name="middle", port=80, dependencies=("back", "dynamodb")),
         Service(name="back", port=80),
     )
-    muted = {
-        tuple(rule["source_matchers"]): rule["target_matchers"]
+    muted = [
+        (rule["source_matchers"], rule["target_matchers"], rule["equal"])
         for rule in routing.inhibit_rules(Catalogue(services=services))
-        if any(matcher.startswith('service="') for matcher in rule["source_matchers"])
-    }
-    assert muted == {
-        ('alertname="ServiceDown"', 'service="middle"'): ['symptom=~".+"', 'service=~"front|other"'],
-        ('alertname="ServiceDown"', 'service="back"'): ['symptom=~".+"', 'service=~"middle"'],
-    }
+        if any(matcher.startswith(('service="', 'dependency="')) for matcher in rule["source_matchers"])
+    ]
+    down, symptom = ['alertname="ServiceDown"', 'severity="critical"'], 'symptom=~".+"'
+    assert muted == [
+        ([*down, 'service="middle"'], [symptom, 'service=~"front|other"'], []),
+        (['severity="critical"', 'dependency="redis"'], [symptom, 'service=~"other"'], []),
+        ([*down, 'service="back"'], [symptom, 'service=~"middle"'], []),
+        (['severity="critical"', 'dependency="dynamodb"'], [symptom, 'service=~"middle"'], []),
+        ([*down, 'service="front"'], ['symptom="traffic"', 'service=~"middle"'], []),
+        ([*down, 'service="other"'], ['symptom="traffic"', 'service=~"middle"'], []),
+        ([*down, 'service="middle"'], ['symptom="traffic"', 'service=~"back"'], []),
+    ]
+
+
+def test_nothing_is_muted_by_what_is_less_severe() -> None:
+    """Above all: no page by what pages nobody."""
+    severities = ("info", "warning", "critical")
+
+    def accepted(matchers: list[str]) -> list[int]:
+        own = [matcher for matcher in matchers if matcher.startswith("severity")]
+        return [
+            rank for rank, name in enumerate(severities) if all(matches(matcher, {"severity": name}) for matcher in own)
+        ]
+
+    for rule in routing.inhibit_rules(CATALOGUE):
+        assert min(accepted(rule["source_matchers"])) >= max(accepted(rule["target_matchers"])), rule
 
 
 def test_inhibition_has_only_the_keys_that_the_operator_accepts() -> None:

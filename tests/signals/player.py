@@ -1,0 +1,148 @@
+"""Plays the matrix of notifications against real Alertmanagers, and finds what was not heard as expected."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from tests.signals import hours
+from tests.signals.alertmanager import Alertmanager, Intervals, Labels, Receivers, Told, alertmanager, receivers, staged
+from tests.signals.matrix import Case, Heard, Run, Step
+
+LATE_SECONDS = 1.0
+"""Real time that a message may be late: twice what a busy machine may take. None may be early."""
+CLOCK_SECONDS = 0.02
+"""What clocks that are read one after the other may differ by."""
+START_SECONDS = 3.0
+"""Real time from the start of an Alertmanager to the first alert."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run that is over, and everything that was heard of it."""
+
+    run: Run
+    zero: float
+    """Epoch second of minute 0."""
+    told: Sequence[Told]
+
+    def wrong(self, case: Case) -> list[str]:
+        """What was not heard of a case although expected, and what was heard besides."""
+        surplus = sorted((each for each in self.told if each.labels["case"] == case.name), key=lambda each: each.at)
+        missing = []
+        for expected in case.heard:
+            found = next((message for message in surplus if self._is(message, expected)), None)
+            if found:
+                surplus.remove(found)
+            else:
+                missing.append(f"not heard in time: {expected}")
+        return missing + [f"heard besides: {self._describe(message)}" for message in surplus]
+
+    def _is(self, message: Told, expected: Heard) -> bool:
+        earliest = self.zero + 60 * expected.earliest / self.run.factor - CLOCK_SECONDS
+        latest = self.zero + 60 * expected.latest / self.run.factor + LATE_SECONDS
+        same = (message.who, message.status, _own(message.labels)) == (expected.who, expected.status, expected.alert)
+        return same and earliest <= message.at <= latest
+
+    def _describe(self, message: Told) -> str:
+        minute = (message.at - self.zero) * self.run.factor / 60
+        return f"at {minute:.2f} min {message.who} {message.status} {_own(message.labels)}"
+
+
+@contextmanager
+def played(runs: Sequence[Run], configuration: dict[str, Any], directory: Path) -> Iterator[dict[str, Played]]:
+    """Every run by its name, all played at the same time; leaving the block ends those that still play."""
+    interrupted = threading.Event()
+    with receivers() as server, ThreadPoolExecutor(len(runs)) as pool:
+        players = {run.name: _Player(run, configuration, server, interrupted) for run in runs}
+        plays = {name: pool.submit(player.play, directory / name) for name, player in players.items()}
+        try:
+            zeros = {name: play.result() for name, play in plays.items()}
+            yield {run.name: Played(run, zeros[run.name], players[run.name].told) for run in runs}
+        finally:
+            interrupted.set()
+
+
+class _Player:
+    """Plays one run."""
+
+    def __init__(
+        self, run: Run, configuration: dict[str, Any], server: Receivers, interrupted: threading.Event
+    ) -> None:
+        self._run = run
+        self._configuration = configuration
+        self._server = server
+        self._interrupted = interrupted
+        self._hours = {case.name: case.hours for case in run.cases}
+        self._zero = 0.0
+
+    @property
+    def told(self) -> list[Told]:
+        """What was heard of the run's cases."""
+        return [message for message in self._server.told if message.labels["case"] in self._hours]
+
+    def play(self, directory: Path) -> float:
+        """Play all cases to the end; returns the epoch second of minute 0."""
+        steps = sorted(
+            ((case.name, step) for case in self._run.cases for step in case.steps), key=lambda pair: pair[1].minute
+        )
+        self._zero = self._beginning(steps[0][1].minute)
+        with alertmanager(self._staged(), directory) as running:
+            for minute, together in groupby(steps, key=lambda pair: pair[1].minute):
+                self._wait_for(minute)
+                self._act(running, dict(together))
+            self._wait_for(self._run.until)
+        return self._zero
+
+    def _beginning(self, first: float) -> float:
+        """Minute 0, so that the first step is still to come."""
+        earliest = time.time() + START_SECONDS - 60 * first / self._run.factor
+        if self._run.starts == "on the minute":
+            return 60 * (earliest // 60 + 1)
+        if self._run.starts == "within an hour":
+            ends = earliest + 60 * self._run.until / self._run.factor
+            return max(earliest, 3600 * (ends // 3600)) if ends // 3600 > earliest // 3600 else earliest
+        return earliest
+
+    def _staged(self) -> dict[str, Any]:
+        deployed = self._configuration["time_intervals"]
+        own: dict[str, Intervals] = {
+            case: hours.intervals(text, self._zero, deployed) for case, text in self._hours.items()
+        }
+        return staged(self._configuration, self._run.factor, own, self._server.url)
+
+    def _act(self, running: Alertmanager, steps: dict[str, Step]) -> None:
+        """What happens to each case at one moment; what fires together does so in one request."""
+        for case, step in steps.items():
+            for alert in _of_case(case, step.silences):
+                running.silence(alert, datetime.fromtimestamp(self._moment(step.until), UTC))
+        if changed := {case: step.hours for case, step in steps.items() if step.hours}:
+            self._hours |= changed
+            running.configure(self._staged())
+        if fires := [alert for case, step in steps.items() for alert in _of_case(case, step.fires)]:
+            running.fire(*fires)
+        if resolves := [alert for case, step in steps.items() for alert in _of_case(case, step.resolves)]:
+            running.resolve(*resolves)
+
+    def _moment(self, minute: float) -> float:
+        return self._zero + 60 * minute / self._run.factor
+
+    def _wait_for(self, minute: float) -> None:
+        self._interrupted.wait(self._moment(minute) - time.time())
+
+
+def _of_case(case: str, alerts: Sequence[Labels]) -> list[Labels]:
+    """Alerts with the label that tells them from those of other cases."""
+    return [alert | {"case": case} for alert in alerts]
+
+
+def _own(labels: Labels) -> Labels:
+    return {name: value for name, value in labels.items() if name != "case"}
