@@ -56,6 +56,8 @@ class Metrics(pulumi.ComponentResource):
             self._custom("ServiceMonitor", service.name, monitors.service_monitor(service, catalogue, settings))
         for service in catalogue.services:
             self._custom("Probe", service.name, monitors.probe(service, catalogue, settings))
+        if settings.public_urls:
+            self._custom("Probe", monitors.PUBLIC_PROBES, monitors.public_probe(settings.public_urls, settings))
         self.register_outputs({})
 
     def _install(self, chart: charts.Chart, release: str, values: dict[str, Any]) -> None:

@@ -55,6 +55,12 @@ def test_every_part_of_the_design_is_in_both_stacks(dev: Program, prod: Program)
 def test_a_service_that_a_cluster_does_not_run_is_neither_watched_nor_missed(dev: Program, prod: Program) -> None:
     assert len(custom(dev, "Probe")) == 6
     assert "insights-service" not in {item.inputs["metadata"]["name"] for item in custom(prod, "Probe")}
+
+
+def test_the_addresses_of_users_are_probed_where_a_stack_names_some(dev: Program, prod: Program) -> None:
+    public = {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in custom(prod, "Probe")}["public-probes"]
+    assert public["targets"]["staticConfig"]["static"] == ["https://order-processor.example.com/health"]
+    assert "public-probes" not in {item.inputs["metadata"]["name"] for item in custom(dev, "Probe")}
     rules = json.dumps([item.inputs for item in custom(prod, "PrometheusRule")])
     assert "insights-service" not in rules  # its ServiceDown would page for ever
     with pytest.raises(pulumi.RunError, match=r"'insight-service' is not in services\.yaml"):
