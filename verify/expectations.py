@@ -12,6 +12,7 @@ import dashboards
 import settings as configuration
 from catalogue import Catalogue
 from components import addresses
+from components.expected import expected_jobs
 from components.foundation import NAMESPACE
 from components.grafana import data_sources
 from settings import Settings
@@ -50,7 +51,7 @@ def expectations(stack: str, namespace: str = NAMESPACE, root: Path = ROOT) -> E
         namespace=namespace,
         catalogue=catalogue,
         releases=releases(settings),
-        jobs=jobs(settings, namespace),
+        jobs=jobs(settings),
         loki=addresses.loki(settings),
         dashboards=frozenset(dashboards.load(catalogue)),
         data_sources=frozenset(source["uid"] for source in data_sources(settings)),
@@ -68,24 +69,10 @@ def releases(settings: Settings) -> frozenset[str]:
     return frozenset({"kube-prometheus-stack", "blackbox-exporter", "loki", "log-agent", *_optional(settings)})
 
 
-def jobs(settings: Settings, namespace: str) -> frozenset[str]:
+def jobs(settings: Settings) -> frozenset[str]:
     """The jobs of the infrastructure and of the monitoring itself, as the charts' monitors name them."""
-    loki = "loki-distributor" if settings.logs.mode == "distributed" else "loki"
-    return frozenset(
-        {
-            "kube-prometheus-stack-prometheus",
-            "kube-prometheus-stack-alertmanager",
-            "kube-prometheus-stack-grafana",
-            "kube-prometheus-stack-operator",
-            "kube-state-metrics",
-            "node-exporter",
-            "kubelet",
-            "blackbox-exporter",
-            f"{namespace}/{loki}",  # Loki's chart prefixes its jobs
-            "log-agent",
-            *_optional(settings),
-        }
-    )
+    unwatched = {"kube-prometheus-stack-grafana", "kube-prometheus-stack-operator"}
+    return frozenset({*expected_jobs(settings), *unwatched, *_optional(settings)})
 
 
 def _optional(settings: Settings) -> list[str]:

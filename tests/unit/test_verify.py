@@ -217,7 +217,7 @@ def test_what_must_be_there_is_what_the_program_deploys() -> None:
 def test_lokis_job_is_that_of_a_part_that_always_runs() -> None:
     settings = parse(json.loads(configuration("prod", {"logs": {"mode": "distributed"}}, {})[KEY]))
     assert "monitoring/loki" in expected().jobs
-    assert "monitoring/loki-distributor" in jobs(settings, "monitoring")
+    assert "monitoring/loki-distributor" in jobs(settings)
 
 
 Defect = Callable[[Answers], None]
