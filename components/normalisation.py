@@ -70,7 +70,9 @@ def _normalised(service: Service) -> list[Rule]:
 
     That makes rate() right on them: the raw series have the request's path as a label, so most are born with their
     first event, and that one rate() never sees. For the same reason a process that has served nothing yet has 0
-    requests, and one without failures 0 failures: neither is absent.
+    requests, and one without failures 0 failures: neither is absent. Whether a process is there is told by its `up` of
+    the same scrape: a recorded series would still be seen for 5 m when Prometheus has been away, and the counter would
+    fall to 0 and rise again.
 
     Failures are 5xx; `<prefix>_errors_total` counts the clients' 4xx as well. Redirects and what the monitoring itself
     asks for are no requests; only the histogram, which knows no status, contains the redirects.
@@ -82,19 +84,15 @@ def _normalised(service: Service) -> list[Rule]:
     failed = _sum(f'{requests}{{{served}, status_code=~"5.."}}')
     alive = _sum(f'up{{{this}, job="{service.name}"}} == 1')
     buckets = _sum(f"{service.prefix}_request_latency_seconds_bucket{{{served}}}", f"{_PROCESS}, le")
-    timed = _sum(f'instance:http_request_latency_seconds_bucket:sum{{{this}, le="+Inf"}}')
     bound = service.objectives.latency.within_seconds
-    in_time = f'instance:http_request_latency_seconds_bucket:sum{{{this}, le="{bound}"}}'
+    timed = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{served}, le="+Inf"}}')
+    in_time = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{served}, le="{bound}"}}')
     expressions = {
         "instance:http_requests:sum": f"{counted}\nor\n0 * {alive}",
-        "instance:http_errors:sum": f"{failed}\nor\n0 * instance:http_requests:sum{{{this}}}",
+        "instance:http_errors:sum": f"{failed}\nor\n0 * {alive}",
         "instance:http_request_latency_seconds_bucket:sum": buckets,
         "instance:http_requests_timed:sum": f"{timed}\nor\n0 * {alive}",
-        # Without a histogram yet, nothing was slow.
-        "instance:http_requests_slow:sum": (
-            f"instance:http_requests_timed:sum{{{this}}} - ignoring (le) {in_time}\n"
-            f"or\n0 * instance:http_requests_timed:sum{{{this}}}"
-        ),
+        "instance:http_requests_slow:sum": f"{timed}\n-\n{in_time}\nor\n0 * {alive}",
     }
     # They have the label anyway; stated, no two rules look like duplicates.
     return [{"record": name, "expr": expr, "labels": {"service": service.name}} for name, expr in expressions.items()]

@@ -126,12 +126,6 @@ def test_a_service_is_read_from_its_own_series_only() -> None:
         assert len({service.name for service in CATALOGUE.measured if f'"{service.name}"' in rule["expr"]}) == 1
 
 
-def test_errors_follow_the_requests_that_they_are_filled_from() -> None:
-    """Rules of a group run in order; the other way round a new process would have no errors for one evaluation."""
-    order = [rule["record"] for rule in generated()]
-    assert order.index("instance:http_requests:sum") < order.index("instance:http_errors:sum")
-
-
 def test_every_alert_gets_the_addresses_of_its_runbook_and_dashboard(directory: Path) -> None:
     write(directory, alert(), {"record": "a:b:c", "expr": "vector(1)"})
     (group,) = rules.prometheus_rules(directory, CATALOGUE, SETTINGS)["things"]
