@@ -1,4 +1,4 @@
-"""Writes what the models of the two inputs say of themselves: JSON Schemas for editors, and tables in the README."""
+"""Writes what is said elsewhere: JSON Schemas of both inputs, their tables in the README, and the page of alerts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pydantic import BaseModel
 
 import settings
 from catalogue import Catalogue, Service
+from components import rules
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+ALERTS = ROOT / "docs" / "alerts.md"
 TABLES: dict[str, type[BaseModel]] = {"settings": Settings, "services": Service}
 """The model of each table, by the name in the README's marks."""
 
@@ -101,6 +103,25 @@ def _allowed(field: Schema) -> str:
     )
 
 
+def alerts_page() -> str:
+    """Every alert as a page: what it says, how bad it is, how long it waits, and its runbook."""
+    lines = [
+        "# Alerts",
+        "",
+        "Every alert of `alerts/`, by file; `make schema` writes this page. The tests beside its rule show each to fire,",
+        "to stay silent at its threshold, and to wait. Of the charts' own alerts, `default-rules.md` says which stay.",
+    ]
+    for name, document in rules.read(ROOT / "alerts").items():
+        written = [rule for group in document["groups"] for rule in group["rules"] if "alert" in rule]
+        lines += ["", f"## {name}", "", "| alert | severity | after | what it says |", "|---|---|---|---|"]
+        lines += [
+            f"| [{rule['alert']}](../alerts/{rules.RUNBOOKS}/{rule['alert']}.md) | {rule['labels']['severity']} "
+            f"| {rule.get('for', 'at once')} | {rule['annotations']['summary']} |"
+            for rule in written
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def with_tables(readme: str) -> str:
     """The README with the present tables between their marks."""
     for name, model in TABLES.items():
@@ -114,6 +135,7 @@ def main() -> None:
     """Write all of it."""
     for path, text in schemas().items():
         path.write_text(text)
+    ALERTS.write_text(alerts_page())
     README.write_text(with_tables(README.read_text()))
 
 

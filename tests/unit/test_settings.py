@@ -132,9 +132,10 @@ def test_no_stack_file_holds_a_secret_inside_the_structured_key() -> None:
         assert "secure" not in json.dumps(structured), path.name
 
 
-def test_schemas_and_tables_are_current() -> None:
+def test_schemas_tables_and_pages_are_current() -> None:
     for path, text in generate.schemas().items():
         assert path.read_text() == text, "run: make schema"
+    assert generate.ALERTS.read_text() == generate.alerts_page(), "run: make schema"
     assert generate.with_tables(generate.README.read_text()) == generate.README.read_text(), "run: make schema"
 
 
