@@ -170,9 +170,16 @@ def _set_operators(tokens: list[_Token]) -> Iterator[_Edit]:
 
 
 def _aggregations(tokens: list[_Token]) -> Iterator[_Edit]:
-    for token, following in pairwise(tokens):
-        if token.kind == "name" and token.text in AGGREGATIONS and following.text in {"(", "by", "without"}:
+    for position, (token, following) in enumerate(pairwise(tokens)):
+        aggregates = token.kind == "name" and token.text in AGGREGATIONS and following.text in {"(", "by", "without"}
+        if aggregates and not _makes_nothing(tokens[:position]):
             yield from _swaps(token, [other for other in AGGREGATIONS if other != token.text])
+
+
+def _makes_nothing(before: list[_Token]) -> bool:
+    """Whether the next operand is only multiplied by 0: its labels remain, which all aggregations have in common."""
+    texts = ["(", *(token.text for token in before)]
+    return texts[-2:] == ["0", "*"] and texts[-3] in {"(", "or"}  # not `x / 0 * y` nor `x ^ 0 * y`
 
 
 def _windows(tokens: list[_Token]) -> Iterator[_Edit]:

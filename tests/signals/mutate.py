@@ -1,15 +1,14 @@
 """`make mutate`: how many mistakes in the rules would their tests notice?
 
 Every rule of `alerts/` and of the generated normalisation is given one mistake at a time (see mutants.py), in a copy,
-and the promtool tests that cover it run. A mutant that they let pass has survived: either a test is missing, or the
-mutant means the same as the rule; then it is listed in `equivalent/<rule file>.yaml` with its
-reason. `make mutate` fails on a survivor that is not listed there, and on an entry that does not survive.
-
-A mistake in the normalisation is made in the rules of all services at once, as one in its generator would be.
+and the promtool tests that can notice it run. A mutant that they let pass has survived: either a test is missing, or
+the mutant means the same as the rule; then it is listed in `equivalent/<rule file>.yaml` with its reason.
+`make mutate` fails on a survivor that is not listed there, and on an entry that does not survive.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -18,8 +17,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
+from threading import Event
 
 import click
 import yaml
@@ -28,13 +27,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rehearsal import interruption
 from rehearsal.toolchain import ToolchainError, tool
-from tests.signals.trial import Key, Mutant, Suite, all_mutants, suites, survives
+from tests.signals.rule_files import Key, Mutant, all_mutants
+from tests.signals.trial import Trial, controls, suites, survivors, trials
 
 EQUIVALENT = Path(__file__).with_name("equivalent")
 """Directory of the lists of mutants that no test can kill, one for each rule file that has some."""
 NEEDED = 0.90
 """Share of all mutants that must be killed: equivalent ones exist, but a long list of them is an excuse."""
+BATCH = 32
+"""How many mutants one promtool tries at most."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -78,7 +81,8 @@ class Outcome:
         """What makes the run fail, each with its remedy."""
         survived = {mutant.key for mutant in self.survivors}
         found = [
-            f"survived: {mutant}\n    Add a test that fails on it, or list it in {EQUIVALENT.name}/{mutant.file}.yaml with its reason."
+            f"survived: {mutant}\n    Add a test that fails on it, or list it in {EQUIVALENT.name}/{mutant.file}.yaml "
+            "with its reason."
             for mutant in self.survivors
             if mutant.key not in self.explained
         ]
@@ -98,40 +102,74 @@ def equivalents(directory: Path = EQUIVALENT) -> list[Equivalent]:
     return [entry for entries in lists for entry in TypeAdapter(list[Equivalent]).validate_python(entries)]
 
 
-def run(mutants: list[Mutant], covering: list[Suite], jobs: int, console: Console) -> list[Mutant]:
-    """The mutants that survive, in their order. Threads do, as promtool does the work."""
-    with ThreadPoolExecutor(jobs) as pool:
-        trials = {pool.submit(survives, mutant, covering): mutant for mutant in mutants}
+class TestsFailError(Exception):
+    """The tests fail without a mistake, so they can notice none."""
+
+
+def plain_console() -> Console:
+    """A console that prints names and expressions as they are."""
+    return Console(emoji=False, highlight=False, soft_wrap=True)
+
+
+def run(chosen: list[Mutant], jobs: int, console: Console, everything: bool = True) -> Outcome:
+    """Try mutants, which are all unless `everything` says otherwise.
+
+    Raises pydantic's ValidationError and yaml.YAMLError if a list of equivalent mutants is wrong, ToolchainError if
+    there is no promtool, TestsFailError, and RuntimeError if promtool does not work.
+    """
+    rules = {mutant.rule for mutant in chosen}
+    explained = {key for entry in equivalents() for key in entry.keys if key[0] in rules or everything}
+    tool("promtool")
+    covering = suites()
+    unharmed = controls(chosen)
+    passing = _survivors("rules without a mistake", trials(unharmed, covering), jobs, console)
+    if failing := [control.rule for control in unharmed if control not in passing]:
+        raise TestsFailError(
+            f"tests fail without a mistake in {', '.join(failing)}; see: pytest tests/contract/test_rules.py"
+        )
+    living = _survivors("mutants", trials(chosen, covering), jobs, console)
+    return Outcome(chosen, living, explained, NEEDED if everything else 0)
+
+
+def _survivors(what: str, found: list[Trial], jobs: int, console: Console) -> list[Mutant]:
+    """Those that survive, in their order. Threads do, as promtool does the work."""
+    size = min(BATCH, math.ceil(len(found) / jobs))
+    batches = [found[start : start + size] for start in range(0, len(found), size)]
+    stop = Event()
+    with ThreadPoolExecutor(jobs) as pool, _progress(what, len(found), console) as advance:
+        running = {pool.submit(survivors, batch, stop): batch for batch in batches}
         try:
-            with _progress(len(mutants), console) as advance:
-                for _ in as_completed(trials):
-                    advance()
-        except KeyboardInterrupt:
+            for done in as_completed(running):
+                advance(len(running[done]))
+            return [mutant for done in running for mutant in done.result()]
+        except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-        return [mutant for trial, mutant in trials.items() if trial.result()]
 
 
 @contextmanager
-def _progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
+def _progress(what: str, total: int, console: Console) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, otherwise a line for each tenth."""
     if not console.is_terminal:
-        numbers = count(1)
+        done = 0
 
-        def advance() -> None:
-            done = next(numbers)
-            if done * 10 // total > (done - 1) * 10 // total:
-                console.print(f"{done} of {total} mutants")
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            if done * 10 // total > (done - more) * 10 // total:
+                console.print(f"{done} of {total} {what}")
 
         yield advance
         return
-    columns = (TextColumn("mutants"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("mutants", total=total)
-        yield lambda: progress.advance(task)
+        task = progress.add_task(what, total=total)
+        yield lambda more: progress.advance(task, more)
 
 
-def _report(outcome: Outcome, console: Console) -> None:
+def report(outcome: Outcome, console: Console) -> None:
+    """Print the score of each operator, and both scores of all."""
     table = Table("operator", "killed", "mutants", "score", box=None)
     survivors = Counter(mutant.mutation.operator for mutant in outcome.survivors)
     for operator, made in Counter(mutant.mutation.operator for mutant in outcome.mutants).items():
@@ -140,10 +178,9 @@ def _report(outcome: Outcome, console: Console) -> None:
     total = len(outcome.mutants)
     table.add_row("all", str(outcome.killed), str(total), f"{outcome.killed / total:.1%}", style="bold")
     console.print(table)
-    real = total - outcome.equivalent
     console.print(f"Survivors: {len(outcome.survivors)}, of which {outcome.equivalent} are listed as equivalent.")
-    if real:
-        console.print(f"Score without those: {outcome.killed / real:.1%} of {real}.")
+    if real := total - outcome.equivalent:
+        console.print(f"Score: {outcome.killed / real:.1%} of the {real} others are killed.", style="bold")
 
 
 def _chosen(file: str | None, rule: str | None) -> list[Mutant]:
@@ -164,24 +201,17 @@ def main(file: str | None, rule: str | None, jobs: int) -> None:
     Fails if one is not noticed and not in equivalent/, if one listed there is noticed or gone, and if fewer than
     90 % of all are noticed.
     """
-    console, started = Console(emoji=False, highlight=False, soft_wrap=True), time.monotonic()
-    chosen, covering = _chosen(file, rule), suites()
-    everything = not (file or rule)
-    rules = {mutant.rule for mutant in chosen}
+    interruption.listen()
+    console, started = plain_console(), time.monotonic()
+    chosen = _chosen(file, rule)
     try:
-        explained = {key for entry in equivalents() for key in entry.keys if key[0] in rules or everything}
-        tool("promtool")
-    except (ValidationError, yaml.YAMLError, ToolchainError) as error:
+        outcome = run(chosen, jobs, console, everything=not (file or rule))
+    except (ValidationError, yaml.YAMLError, ToolchainError, TestsFailError, RuntimeError) as error:
         raise click.ClickException(str(error)) from None
-    if not all(suite.passes() for suite in covering):
-        raise click.ClickException("the tests fail without a mistake; see: pytest tests/contract/test_rules.py")
-    try:
-        survivors = run(chosen, covering, jobs, console)
     except KeyboardInterrupt:
         console.print("Interrupted.")
         sys.exit(INTERRUPTED)
-    outcome = Outcome(chosen, survivors, explained, NEEDED if everything else 0)
-    _report(outcome, console)
+    report(outcome, console)
     problems = outcome.problems()
     for problem in problems:
         console.print(problem, markup=False)

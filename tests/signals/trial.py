@@ -1,143 +1,121 @@
-"""Mutants of the rules on trial: where each mistake is made, and whether a promtool test notices it."""
+"""Mutants of the rules on trial: which of them do the promtool tests notice?"""
 
 from __future__ import annotations
 
-import json
-import re
+import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
+from threading import Event
+from xml.etree import ElementTree
 
 from components import rules
 from rehearsal.toolchain import tool
 from tests.contract.alert_tests import ALERTS, TESTS
-from tests.contract.test_rules import CATALOGUE, CHAINS, LINKS
-from tests.signals.mutants import Mutation, mutations, numbered
+from tests.contract.test_rules import CATALOGUE, CHAINS, SETTINGS
+from tests.signals.mutants import Mutation
+from tests.signals.rule_files import Mutant, with_mistake
+from tests.signals.suite import Part, Suite
 
-Groups = list[dict[str, Any]]
-Place = tuple[int, int]
-"""Numbers of a group and of a rule in it."""
-Key = tuple[str, str, str]
-"""Rule, operator and change: what tells a mutant from all others, and stays when other rules change."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One mistake in one rule."""
-
-    file: str
-    """Name of the rule file without `.yaml`."""
-    rule: str
-    """Name of the alert or of the recorded series."""
-    mutation: Mutation
-    """The mistake; of a generated rule, that of the first service."""
-    places: dict[Place, Mutation]
-    """The mistake in each rule that has it."""
-
-    @property
-    def key(self) -> Key:
-        """What the lists of equivalent mutants name it by."""
-        return self.rule, self.mutation.operator, self.mutation.change
-
-    @property
-    def is_alert(self) -> bool:
-        """Whether the rule is an alert, which no other rule reads."""
-        return ":" not in self.rule
-
-    def __str__(self) -> str:
-        return f"{self.file} {self.rule}, {self.mutation.operator}: {self.mutation.change}\n    {self.mutation.line}"
+MEMORY = Path("/dev/shm")  # noqa: S108 - only directories with names of their own are made there
+"""Where Linux keeps files in memory. promtool makes a database for each test."""
+PROMTOOL = {"GOMAXPROCS": "1", "GOGC": "400"}
+"""One core for each process, and little time for collecting what little garbage it makes."""
 
 
 @dataclass(frozen=True)
-class Suite:
-    """A file of promtool tests, and the rule files that it loads."""
+class Trial:
+    """A mutant, and the tests that can notice it."""
 
-    text: str
-    """The tests as they are written: YAML reads some of promtool's values, such as `0x20`, as numbers."""
-    tests: dict[str, str]
-    """What each test says, by its name."""
-    files: dict[str, Groups]
+    mutant: Mutant
+    parts: list[Part]
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
-        """Names of the tests that can notice the mutant: of an alert, those that speak of it."""
-        return [name for name, said in self.tests.items() if not mutant.is_alert or mutant.rule in said]
-
-    def passes(self, mutant: Mutant | None = None) -> bool:
-        """Whether promtool accepts the rules, with the mistake of `mutant`, and the tests pass that can notice it."""
-        names = self.tests_of(mutant) if mutant else []
-        if mutant and not names:
-            return True
-        with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
-            for name, groups in self.files.items():
-                mutated = with_mistake(groups, mutant) if mutant and mutant.file == name else groups
-                Path(scratch, f"{name}.yaml").write_text(json.dumps({"groups": mutated}))  # JSON is YAML
-            tests = Path(scratch, "mutant.test.yaml")
-            tests.write_text(self.text)
-            chosen = [f"--run=^{re.escape(name)}$" for name in names]
-            command = [str(tool("promtool")), "test", "rules", *chosen, str(tests)]
-            return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    def write(self, number: int, directory: Path) -> Path:
+        """The file of one of the tests, in a new directory with the rules that have the mistake."""
+        part, mutant = self.parts[number], self.mutant
+        return part.write(directory, {mutant.file: with_mistake(part.files[mutant.file], mutant)})
 
 
 def suites() -> list[Suite]:
     """All promtool tests: those beside the rule files, and those of the rules as a stack has them."""
     plain = {name: document["groups"] for name, document in rules.read(ALERTS).items()}
-    complete = rules.prometheus_rules(ALERTS, CATALOGUE, LINKS)
-    return [*(_suite(path, plain) for path in TESTS), *(_suite(path, complete) for path in CHAINS)]
+    complete = rules.prometheus_rules(ALERTS, CATALOGUE, SETTINGS)
+    return [
+        *(Suite.of(path.read_text(), plain) for path in TESTS),
+        *(Suite.of(path.read_text(), complete) for path in CHAINS),
+    ]
 
 
-def _suite(path: Path, available: dict[str, Groups]) -> Suite:
-    text = path.read_text()
-    document = yaml.safe_load(text)
-    names = [name.removesuffix(".yaml") for name in document["rule_files"]]
-    tests = {test["name"]: json.dumps(test) for test in document["tests"]}
-    return Suite(text, tests, {name: available[name] for name in names})
+def controls(found: Iterable[Mutant]) -> list[Mutant]:
+    """Each rule of some mutants without a mistake: its tests must pass, or they prove nothing of the mutants."""
+    nothing = Mutation("none", "no mistake", "", {})
+    return [Mutant(file, rule, nothing, {}) for file, rule in _rules_of(found)]
 
 
-def all_mutants() -> list[Mutant]:
-    """The mutants of every rule, in the order of the files."""
-    files = rules.prometheus_rules(ALERTS, CATALOGUE, LINKS)
-    return [mutant for name, groups in files.items() for mutant in mutants(name, groups)]
+def trials(found: Sequence[Mutant], covering: Sequence[Suite]) -> list[Trial]:
+    """The trials of mutants, in their order."""
+    parts = {rule: _parts(*rule, covering) for rule in _rules_of(found)}
+    return [Trial(mutant, parts[mutant.file, mutant.rule]) for mutant in found]
 
 
-def mutants(file: str, groups: Groups) -> Iterator[Mutant]:
-    """The mutants of a rule file."""
-    by_name: dict[str, dict[Place, list[Mutation]]] = {}
-    for place, rule in _placed(groups):
-        by_name.setdefault(rule.get("alert") or rule["record"], {})[place] = mutations(rule)
-    for name, found in by_name.items():
-        each = _together(found) if file == rules.NORMALISATION else _apart(found)
-        first = numbered([next(iter(places.values())) for places in each])
-        yield from (Mutant(file, name, mutation, places) for mutation, places in zip(first, each, strict=True))
+def _parts(file: str, rule: str, covering: Sequence[Suite]) -> list[Part]:
+    """The tests that can notice a mistake in a rule, the quickest first."""
+    found = [part for suite in covering if file in suite.files for part in suite.about(rule)]
+    return sorted(found, key=lambda part: part.evaluations)
 
 
-def _together(found: dict[Place, list[Mutation]]) -> list[dict[Place, Mutation]]:
-    """Each mistake in all places at once: the rules have one generator, so their mutations correspond."""
-    return [dict(zip(found, alike, strict=True)) for alike in zip(*found.values(), strict=True)]
+def survivors(batch: Sequence[Trial], stop: Event) -> list[Mutant]:
+    """The mutants that no test notices, in their order. One that is not valid PromQL fails its own tests alone.
+
+    The tests go round by round, and who was noticed is out. One promtool plays a round, as its start takes as long as
+    a test. Raises RuntimeError if promtool gives no report, as it does not when it has to `stop`.
+    """
+    living = list(batch)
+    with tempfile.TemporaryDirectory(prefix="mutants-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as scratch:
+        for number in range(max(len(trial.parts) for trial in batch)):
+            tests = {
+                str(trial.write(number, Path(scratch, f"{number}-{place}"))): trial.mutant.key
+                for place, trial in enumerate(living)
+                if number < len(trial.parts)
+            }
+            noticed = {tests[failing] for failing in _failing(list(tests), Path(scratch), stop)}
+            living = [trial for trial in living if trial.mutant.key not in noticed]
+    return [trial.mutant for trial in living]
 
 
-def _apart(found: dict[Place, list[Mutation]]) -> list[dict[Place, Mutation]]:
-    return [{place: mutation} for place, several in found.items() for mutation in several]
+def _rules_of(found: Iterable[Mutant]) -> list[tuple[str, str]]:
+    """File and name of each rule that has mutants."""
+    return list(dict.fromkeys((mutant.file, mutant.rule) for mutant in found))
 
 
-def with_mistake(groups: Groups, mutant: Mutant) -> Groups:
-    """The rule groups with the mistake of a mutant."""
-    result = [group | {"rules": list(group["rules"])} for group in groups]
-    for (group, rule), mutation in mutant.places.items():
-        result[group]["rules"][rule] = mutation.of(groups[group]["rules"][rule])
-    return result
+def _failing(tests: list[str], scratch: Path, stop: Event) -> set[str]:
+    """The files of tests that fail."""
+    if not tests:
+        return set()
+    report = scratch / "report.xml"
+    report.unlink(missing_ok=True)
+    errors = _promtool(["test", "rules", f"--junit={report}", *tests], scratch, stop)
+    try:
+        results = ElementTree.parse(report).getroot().findall("testsuite")  # noqa: S314 - promtool's own
+    except (OSError, ElementTree.ParseError):
+        raise RuntimeError(f"promtool ended without a report:\n{errors}") from None
+    return {result.attrib["name"] for result in results if _fails(result)}
 
 
-def survives(mutant: Mutant, covering: Iterable[Suite]) -> bool:
-    """Whether no test notices the mutant."""
-    return all(suite.passes(mutant) for suite in covering if mutant.file in suite.files)
+def _promtool(arguments: list[str], scratch: Path, stop: Event) -> str:
+    """What it says of errors. It is ended within a second when it has to stop."""
+    environment = os.environ | PROMTOOL | {"TMPDIR": str(scratch)}
+    command = [str(tool("promtool")), *arguments]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as it:
+        while True:
+            try:
+                return it.communicate(timeout=1)[1]
+            except subprocess.TimeoutExpired:
+                if stop.is_set():
+                    it.kill()
 
 
-def _placed(groups: Groups) -> Iterator[tuple[Place, dict[str, Any]]]:
-    for group, content in enumerate(groups):
-        for rule, definition in enumerate(content["rules"]):
-            yield (group, rule), definition
+def _fails(result: ElementTree.Element) -> bool:
+    return any(int(result.attrib[count]) for count in ("failures", "errors"))

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components import rules
+from components.normalisation import NORMALISATION
 from tests.signals.mutants import Mutation, mutations
 from tests.signals.mutate import Outcome, equivalents
-from tests.signals.trial import Mutant, all_mutants, mutants, with_mistake
+from tests.signals.rule_files import Mutant, all_mutants, mutants, with_mistake
+from tests.signals.suite import Groups, Suite
+from tests.signals.trial import controls, trials
 
 
 def made(operator: str, expression: str, **rest: Any) -> list[str]:
@@ -31,6 +33,9 @@ def made(operator: str, expression: str, **rest: Any) -> list[str]:
         ("boundary", "a > b <= c != d", ["a >= b <= c != d", "a > b < c != d"]),
         ("set", "a unless b", ["a and b", "a or b"]),
         ("aggregation", "sum(max_over_time(a[5m]))", [f"{to}(max_over_time(a[5m]))" for to in ("avg", "max", "min")]),
+        ("aggregation", "a or 0 * sum(b)", []),
+        ("aggregation", "0 * sum(b)", []),
+        ("aggregation", "a / 0 * sum(b)", [f"a / 0 * {to}(b)" for to in ("avg", "max", "min")]),
         ("matcher", '{a="x,}", b!~"y"}', ['{b!~"y"}', '{a="x,}"}']),
         ("matcher", 'up{a="b"}', ["up{}"]),
         ("label", "max by (a, b) (c)", ["max by (b) (c)", "max by (a) (c)"]),
@@ -64,12 +69,12 @@ def test_mistakes_that_are_alike_are_told_apart() -> None:
 def test_mutants_have_keys_of_their_own() -> None:
     found = all_mutants()
     assert len({mutant.key for mutant in found}) == len(found)
-    assert {mutant.file for mutant in found} >= {rules.NORMALISATION, "services", "resources", "monitoring"}
+    assert {mutant.file for mutant in found} >= {NORMALISATION, "services", "resources", "monitoring"}
 
 
 def test_a_mistake_in_the_generator_is_in_the_rules_of_every_service() -> None:
     groups = [{"name": "g", "rules": [{"record": "a:b:c", "expr": f"sum({service}) > 1"} for service in "xy"]}]
-    flipped = next(found for found in mutants(rules.NORMALISATION, groups) if found.mutation.operator == "boundary")
+    flipped = next(found for found in mutants(NORMALISATION, groups) if found.mutation.operator == "boundary")
     assert [rule["expr"] for rule in with_mistake(groups, flipped)[0]["rules"]] == ["sum(x) >= 1", "sum(y) >= 1"]
     assert groups[0]["rules"][0] == {"record": "a:b:c", "expr": "sum(x) > 1"}
 
@@ -79,6 +84,73 @@ def test_rules_of_one_name_in_a_file_are_mutated_apart() -> None:
     apart = [found for found in mutants("things", groups) if found.mutation.operator == "boundary"]
     assert [found.mutation.change for found in apart] == ["> -> >=", "> -> >= (2)"]
     assert [rule["expr"] for rule in with_mistake(groups, apart[1])[0]["rules"]] == ["x > b", "y >= b"]
+
+
+INFO = {"severity": "info"}
+OWNER = {"severity": "info", "owner": "{{ query `other:raw:sum` }}"}
+CHAIN: dict[str, Groups] = {
+    "things": [
+        {
+            "name": "things",
+            "rules": [
+                {"record": "thing:raw:sum", "expr": "sum by (thing) (raw)"},
+                {"record": "thing:raw:ratio", "expr": 'thing:raw:sum{a="{"} / 2'},
+                {"record": "other:raw:sum", "expr": "sum(raw)"},
+                {"alert": "Broken", "expr": "thing:raw:ratio > 1", "labels": OWNER},
+                {"alert": "Muted", "expr": 'other:raw:sum unless ALERTS{alertname="Broken"}', "labels": INFO},
+                {"alert": "Quiet", "expr": "count(ALERTS) == 0", "labels": INFO},
+                {"alert": "Named", "expr": 'count({__name__=~"thing:.*", a="b"})', "labels": INFO},
+                {"alert": "Unnamed", "expr": 'count(raw or {a="b"})', "labels": INFO},
+            ],
+        }
+    ]
+}
+RECORDED = {"thing:raw:sum", "thing:raw:ratio", "other:raw:sum"}
+ALERTS = {"Broken", "Muted", "Quiet", "Named", "Unnamed"}
+
+
+def suite(*tests: str) -> Suite:
+    """Tests of the chain, each of which expects what it says."""
+    listed = "".join(f"\n  - name: {number}{test}" for number, test in enumerate(tests))
+    return Suite.of(f"rule_files: [things.yaml]\nevaluation_interval: 15s\ntests:{listed}\n", CHAIN)
+
+
+def silent(alert: str, at: str = "1m") -> str:
+    return f"\n    alert_rule_test: [{{ alertname: {alert}, eval_time: {at}, exp_alerts: [] }}]"
+
+
+@pytest.mark.parametrize(
+    ("alert", "needed"),
+    [
+        ("Broken", RECORDED | {"Broken"}),
+        ("Muted", RECORDED | {"Broken", "Muted"}),
+        ("Quiet", RECORDED | ALERTS),
+        ("Named", {"thing:raw:sum", "thing:raw:ratio", "Named"}),
+        ("Unnamed", RECORDED | ALERTS),
+    ],
+)
+def test_a_test_needs_all_that_its_alert_reads_directly_or_not(alert: str, needed: set[str]) -> None:
+    (part,) = suite(silent(alert)).about(alert)
+    assert part.needed == needed
+
+
+def test_a_mistake_meets_only_the_expectations_that_depend_on_it() -> None:
+    absent = "\n    promql_expr_test: [{ expr: 'other:raw:sum + 1', eval_time: 1h, exp_samples: [] }]"
+    tests = suite(silent("Broken", "5m") + absent, silent("Named"))
+    steps = {rule: [part.steps for part in tests.about(rule)] for rule in ("Broken", "other:raw:sum", "Named", "Muted")}
+    assert steps == {"Broken": [20], "other:raw:sum": [240], "Named": [4], "Muted": []}
+
+
+def test_a_mutant_meets_the_quickest_test_first() -> None:
+    groups = CHAIN["things"]
+    broken = [found for found in mutants("things", groups) if found.rule == "Broken"]
+    (trial,) = trials(broken[:1], [suite(silent("Broken", "1h"), silent("Broken")), suite(silent("Broken", "5m"))])
+    assert [part.steps for part in trial.parts] == [4, 20, 240]
+
+
+def test_each_rule_with_mutants_has_one_control() -> None:
+    found = list(mutants("things", [{"name": "g", "rules": [{"record": f"a:b:{n}", "expr": "x > 1"} for n in "cd"]}]))
+    assert [(control.rule, control.places) for control in controls(found)] == [("a:b:c", {}), ("a:b:d", {})]
 
 
 def mutant(change: str) -> Mutant:
