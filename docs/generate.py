@@ -108,8 +108,8 @@ def alerts_page() -> str:
     lines = [
         "# Alerts",
         "",
-        "Every alert of `alerts/`, by file; `make schema` writes this page. The tests beside its rule show each to fire,",
-        "to stay silent at its threshold, and to wait. Of the charts' own alerts, `default-rules.md` says which stay.",
+        "Every alert of `alerts/`, by file; `make schema` writes this page. The tests beside its rule show each to",
+        "fire, to stay silent at its threshold, and to wait. `default-rules.md` says which of the charts' own stay.",
     ]
     for name, document in rules.read(ROOT / "alerts").items():
         written = [rule for group in document["groups"] for rule in group["rules"] if "alert" in rule]

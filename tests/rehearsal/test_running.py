@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import httpx
 import pytest
 import yaml
 
@@ -58,6 +59,25 @@ def test_every_rule_evaluates(rehearsal: Running) -> None:
     rules = [rule for group in groups for rule in group["rules"]]
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] == "err"] == []
     assert {"ServiceDown", "HighErrorRate", "LatencyDegraded", "Watchdog"} <= {rule["name"] for rule in rules}
+
+
+@pytest.mark.parametrize(("language", "part"), [("promql", "prometheus"), ("logql", "loki")])
+def test_the_queries_of_the_runbooks_run(rehearsal: Running, language: str, part: str) -> None:
+    path = {"prometheus": "/api/v1/query", "loki": "/loki/api/v1/query_range"}[part]
+    pages = {page.stem: page.read_text() for page in (rehearsal.project / "alerts" / "runbooks").glob("*.md")}
+    queries = [(name, query) for name, text in pages.items() for query in fenced(text, language)]
+    assert len(queries) > 10
+    refused = {}
+    for name, query in queries:
+        answer = httpx.get(f"{rehearsal.ports.url(part)}{path}", params={"query": query}, timeout=10)
+        if answer.status_code != 200:
+            refused[name, query] = answer.text
+    assert refused == {}
+
+
+def fenced(text: str, language: str) -> list[str]:
+    """The blocks of one language in a page."""
+    return re.findall(rf"```{language}\n(.+?)```", text, re.DOTALL)
 
 
 def test_traffic_reaches_the_recorded_series(rehearsal: Running) -> None:
