@@ -10,8 +10,8 @@ READY := $(VENV)/.ready
 SOURCES := *.py benchmarks components dashboards docs rehearsal verify tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up status down fault heal test test-unit test-rehearsal test-signals mutate bench-rules lint format \
-	render diff preview deploy verify schema charts-check lock tools clean
+.PHONY: help up status down fault heal test test-unit test-rehearsal test-signals mutate bench-rules \
+	bench-instrumentation lint format render diff preview deploy verify schema charts-check lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services 
 
 bench-rules: $(READY) tools ## What the rules cost with 6, 60 and 600 services: 20 minutes on an idle machine
 	@$(PY) -m benchmarks.rules $(if $(SIZES),--sizes "$(SIZES)")
+
+bench-instrumentation: $(READY) ## What instrumentation/ costs a service, against others: 3 minutes on an idle machine
+	@$(PY) -m benchmarks.instrumentation
 
 lint: $(READY) ## ruff, mypy, promtool, amtool, actionlint
 	@$(VENV)/bin/ruff format --check .

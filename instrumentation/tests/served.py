@@ -1,0 +1,38 @@
+"""A service for the tests of whole processes: `uvicorn served:app`, or `python served.py PORT`."""
+
+import asyncio
+import logging
+import sys
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from order_processor_observability import observe
+
+app = FastAPI()
+log = structlog.get_logger("orders")
+
+
+@app.get("/orders/{order_id}")
+async def order(order_id: str) -> str:
+    return order_id
+
+
+@app.get("/slow")
+async def slow() -> None:
+    log.info("begun")
+    await asyncio.sleep(0.5)
+    logging.getLogger("library").info("done")
+
+
+@app.get("/broken")
+async def broken() -> None:
+    raise ValueError("broken on purpose")
+
+
+handle = observe(app, service="order-service", version="1.2.3", business=["orders"], assets=["BTC"])
+handle.health.register("dynamodb", lambda: True)
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(sys.argv[1]))
