@@ -35,11 +35,17 @@ def expectations(catalogue: Catalogue, settings: Settings) -> list[Rule]:
     """What should be there.
 
     `service:expected:info{service, watched_by, owner, runbook}`: 1 for each service.
+    `service:dependency:info{service, dependency}`: 1 for each thing that a service cannot work without.
     `service:slo_objective:ratio{service, sli}`: what a service promises, for each indicator.
     `monitoring:expected_job:info{job}`: 1 for each scrape job of the infrastructure.
     `aws:monthly_budget:usd`: the budget, where one is set.
     """
     rules = [_expected(service) for service in catalogue.services]
+    rules += [
+        _constant("service:dependency:info", 1, service=service.name, dependency=dependency)
+        for service in catalogue.services
+        for dependency in service.dependencies
+    ]
     rules += [rule for service in catalogue.measured for rule in _objectives(service)]
     rules += [_constant("monitoring:expected_job:info", 1, job=job) for job in expected_jobs(settings)]
     if settings.aws and settings.aws.monthly_budget_usd:

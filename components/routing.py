@@ -196,8 +196,11 @@ def inhibit_rules(catalogue: Catalogue) -> list[dict[str, Any]]:
             [lower, _SYMPTOM, 'service=~".+"'],
             ("service", "symptom"),
         ),
-        # Whatever is down, traffic that stops is its consequence.
-        _inhibit([*_DOWN], ['alertname="TrafficCeased"'], ()),
+        # Whatever requests pass is down, traffic that stops is its consequence.
+        _inhibit(
+            [*_DOWN, _one_of([service.name for service in catalogue.measured])], ['alertname="TrafficCeased"'], ()
+        ),
+        _inhibit(['alertname="PublicUrlDown"', 'severity="critical"'], ['alertname="TrafficCeased"'], ()),
         _inhibit(['alertname="NodeNotReady"', 'severity=~"critical|warning"'], ['scope="pod"', lower], ("node",)),
         _inhibit([*_DOWN], [_SYMPTOM], ("service",)),
         *_dependency_down(catalogue),

@@ -31,7 +31,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "up": {"operation": "up", "arguments": {"diff": True}},  # which shows every property
     "up again": {"operation": "up"},
     "edited rule": {"operation": "up", "edit": [edit("alerts/services.yaml", r"for: \w+$", "for: 7m")]},
-    "metrics retention": {"operation": "up", "edit": [edit(DEV, r"metrics: \w+", "metrics: 10d")]},
+    "metrics retention": {"operation": "up", "edit": [edit(DEV, r"metrics: \w+", "metrics: 20d")]},
     "moved volumes": {"operation": "preview", "edit": [edit(DEV, r"kind: local", "kind: local\n      node: worker-1")]},
     "logs retention": {
         "operation": "up",
