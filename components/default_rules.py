@@ -19,7 +19,6 @@ COVERED_BY_OURS: dict[str, tuple[str, ...]] = {
     "AlertmanagerFailedToSendAlerts": ("NotificationsFailing",),
     "AlertmanagerMembersInconsistent": ("AlertmanagerDisagreeing",),
     "CPUThrottlingHigh": ("ContainerThrottled",),
-    "ConfigReloaderSidecarErrors": ("ConfigurationReloadFailed",),
     "KubeAPIInstanceUnreachable": ("TargetDown",),
     "KubeContainerWaiting": ("PodNotReady",),
     "KubeControllerManagerInstanceUnreachable": ("TargetDown",),
@@ -30,7 +29,7 @@ COVERED_BY_OURS: dict[str, tuple[str, ...]] = {
     "KubeNodePressure": ("NodeMemoryNearlyFull", "NodeDiskFilling"),
     "KubeNodeUnreachable": ("NodeNotReady",),
     "KubePdbNotEnoughHealthyPods": ("PodNotReady", "PodUnschedulable", "ContainerCrashLooping"),
-    "KubePersistentVolumeFillingUp": ("VolumeFilling",),
+    "KubePersistentVolumeFillingUp": ("VolumeFilling", "VolumeFull"),
     "KubePodCrashLooping": ("ContainerCrashLooping", "ContainerOomKilled"),
     "KubePodNotReady": ("PodNotReady", "PodUnschedulable"),
     "KubeProxyInstanceUnreachable": ("TargetDown",),
@@ -92,13 +91,14 @@ PAGES_NOBODY = (
 )
 """Critical alerts of the chart that are warnings here: no user is harmed while they fire."""
 
-_WITHOUT_ALERTS = ("general", "alertmanager", "configReloaders", "windows")
+_WITHOUT_ALERTS = ("general", "alertmanager", "windows")
 """Groups of which no alert is left; one without rules is not a valid object. Windows nodes are not supported."""
 
 _CONTROL_PLANE = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
 """Groups about parts that only a cluster of one's own lets Prometheus reach (see metrics.control_plane)."""
 
 _WITH_ALERTS = (
+    "configReloaders",
     "etcd",
     "kubeApiserverSlos",
     "kubeControllerManager",
