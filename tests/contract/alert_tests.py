@@ -1,4 +1,4 @@
-"""What the tests beside the rule files expect of each alert, and when."""
+"""What the tests beside the rule files expect of each alert and when, and what the runbooks ask for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 
 import yaml
 
+from tests.contract import promql
+from tests.contract.promql import ast
 from tests.program import ROOT
 from validation import seconds
 
 ALERTS = ROOT / "alerts"
 TESTS = sorted(ALERTS.glob("*.test.yaml"))
+PAGES = sorted((ALERTS / "runbooks").glob("*.md"))
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Expectation:
     """Seconds between two evaluations."""
     labels: tuple[dict[str, str], ...]
     """Labels of each alert that fires, with `alertname`; empty if none does."""
+    inputs: tuple[str, ...]
+    """The test's series, as `name{label="value"}`."""
 
 
 @cache
@@ -41,6 +46,7 @@ def _expectations() -> Iterator[Expectation]:
     for path in TESTS:
         document = yaml.safe_load(path.read_text())
         for test in document["tests"]:
+            inputs = tuple(given["series"] for given in test.get("input_series", []))
             for expected in test.get("alert_rule_test", []):
                 yield Expectation(
                     test=f"{path.name}: {test['name']}",
@@ -48,12 +54,37 @@ def _expectations() -> Iterator[Expectation]:
                     at=_moment(expected["eval_time"]),
                     step=_moment(document["evaluation_interval"]),
                     labels=tuple(_labels(expected["alertname"], fires) for fires in expected["exp_alerts"]),
+                    inputs=inputs,
                 )
 
 
 def fired() -> list[dict[str, str]]:
     """Every label set that an alert fires with in a test."""
     return [labels for expected in expectations() for labels in expected.labels]
+
+
+def selects(selector: ast.VectorSelector, series: str) -> bool:
+    """Whether a selector finds a series, written as `name{label="value"}`."""
+    given: Any = promql.parse(series)
+    labels = {"__name__": given.name} | {matcher.name: matcher.value for matcher in given.matchers.matchers}
+    return selector.name in (None, labels["__name__"]) and all(
+        _holds(matcher, labels.get(matcher.name, "")) for matcher in selector.matchers.matchers
+    )
+
+
+def _holds(matcher: ast.Matcher, value: str) -> bool:
+    pattern = matcher.op in (ast.MatchOp.Re, ast.MatchOp.NotRe)
+    found = re.fullmatch(matcher.value if pattern else re.escape(matcher.value), value) is not None
+    return found == (matcher.op in (ast.MatchOp.Equal, ast.MatchOp.Re))
+
+
+def runbook_queries() -> list[tuple[str, str]]:
+    """Every PromQL query of the runbooks, with the alert whose page it is on."""
+    return [
+        (page.stem, query)
+        for page in PAGES
+        for query in re.findall(r"```promql\n(.+?)```", page.read_text(), re.DOTALL)
+    ]
 
 
 def _labels(alert: str, fires: dict[str, Any]) -> dict[str, str]:

@@ -16,8 +16,14 @@ from validation import seconds
 LONG_WAIT = 60
 """Seconds of `group_wait` from which on it is a delay on purpose, not a chance for alerts to arrive together."""
 
+LATE_CAUSES = {
+    "DynamoDbErrors": "CloudWatch is late, so the services' own pages come first; it mutes what comes after it",
+}
+"""What mutes symptoms that fire before it, and why it cannot be earlier."""
+
 ENDS_WITH_ITS_CAUSE = {
     ("ServiceDown", "TrafficCeased"): "the first request after an outage ends it, whatever its windows hold",
+    ("PublicUrlDown", "TrafficCeased"): "the first request after an outage ends it, whatever its windows hold",
 }
 """What mutes, what is muted and by its windows may outlast it, and why it does not."""
 
@@ -83,8 +89,11 @@ def _mutings(stack: Stack) -> Iterator[tuple[dict[str, Any], Rule, Rule]]:
 
 
 def _by_cause(inhibition: dict[str, Any]) -> bool:
-    """Whether an alert mutes what follows from it, not a lower severity of itself."""
-    return any(matcher.startswith("alertname=") for matcher in inhibition["source_matchers"])
+    """Whether an alert mutes what follows from it, not a lower severity of itself.
+
+    It is named, or says which dependency of the services it is about.
+    """
+    return any(matcher.startswith(("alertname=", "dependency=")) for matcher in inhibition["source_matchers"])
 
 
 # --- routes ---
@@ -149,7 +158,8 @@ def severities_of_one_alert_compare_what_tells_it_apart(stack: Stack) -> Finding
 def causes_fire_before_their_symptoms(stack: Stack) -> Findings:
     """What mutes must be there when what it mutes arrives, and a route must leave them time to meet."""
     for inhibition, source, target in _mutings(stack):
-        if _by_cause(inhibition) and source.lasts("for") > target.lasts("for"):
+        late = _by_cause(inhibition) and source.lasts("for") > target.lasts("for")
+        if late and source.name not in LATE_CAUSES:
             yield target.says(f"fires before {source.name}, which mutes it", "let it wait as long")
         for route in routes_of(target, stack):
             if seconds(route["group_wait"]) < 1:

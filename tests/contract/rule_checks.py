@@ -226,8 +226,8 @@ def templates_query_what_is_there(stack: Stack) -> Findings:
     """The series that templates look up exist; the query itself is parsed."""
     for rule in stack.alerts:
         for key, text in (*rule.labels.items(), *rule.annotations.items()):
-            for query in re.findall(r'query "((?:[^"\\]|\\.)*)"', text):
-                names = [selector.name for selector in promql.selectors(promql.parse(query.replace("\\", "")))]
+            for query in _template_queries(text):
+                names = [selector.name for selector in promql.selectors(query)]
                 if not set(names) <= stack.metrics | stack.recording.keys():
                     yield rule.says(f"{key} queries {', '.join(map(str, names))}", "name a series that exists")
 
@@ -341,7 +341,7 @@ def _never_zero(expr: Expr) -> bool:
     value = promql.number(node)
     if value is not None:
         return value != 0
-    if promql.is_filter(node):
+    if promql.is_filter(node) or promql.operator(node) == "count":  # the count of nothing is absent
         return True
     selectors = promql.selectors(node)
     return bool(selectors) and all(
@@ -442,8 +442,26 @@ def series_exist(stack: Stack) -> Findings:
     for rule in stack.rules:
         for selector in promql.selectors(rule.expr):
             name = promql.metric(selector)
-            if not (name in known if selector.name else any(re.fullmatch(name, series) for series in known)):
+            if name and not any(name == series if selector.name else re.fullmatch(name, series) for series in known):
                 yield rule.says(f"nothing provides {name}", "correct it, or list it in metrics.txt")
+
+
+def services_and_alerts_that_are_named_exist(stack: Stack) -> Findings:
+    """What compares with a name selects nothing once that service, or that alert, is called something else."""
+    known = {"service": stack.catalogue, "alertname": {rule.name for rule in stack.alerts}}
+    for rule in stack.rules:
+        for label, name in _named(rule):
+            if label in known and not any(re.fullmatch(name, value) for value in known[label]):
+                yield rule.says(f"{label} {name!r} does not exist", "correct it")
+
+
+def _named(rule: Rule) -> Iterator[tuple[str, str]]:
+    """The labels and values, each alternative alone, that a rule and its annotations name."""
+    texts = rule.annotations.values()
+    for expr in (rule.expr, *(query for text in texts for query in _template_queries(text))):
+        for matcher in (matcher for selector in promql.selectors(expr) for matcher in selector.matchers.matchers):
+            yield from ((matcher.name, part) for part in _parts(matcher.value) if part)
+    yield from (("service", name) for text in texts for name in re.findall(r"var-service=([\w-]+)", text))
 
 
 def shared_series_say_whose(stack: Stack) -> Findings:
@@ -511,6 +529,12 @@ def chains_stay_in_one_group(stack: Stack) -> Findings:
 
 
 # --- helpers ---
+
+
+def _template_queries(text: str) -> Iterator[Expr]:
+    """The expressions that a template looks up."""
+    for query in re.findall(r'query "((?:[^"\\]|\\.)*)"', text):
+        yield promql.parse(query.replace("\\", ""))
 
 
 def _nodes(rules: Any) -> Iterator[tuple[Rule, Expr, tuple[Expr, ...]]]:

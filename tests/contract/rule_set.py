@@ -74,6 +74,8 @@ class Stack:
     settings: Settings
     services: frozenset[str]
     """Names of the services, which are also those of their scrape jobs."""
+    catalogue: frozenset[str]
+    """Names of all services of services.yaml, also of those that the stack does not run."""
     metrics: frozenset[str]
     """Names of the series that are scraped."""
     rules: tuple[Rule, ...]
@@ -199,11 +201,13 @@ def settings_of(name: str) -> Settings:
 def of_stack(name: str) -> Stack:
     """The rules and the routing of a stack."""
     settings = settings_of(name)
-    known = catalogue.load(ROOT / "services.yaml").without(settings.absent_services)
+    everything = catalogue.load(ROOT / "services.yaml")
+    known = everything.without(settings.absent_services)
     objects = rules.prometheus_rules(ROOT / "alerts", known, settings)
     return Stack(
         settings=settings,
         services=frozenset(service.name for service in known.services),
+        catalogue=frozenset(service.name for service in everything.services),
         metrics=scraped(known),
         rules=tuple(flat(objects, seconds(settings.scrape.infrastructure))),
         routing=routing.alertmanager_configuration(settings, known),

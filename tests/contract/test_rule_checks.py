@@ -18,6 +18,7 @@ import pytest
 from catalogue import Catalogue, Service
 from components import rules
 from tests.contract import routing_checks, rule_checks
+from tests.contract.alert_tests import runbook_queries
 from tests.contract.routing_checks import (
     alerts_reach_somebody,
     always_firing_alerts_have_their_own_route,
@@ -57,6 +58,7 @@ from tests.contract.rule_checks import (
     regular_expressions_are_needed,
     rules_are_unique,
     series_exist,
+    services_and_alerts_that_are_named_exist,
     shared_series_say_whose,
     slow_groups_bridge_their_evaluations,
     templates_query_what_is_there,
@@ -272,6 +274,19 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (series_exist, "misspelt", record("max by (service) (probe_sucess)")),
     (series_exist, "misspelt record", record("service:up:ration")),
     (series_exist, "misspelt pattern", record('max by (service) ({__name__=~"probe_sucess.*"})')),
+    (services_and_alerts_that_are_named_exist, "service", record('max by (service) (up{service="orders"})')),
+    (
+        services_and_alerts_that_are_named_exist,
+        "one of two",
+        record('max by (service) (up{service=~"gateway|shop"})'),
+    ),
+    (services_and_alerts_that_are_named_exist, "alert", record('max by (service) (ALERTS{alertname="ServiceGone"})')),
+    (
+        services_and_alerts_that_are_named_exist,
+        "on a dashboard",
+        alert(annotations={"dashboard_url": "https://grafana.test/d/system-health?var-service=orders"}),
+    ),
+    (services_and_alerts_that_are_named_exist, "in a template", told("{{ query \"up{service='orders'}\" | first }}")),
     (shared_series_say_whose, "up", record("sum(up)", record="all:up:sum")),
     (shared_series_say_whose, "by something else", record('max by (pod) (up{instance="a"})', record="pod:up:max")),
     (names_follow_the_policy, "alert", beside(changed(ALERT, {"alert": "example_wrong"}))),
@@ -294,6 +309,7 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (delays_hold_for_every_alert, "grouped", routed(lambda c: warnings(c).update(group_by=["alertname"]))),
     (delays_hold_for_every_alert, "inherited", routed(lambda c: warnings(c).pop("group_by"))),
     (inhibition_starts_from_alerts_that_exist, "renamed", muting('alertname="ServiceGone"', 'severity="info"')),
+    (inhibition_starts_from_alerts_that_exist, "dependency", muting('dependency="postgres"', 'severity="info"')),
     (
         inhibition_compares_labels_that_are_there,
         "both without",
@@ -303,6 +319,7 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (inhibition_compares_labels_that_are_there, "pods without node", alert(labels={"scope": "pod"})),
     (severities_of_one_alert_compare_what_tells_it_apart, "zone", beside(*TWO_SEVERITIES)),
     (causes_fire_before_their_symptoms, "at once", symptom(for_="30s")),
+    (causes_fire_before_their_symptoms, "before a dependency", symptom(for_="2m", labels={"service": "auth-service"})),
     (causes_fire_before_their_symptoms, "route at once", routed(lambda c: warnings(c).update(group_wait="0s"))),
     (causes_outlast_their_symptoms, "long window", symptom(f"{ORDERS_15M} > 1")),
     (causes_outlast_their_symptoms, "through a record", both(record(ORDERS_15M), symptom("service:example:max > 1"))),
@@ -311,6 +328,16 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (no_relabeling_merges_series, "default action", relabeled(targetLabel="endpoint", replacement="/orders")),
     (no_relabeling_merges_series, "labeldrop", relabeled(action="labeldrop", regex="endpoint")),
 ]
+
+OF_QUERIES: list[Check] = [
+    bucket_bounds_are_written_as_stored,
+    labels_that_are_used_are_there,
+    operands_can_match,
+    quantiles_have_their_buckets,
+    series_exist,
+    services_and_alerts_that_are_named_exist,
+]
+"""Checks of any query, also of what people are to ask."""
 
 CHECKS: list[Check] = list(dict.fromkeys(check for check, _, _ in COUNTER_EXAMPLES))
 
@@ -345,6 +372,14 @@ def test_a_good_rule_is_not_reported(check: Check) -> None:
 )
 def test_a_check_reports_its_counter_example(check: Check, spoil: Spoil) -> None:
     assert set(check(spoil(ours("dev")))) - set(found(check, "dev"))
+
+
+@pytest.mark.parametrize("check", OF_QUERIES, ids=lambda check: check.__name__)
+def test_the_queries_of_the_runbooks_obey(check: Check) -> None:
+    queries = [{"record": f"{page} in its runbook", "expr": query} for page, query in runbook_queries()]
+    wrong = [line for line in check(beside(*queries)(ours("prod"))) if line not in found(check, "prod")]
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
 
 
 def test_every_check_has_a_counter_example() -> None:
@@ -382,6 +417,7 @@ def test_exceptions_are_of_what_there_is() -> None:
     stack = ours("prod")
     names = {rule.name for rule in stack.rules}
     excepted = {*rule_checks.ALWAYS_FIRING, *rule_checks.ALERTS_OF_ONE_TARGET, *rule_checks.DIVISORS}
-    assert {*excepted, *(name for pair in routing_checks.ENDS_WITH_ITS_CAUSE for name in pair)} <= names
+    excepted |= {*routing_checks.LATE_CAUSES, *(name for pair in routing_checks.ENDS_WITH_ITS_CAUSE for name in pair)}
+    assert excepted <= names
     assert rule_checks.SHARED_GROUPS.keys() <= {rule.group for rule in stack.rules}
     assert all(any(re.fullmatch(name, known) for known in stack.metrics | names) for name in rule_checks.NEVER_ZERO)
