@@ -17,7 +17,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- the rehearsal: the dev stack on this machine ---------------------------------------------------------------
-up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port)
+up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package)
 	@$(PY) -m rehearsal up
 
 status: $(READY) ## Show processes, firing alerts and addresses
@@ -33,8 +33,8 @@ heal: $(READY) ## Undo every fault
 	@$(PY) -m rehearsal heal
 
 # --- checks -----------------------------------------------------------------------------------------------------
-test: $(READY) tools ## Unit, contract, engine, rehearsal: everything but test-signals
-	@$(PY) -m pytest tests
+test: $(READY) tools ## Unit, contract, engine, instrumentation, rehearsal: everything but test-signals
+	@$(PY) -m pytest
 
 test-unit: $(READY) ## Unit tests alone, in seconds
 	@$(PY) -m pytest tests/unit
@@ -58,6 +58,7 @@ lint: $(READY) ## ruff, mypy, promtool, amtool, actionlint
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy $(SOURCES)
+	@cd instrumentation && ../$(VENV)/bin/mypy src tests
 	@$(PY) -m tests.contract.lint
 
 format: $(READY) ## Format the Python files

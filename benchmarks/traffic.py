@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rehearsal.application.metrics import PYTHON_BUCKETS
+from rehearsal.application.today.metrics import PYTHON_BUCKETS
 from rehearsal.exporters.shapes import EPOCH
 
 ENDPOINTS = tuple(f"/api/v1/resource-{number}" for number in range(10))

@@ -13,7 +13,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from rehearsal import health, interruption, ports, state
+from rehearsal import dialect, health, interruption, ports, state
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal, Report
 from rehearsal.ports import Ports
@@ -45,15 +45,20 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def rehearsal() -> Rehearsal:
-    """The rehearsal that `STATE` and `PORT_OFFSET` name."""
-    return Rehearsal(state.from_environment(), ports.from_environment(), lambda text: CONSOLE.print(text, markup=False))
+    """The rehearsal that `STATE`, `PORT_OFFSET` and `DIALECT` name."""
+
+    def say(text: str) -> None:
+        CONSOLE.print(text, markup=False)
+
+    return Rehearsal(state.from_environment(), ports.from_environment(), say, dialect.from_environment())
 
 
 @click.group()
 def main() -> None:
     """The dev stack on this machine: real engine, Prometheus, Alertmanager, Loki and log agent; simulated services.
 
-    Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything.
+    Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything,
+    DIALECT chooses whether the services use the instrumentation package or are as today.
     """
 
 

@@ -14,7 +14,7 @@ import httpx
 
 import catalogue as catalogues
 from catalogue import Catalogue
-from rehearsal import health, interruption, toolchain
+from rehearsal import dialect, health, interruption, toolchain
 from rehearsal.channels import channel_secrets
 from rehearsal.derive import derive
 from rehearsal.engine import Engine
@@ -42,10 +42,13 @@ class Report:
 
 
 class Rehearsal:
-    """One rehearsal: a state directory and a set of ports; None for those in use, or the well-known ones."""
+    """One rehearsal: a state directory, a set of ports, and a dialect of the services.
 
-    def __init__(self, state: State, ports: Ports | None, say: Say) -> None:
-        self._state, self._asked, self._say = state, ports, say
+    None stands for those in use, or else for the well-known ports and the package's dialect.
+    """
+
+    def __init__(self, state: State, ports: Ports | None, say: Say, speak: str | None = None) -> None:
+        self._state, self._asked, self._say, self._speak = state, ports, say, speak
         self._supervisor = Supervisor(state)
 
     @cached_property
@@ -53,6 +56,12 @@ class Rehearsal:
         """The ports of what runs, or else those to start with. Raises RehearsalError if others were asked for."""
         running = self._supervisor.running and self._state.offset.exists()
         return choose(self._asked, Ports(int(self._state.offset.read_text())) if running else None)
+
+    @cached_property
+    def dialect(self) -> str:
+        """The dialect asked for, or else that of what runs."""
+        running = self._supervisor.running and self._state.dialect.exists()
+        return dialect.choose(self._speak, self._state.dialect.read_text() if running else None)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -81,7 +90,8 @@ class Rehearsal:
             self._deploy()
         digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"))
         loaded = self._still_loaded(digests)
-        wanted = programs(self._state, ports, self.catalogue)
+        wanted = self._programs()
+        write(self._state.dialect, self.dialect)
         since = time.time() - (HEARTBEAT_AGE_SECONDS if was_running else 0)
         try:
             fresh = self._update(wanted) if was_running else self._start(wanted)
@@ -182,11 +192,14 @@ class Rehearsal:
         processes = [process for process in self._supervisor.processes() if process.name != GUARD]
         if not processes:
             return []
-        wanted = {item.name: item for item in programs(self._state, self.ports, self.catalogue)}
+        wanted = {item.name: item for item in self._programs()}
         return [
             Report(process, process.running and (process.name not in wanted or health.healthy(wanted[process.name])))
             for process in processes
         ]
+
+    def _programs(self) -> list[Program]:
+        return programs(self._state, self.ports, self.catalogue, self.dialect)
 
     def fault(self, kind: str, service: str) -> None:
         """Break one service: `down` stops it, `errors` fails a third of its requests, `latency` adds 0.8 s."""
@@ -205,7 +218,7 @@ class Rehearsal:
         running = {item.name for item in self._supervisor.processes() if item.running}
         for service in sorted(SERVICES.keys() & running):
             httpx.post(f"{self.ports.url(service)}/_fault", json={}, timeout=5).raise_for_status()
-        wanted = programs(self._state, self.ports, self.catalogue) if started else []
+        wanted = self._programs() if started else []
         health.wait_for_processes((item for item in wanted if item.name in started), self._state)
         return started
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalogue import Catalogue
+from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
 from rehearsal.deployed import Deployed
 from rehearsal.ports import SERVICES, Ports
-from rehearsal.state import State
+from rehearsal.state import ROOT, State
 from rehearsal.toolchain import tool
+
+INSTRUMENTATION = str(ROOT / "instrumentation" / "src")
+"""Where the simulated services find the instrumentation package, which is not installed: requirements have hashes."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class Program:
     """Digest of the files that it reads only when it starts: another digest starts it anew."""
 
 
-def programs(state: State, ports: Ports, catalogue: Catalogue) -> list[Program]:
-    """Every process, receivers first: nothing that is sent may find nobody there."""
+def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> list[Program]:
+    """Every process, with services of this dialect; receivers first: nothing that is sent may find nobody there."""
     return [
         _receivers(state, ports),
         _exporters(ports),
@@ -40,8 +43,8 @@ def programs(state: State, ports: Ports, catalogue: Catalogue) -> list[Program]:
         _alertmanager(state, ports),
         _prometheus(state, ports),
         _agent(state, ports),
-        *(_service(name, state, ports, catalogue) for name in SERVICES),
-        _load(ports),
+        *(simulated_service(name, state, ports, catalogue, dialect) for name in SERVICES),
+        _load(ports, dialect),
     ]
 
 
@@ -139,23 +142,33 @@ def agent_environment(values: Mapping[str, Any], state: State, ports: Ports) -> 
     }
 
 
-def _service(name: str, state: State, ports: Ports, catalogue: Catalogue) -> Program:
+def simulated_service(name: str, state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> Program:
     """A simulated service, inside the stand-in for its container: its output becomes a log file as on a node."""
     pod = f"{catalogue.namespace}_{name}-rehearsal_{uuid.uuid5(uuid.NAMESPACE_DNS, name)}"
     log = state.pods / pod / name / "0.log"
-    arguments = [f"--port={ports[name]}"]
+    arguments = [f"--port={ports[name]}", f"--dialect={dialect}"]
+    known = next((service for service in catalogue.services if service.name == name), None)
+    if known:
+        arguments.append(f"--metrics-path={known.metrics_path}")
     if name == "gateway":
         module = "rehearsal.application.gateway"
         arguments += [f"--backend={backend}={ports.url(backend)}" for backend in SERVICES if backend != "gateway"]
     else:
         module = "rehearsal.application.service"
-        arguments += [f"--name={name}"]
+        arguments.append(f"--name={name}")
+        stores = DEPENDENCIES_OUTSIDE.intersection(known.dependencies if known else ())
+        arguments += [f"--dependency={store}" for store in sorted(stores)]
     command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))
-    return Program(name, command, health=f"{ports.url(name)}/health")
+    return Program(name, command, {"PYTHONPATH": INSTRUMENTATION}, health=f"{ports.url(name)}/health")
 
 
-def _load(ports: Ports) -> Program:
-    command = _python("rehearsal.application.load", f"--gateway={ports.url('gateway')}", f"--port={ports['load']}")
+def _load(ports: Ports, dialect: str) -> Program:
+    command = _python(
+        "rehearsal.application.load",
+        f"--gateway={ports.url('gateway')}",
+        f"--dialect={dialect}",
+        f"--port={ports['load']}",
+    )
     return Program("load", command, health=f"{ports.url('load')}/counts")
 
 

@@ -71,6 +71,11 @@ class State:
         return self.root / "port-offset"
 
     @property
+    def dialect(self) -> Path:
+        """The dialect of the services that the rehearsal was started with last."""
+        return self.root / "dialect"
+
+    @property
     def applied(self) -> Path:
         """Digests of the configurations that the processes have loaded, as JSON by part."""
         return self.root / "applied.json"

@@ -1,8 +1,13 @@
 """The simulated order processor: six services, their load and their container runtime, as processes on loopback.
 
-A stand-in. It behaves as the running application was observed to: routes, redirects, metric names, raw-path labels,
-log dialects. It does not prove that the application still behaves so, says nothing of its capacity, keeps its data in
-memory, and leaves out the gateway's circuit breaker and its block of addresses after failed logins.
+A stand-in. It behaves as the running application was observed to: routes, redirects, refusals. It does not prove that
+the application still behaves so, says nothing of its capacity, keeps its data in memory, and leaves out the gateway's
+circuit breaker and its block of addresses after failed logins.
+
+How it tells what it does comes in two dialects, of which a process speaks one (`--dialect`):
+- `package/`: as the application is with the instrumentation package (`instrumentation/`);
+- `today/`: as it is now, with its metric names, raw-path labels and log lines, and without business metrics.
+Everything beside these two directories belongs to both.
 
 Programs: `service` (one Python service), `gateway`, `load`, and `container` (runs a command and keeps its log).
 """

@@ -1,7 +1,7 @@
 """What the load generator sent and got, and which series should have grown by it: the truth for later comparisons.
 
 Exact for every answered request. Not known is what a service did with a request whose answer never came
-(`unanswered`). The gateway also counts `/metrics` and `/health`, which others request: leave these endpoints out.
+(`unanswered`). Today's gateway also counts `/metrics` and `/health`, which others request: leave these endpoints out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from rehearsal.dialect import DEFAULT, TODAY
 
 GATEWAY = "gateway"
 BAD_TOKEN = "token validation failed:"  # noqa: S105 - what the gateway's 401 says when auth-service refused the token
@@ -43,8 +45,9 @@ class Exchange:
 
 @dataclass
 class Counts:
-    """Running counts of one load generator; amounts are in US dollars."""
+    """Running counts of one load generator, for services of one dialect; amounts are in US dollars."""
 
+    dialect: str = DEFAULT
     started_at: float = field(default_factory=time.time)
     sent: int = 0
     answered: int = 0
@@ -57,11 +60,16 @@ class Counts:
         """Expect a series to have grown."""
         self.expected[what] = self.expected.get(what, 0.0) + amount
 
+    def business(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Expect a business series to have grown; today there are none."""
+        if self.dialect != TODAY:
+            self.add(series(name, **labels), amount)
+
     def note(self, exchange: Exchange) -> None:
         """Take one answered request into account."""
         self.answered += 1
         self.responses[exchange.service, exchange.status] += 1
-        for grown in request_series(exchange):
+        for grown in request_series(exchange, self.dialect):
             self.add(grown)
 
     def as_json(self) -> Mapping[str, object]:
@@ -84,14 +92,17 @@ class Counts:
         }
 
 
-def request_series(exchange: Exchange) -> Iterator[Series]:
+def request_series(exchange: Exchange, dialect: str) -> Iterator[Series]:
     """Yield the request series that an answered request has made grow by one each, in all services it passed."""
+    today = dialect == TODAY
     refused = exchange.status == 401 and exchange.message.startswith("Token validation failed")
     if exchange.with_token:
         yield from _auth(exchange, refused)
-    if refused or exchange.status == 429:
-        return  # answered before the gateway counts
-    yield from _counted("gateway", exchange.status)
+    turned_away = refused or exchange.status == 429
+    if not (turned_away and today):  # today's gateway answers these before it counts
+        yield from _counted("gateway", exchange.status)
+    if turned_away:
+        return
     target = exchange.service.replace("-", "_")
     if exchange.status == 503:  # the gateway's own answer: the backend did not get, or not finish, the request
         yield series("gateway_proxy_errors_total", target_service=target, error_type="request_failed")
@@ -100,7 +111,8 @@ def request_series(exchange: Exchange) -> Iterator[Series]:
         return  # the path leads nowhere, or the gateway itself failed
     if exchange.status >= 500:
         yield series("gateway_proxy_errors_total", target_service=target, error_type=str(exchange.status))
-    yield from _backend(exchange)
+    if not (today and exchange.service == "insights-service"):  # which exports nothing today
+        yield from _backend(exchange)
 
 
 def _auth(exchange: Exchange, refused: bool) -> Iterator[Series]:
@@ -111,8 +123,6 @@ def _auth(exchange: Exchange, refused: bool) -> Iterator[Series]:
 
 
 def _backend(exchange: Exchange) -> Iterator[Series]:
-    if exchange.service == "insights-service":
-        return  # exports nothing
     prefix = exchange.service.removesuffix("-service")
     if exchange.path in REDIRECTED_PATHS:
         yield from _counted(prefix, 307)

@@ -1,7 +1,7 @@
 """Faults on demand: part of the stand-in, so that a drill can make a service slow or failing without stopping it.
 
 `POST /_fault {"errors": 0.3}` fails that share of requests with 500, `{"latency_ms": 800}` adds that delay to each,
-`{}` clears both. The route listens on loopback like everything else and is left out of the metrics.
+`{}` clears both. The path listens on loopback like everything else, and nobody counts or logs its requests.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rehearsal.application.metrics import FAULT_PATH
-
+FAULT_PATH = "/_fault"
 LIMITS = {"errors": 1.0, "latency_ms": 60_000.0}
 
 
@@ -48,14 +47,23 @@ class Faults:
         """Decide whether this request fails."""
         return rng.random() < self.errors
 
-    def route(self) -> Route:
-        """Return the route that controls these faults."""
+    async def check(self) -> bool:
+        """Say whether what the service depends on can be used: less often, the more requests fail."""
+        return random.random() >= self.errors  # noqa: S311 - a drill, no secret
 
-        async def control(request: Request) -> Response:
-            try:
-                self.replace(json.loads(await request.body() or b"{}"))
-            except ValueError as error:
-                return JSONResponse({"error": str(error)}, status_code=400)
-            return JSONResponse({"errors": self.errors, "latency_ms": self.latency_ms})
+    def controlling(self, app: ASGIApp) -> ASGIApp:
+        """Return the application with the path that controls these faults before it."""
 
-        return Route(FAULT_PATH, control, methods=["POST"])
+        async def control(scope: Scope, receive: Receive, send: Send) -> None:
+            here = scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", FAULT_PATH)
+            answer = await self._controlled(Request(scope, receive)) if here else app
+            await answer(scope, receive, send)
+
+        return control
+
+    async def _controlled(self, request: Request) -> Response:
+        try:
+            self.replace(json.loads(await request.body() or b"{}"))
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        return JSONResponse({"errors": self.errors, "latency_ms": self.latency_ms})

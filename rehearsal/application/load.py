@@ -18,6 +18,7 @@ from typing import Any
 from rehearsal.application.client import AsyncClient, HTTPError, Response, loopback_client
 from rehearsal.application.counts import Counts, Exchange
 from rehearsal.application.scenario import Reply, Scenario
+from rehearsal.dialect import DEFAULT, DIALECTS
 from rehearsal.serving import listen
 
 API = "/api/v1"
@@ -100,9 +101,9 @@ def counts_server(counts: Counts) -> Any:
     return answer
 
 
-async def run(gateway: str, rate: float, port: int, seed: int | None) -> Counts:
+async def run(gateway: str, dialect: str, rate: float, port: int, seed: int | None) -> Counts:
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
-    counts, rng = Counts(), random.Random(seed)  # noqa: S311 - who does what, no secrets
+    counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
     server = await asyncio.start_server(counts_server(counts), sock=listen(port, "--port"))
     async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
@@ -119,6 +120,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     result = argparse.ArgumentParser(prog="python -m rehearsal.application.load", description=__doc__)
     result.add_argument("--gateway", default="http://127.0.0.1:8080", help="base URL (default %(default)s)")
+    result.add_argument(
+        "--dialect", choices=DIALECTS, default=DEFAULT, help="of the services, which decides what they count"
+    )
     result.add_argument("--rate", type=positive, default=6.0, help="steps per second (default %(default)s)")
     result.add_argument("--port", type=int, default=8090, help="port of /counts on 127.0.0.1 (default %(default)s)")
     result.add_argument("--seed", type=int, help="makes the sequence of steps repeatable")
@@ -136,7 +140,7 @@ def positive(text: str) -> float:
 def main() -> None:
     """Generate load until told to stop, then say how much it was."""
     arguments = parser().parse_args()
-    counts = asyncio.run(run(arguments.gateway, arguments.rate, arguments.port, arguments.seed))
+    counts = asyncio.run(run(arguments.gateway, arguments.dialect, arguments.rate, arguments.port, arguments.seed))
     sys.stdout.write(f"sent {counts.sent}, answered {counts.answered}, unanswered {counts.unanswered}\n")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rehearsal.application import identity
-from rehearsal.application.counts import GATEWAY, Counts, series
+from rehearsal.application.counts import GATEWAY, Counts
 from rehearsal.application.market import ASSETS
 
 USERS, MIN_USERS = 40, 4
@@ -87,7 +87,7 @@ class Scenario:
         body = {"username": user, "email": f"{user}@example.com", "password": identity.password_of(user)}
         answer = await self.call("POST", "/auth/register", "user-service", json=body)
         if answer and answer.status == 201:
-            self.counts.add(series("business_registrations_total"))
+            self.counts.business("business_registrations_total")
             self.users.append(user)
             del self.users[:-USERS]
 
@@ -99,7 +99,7 @@ class Scenario:
         answer = await self.call("POST", "/auth/login", "user-service", json=body)
         if answer and answer.status in (200, 401):
             result = "ok" if answer.status == 200 else "failed"
-            self.counts.add(series("business_logins_total", result=result))
+            self.counts.business("business_logins_total", result=result)
 
     async def market_order(self) -> None:
         """Order at the market price, now and then more than anybody can pay."""
@@ -138,8 +138,8 @@ class Scenario:
 
     def _count_order(self, event: str, order: dict[str, Any]) -> None:
         labels = {"event": event, "side": order["order_type"].partition("_")[2], "asset": order["asset_id"]}
-        self.counts.add(series("business_orders_total", **labels))
-        self.counts.add(series("business_order_value_usd_total", **labels), order["total_amount"])
+        self.counts.business("business_orders_total", **labels)
+        self.counts.business("business_order_value_usd_total", order["total_amount"], **labels)
 
     async def get_order(self) -> None:
         """Look at one of the latest orders."""
@@ -160,8 +160,8 @@ class Scenario:
         amount = round(self.rng.uniform(20, 2000), 2)
         answer = await self._private("POST", path, "user-service", json={"amount": amount})
         if answer and answer.status == 201:
-            self.counts.add(series("business_transactions_total", type=kind))
-            self.counts.add(series("business_transaction_value_usd_total", type=kind), amount)
+            self.counts.business("business_transactions_total", type=kind)
+            self.counts.business("business_transaction_value_usd_total", amount, type=kind)
 
     async def list_assets(self) -> None:
         """Browse the inventory."""

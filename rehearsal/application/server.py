@@ -17,7 +17,6 @@ def serve(app: Any, port: int, *, uvicorn_lines: bool) -> None:
         loop="asyncio",
         http="h11",
         ws="none",
-        lifespan="off",
         use_colors=False,
         log_level="info" if uvicorn_lines else "warning",
         access_log=uvicorn_lines,

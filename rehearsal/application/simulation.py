@@ -1,18 +1,18 @@
-"""What the simulated Python services have in common: loggers, faults, and the time and log lines their work takes."""
+"""What the simulated Python services have in common: faults, and the time and log lines that their work takes."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rehearsal.application.faults import Faults
-from rehearsal.application.logs import PythonLogger
+from rehearsal.application.telemetry import Telemetry
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -26,16 +26,15 @@ class InjectedError(RuntimeError):
 
 
 class Simulation:
-    """One simulated service: `name` is its main logger's, `median_ms` its typical service time in milliseconds."""
+    """One simulated service; `median_ms` is its typical service time in milliseconds."""
 
-    def __init__(self, name: str, median_ms: float, seed: int | None = None) -> None:
-        self.log = PythonLogger(name)
-        self.database = PythonLogger("database")
-        self.cache = PythonLogger("cache")
-        self.audit = PythonLogger("audit")
-        self.faults = Faults()
-        self.rng = random.Random(seed)  # noqa: S311 - service times, not secrets
+    def __init__(self, median_ms: float, telemetry: Telemetry, faults: Faults, seed: int | None = None) -> None:
         self.median_ms = median_ms
+        self.log = telemetry.log
+        self.business = telemetry.business
+        self.before_scrape = telemetry.before_scrape
+        self.faults = faults
+        self.rng = random.Random(seed)  # noqa: S311 - service times, not secrets
 
     def route(self, method: str, path: str, handler: Handler) -> Route:
         """Return a route whose handler runs after the pretended work."""
@@ -64,8 +63,7 @@ class Simulation:
     def fail(self, request: Request) -> None:
         """Log the failure as the services do and raise it, which leaves a traceback in the log as well."""
         what = f"{request.method} {request.url.path}"
-        message = f"Unexpected error during {what}: database operation failed"
-        self.log.log("ERROR", "error", message, user=user_of(request), request_id=request_id_of(request))
+        self._tell(request, "ERROR", "error", f"Unexpected error during {what}: database operation failed")
         try:
             raise ConnectionError("injected fault: the table did not answer")
         except ConnectionError as cause:
@@ -74,30 +72,35 @@ class Simulation:
     def _chatter(self) -> None:
         draw = self.rng.random()
         if draw < CACHE_DOWN:
-            self.cache.log("ERROR", "error", "Redis operation error: timed out, reading from the database")
+            self.log("ERROR", "error", "Redis operation error: timed out, reading from the database", logger="cache")
         elif draw < CACHE_DOWN + THROTTLED:
-            self.database.log("WARN", "db_operation", "Request throttled by DynamoDB, retry 1 of 3")
+            self.log("WARN", "db_operation", "Request throttled by DynamoDB, retry 1 of 3", logger="database")
         elif draw < CACHE_DOWN + THROTTLED + CACHE_MISS:
-            self.cache.log("DEBUG", "cache_operation", "Cache miss, reading from the database")
+            self.log("DEBUG", "cache_operation", "Cache miss, reading from the database", logger="cache")
 
     def start(self, request: Request, message: str) -> None:
-        """Log the start of a request under the id that the gateway gave it."""
-        self.log.log("INFO", "request_start", message, user=user_of(request), request_id=request_id_of(request))
+        """Log the start of a request."""
+        self._tell(request, "INFO", "request_start", message)
 
-    def end(self, request: Request, message: str, action: str = "request_end") -> None:
+    def end(self, request: Request, message: str, action: str = "request_end", **extra: object) -> None:
         """Log the successful end of a request."""
-        self.log.log("INFO", action, message, user=user_of(request), request_id=request_id_of(request))
+        self._tell(request, "INFO", action, message, extra)
 
     def refuse(
         self, request: Request, status: int, message: str, action: str = "validation_error", data: object = None
     ) -> Response:
         """Log why a request is refused and return the 4xx answer."""
-        self.log.log("WARN", action, message, user=user_of(request), request_id=request_id_of(request))
+        self._tell(request, "WARN", action, message)
         return JSONResponse({"detail": message, "data": data}, status_code=status)
 
     def stored(self, message: str) -> None:
-        """Log a database operation: under a request id of its own, unrelated to the request's."""
-        self.database.log("INFO", "db_operation", message)
+        """Log a database operation, in a layer that knows nothing of the request."""
+        self.log("INFO", "db_operation", message, logger="database")
+
+    def _tell(
+        self, request: Request, level: str, action: str, message: str, extra: Mapping[str, object] | None = None
+    ) -> None:
+        self.log(level, action, message, user=user_of(request), request_id=request_id_of(request), extra=extra)
 
 
 def user_of(request: Request) -> str | None:

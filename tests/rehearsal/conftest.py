@@ -1,10 +1,14 @@
-"""One rehearsal for all tests of the running stack: starting it is what takes the time."""
+"""One rehearsal for all tests of the running stack, as starting it is what takes the time; and what else they share."""
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from rehearsal import toolchain
 from rehearsal.lifecycle import NEEDED_TOOLS
@@ -24,3 +28,20 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
     finally:
         running.run("down")
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """The package configures the logging of its process: undo it after each test."""
+    root = logging.getLogger()
+    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # the test client's own lines
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access"):
+        logging.getLogger(name).filters.clear()
+        logging.getLogger(name).propagate = True
+    logging.captureWarnings(False)
+    structlog.reset_defaults()

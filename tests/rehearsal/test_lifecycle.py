@@ -15,7 +15,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rehearsal import health, lifecycle, ports, toolchain
+from rehearsal import dialect, health, lifecycle, ports, toolchain
 from rehearsal.__main__ import main
 from rehearsal.deployed import Deployed
 from rehearsal.derive import loki_configuration
@@ -118,14 +118,14 @@ class World:
         self.reloaded: list[str] = []
         self.said: list[str] = []
 
-    def rehearsal(self, asked: Ports | None = None) -> Rehearsal:
+    def rehearsal(self, asked: Ports | None = None, speak: str | None = None) -> Rehearsal:
         """As a new command sees it."""
-        return Rehearsal(self.state, asked, self.said.append)
+        return Rehearsal(self.state, asked, self.said.append, speak)
 
-    def up(self, asked: Ports | None = None) -> list[str]:
+    def up(self, asked: Ports | None = None, speak: str | None = None) -> list[str]:
         """`make up`; returns the processes that loaded their configuration anew."""
         self.reloaded.clear()
-        self.rehearsal(asked).up()
+        self.rehearsal(asked, speak).up()
         return list(self.reloaded)
 
     def post(self, url: str, **_: Any) -> httpx.Response:
@@ -302,6 +302,45 @@ class TestPorts:
         if text is not None:
             monkeypatch.setenv("PORT_OFFSET", text)
         assert ports.from_environment() == expected
+
+
+class TestDialect:
+    def test_it_is_remembered_while_it_runs_and_a_change_restarts_what_speaks_it(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def speaking(*arguments: Any) -> list[Program]:
+            return [PROMETHEUS, Program("order-service", SLEEP, {"DIALECT": arguments[-1]})]
+
+        def processes() -> dict[str, int]:
+            eventually(lambda: len(pids(world.supervisor)) == 2)
+            return pids(world.supervisor)
+
+        monkeypatch.setattr(lifecycle, "programs", speaking)
+        world.up()
+        assert world.rehearsal().dialect == "package"
+        before = processes()
+        world.up(speak="today")
+        assert "restarted order-service" in world.said
+        after = processes()
+        assert {name for name in before if after[name] != before[name]} == {"order-service"}
+        world.up()
+        assert processes() == after
+        assert world.rehearsal().dialect == "today"
+        world.rehearsal().down()
+        assert world.rehearsal().dialect == "package"
+
+    @pytest.mark.parametrize(("text", "expected"), [("", None), ("today", "today"), ("package", "package")])
+    def test_the_environment_may_name_one(
+        self, monkeypatch: pytest.MonkeyPatch, text: str, expected: str | None
+    ) -> None:
+        monkeypatch.setenv("DIALECT", text)
+        assert dialect.from_environment() == expected
+
+    def test_an_unknown_one_is_named_with_those_that_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DIALECT", "yesterday")
+        done = CliRunner().invoke(main, ["up"])
+        expected = "Error: DIALECT=yesterday: expected one of package, today\n"
+        assert (done.exit_code, done.output) == (1, expected)
 
 
 class TestDeriving:

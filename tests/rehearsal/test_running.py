@@ -7,8 +7,11 @@ import re
 import signal
 import socket
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +20,8 @@ import pytest
 import yaml
 
 from components.addresses import ALERTMANAGER, PROMETHEUS
+from rehearsal.application.container import CriLog
+from rehearsal.application.today.logs import python_line
 from rehearsal.deployed import Deployed
 from rehearsal.ports import Ports
 from rehearsal.state import State
@@ -93,17 +98,13 @@ def test_traffic_reaches_the_recorded_series(rehearsal: Running) -> None:
 
 
 def test_logs_are_found_by_service_and_request(rehearsal: Running) -> None:
-    def lines(query: str) -> list[str]:
-        now = time.time_ns()
-        answer = rehearsal.get(
-            "loki", "/loki/api/v1/query_range", query=query, start=str(now - 600 * 10**9), end=str(now), limit="100"
-        )
-        return [line for stream in answer["data"]["result"] for _, line in stream["values"]]
-
+    lines = partial(logged, rehearsal)
     found = eventually(lambda: lines('{service_name="order-service"} |= "request_end"'), 60, "lines of order-service")
-    request = re.search(r'"request_id":"(req-\d+)"', "\n".join(found))
+    request = re.search(r'"request_id":"([^"]+)"', "\n".join(found))
     assert request
-    assert eventually(lambda: lines(f'{{service_name="order-service"}} | request_id="{request[1]}"'), 30, request[1])
+    for service in ("order-service", "gateway"):
+        query = f'{{service_name="{service}"}} | request_id="{request[1]}"'
+        assert eventually(partial(lines, query), 30, query)
 
 
 def test_logs_become_counters(rehearsal: Running) -> None:
@@ -112,6 +113,28 @@ def test_logs_become_counters(rehearsal: Running) -> None:
         90,
         "log_records_total counts the lines of order-service",
     )
+
+
+def test_todays_lines_are_found_and_counted_as_well(rehearsal: Running) -> None:
+    pod = f"order-processor_yesterday-rehearsal_{uuid.uuid4()}"
+    log = rehearsal.project / ".rehearsal" / "pods" / pod / "yesterday" / "0.log"
+    line = python_line("order", "WARN", "request_end", "Done.", user="alice", request_id="req-1795453674655359280")
+    with closing(CriLog(log, 10**6, 2)) as file:
+        file.write("stdout", "F", line.encode())
+    parsed = 'request_id="req-1795453674655359280" | action="request_end" | user="alice" | severity="WARN"'
+    found = eventually(partial(logged, rehearsal, f'{{service_name="yesterday"}} | {parsed}'), 60, parsed)
+    assert found == [line]
+    counted = 'log_records_total{service_name="yesterday",action="request_end",severity="WARN"} == 1'
+    eventually(lambda: rehearsal.query(counted), 90, counted)
+
+
+def logged(rehearsal: Running, query: str) -> list[str]:
+    """The newest lines of the last ten minutes that a LogQL query finds."""
+    now = time.time_ns()
+    answer = rehearsal.get(
+        "loki", "/loki/api/v1/query_range", query=query, start=str(now - 600 * 10**9), end=str(now), limit="100"
+    )
+    return [line for stream in answer["data"]["result"] for _, line in stream["values"]]
 
 
 class RehearsalCluster:

@@ -7,24 +7,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rehearsal.application import identity
-from rehearsal.application.business import Registry
-from rehearsal.application.logs import random_request_id
 from rehearsal.application.simulation import Simulation, json_object
 
 
-def routes(simulation: Simulation, _registry: Registry) -> list[Route]:
+def routes(simulation: Simulation) -> list[Route]:
     """Return the one route; logins are counted where they happen, in user-service."""
 
     async def validate(request: Request) -> Response:
         body = await json_object(request)
         user = identity.user_of(str(body.get("token", "")))
-        context = {"request_id": random_request_id()}
         if user is None:
             message = "Token is invalid"
-            simulation.log.log("WARN", "auth_failed", message, extra={**context, "error": "bad signature"})
-            return JSONResponse({"valid": False, "error": "token_invalid", "message": message, **context})
+            simulation.log("WARN", "auth_failed", message, extra={"error": "bad signature"})
+            return JSONResponse({"valid": False, "error": "token_invalid", "message": message})
         message = f"User authenticated via JWT: {user}"
-        simulation.log.log("INFO", "auth_success", message, user=user, extra=context)
-        return JSONResponse({"valid": True, "user": user, "metadata": {"role": "customer"}, **context})
+        simulation.log("INFO", "auth_success", message, user=user)
+        return JSONResponse({"valid": True, "user": user, "metadata": {"role": "customer"}})
 
     return [simulation.route("POST", "/internal/auth/validate", validate)]

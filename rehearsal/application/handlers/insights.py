@@ -1,4 +1,4 @@
-"""insights-service: a text about the user's portfolio. Its metrics code is not mounted, so it exports nothing."""
+"""insights-service: a text about the user's portfolio. Today its metrics code is not mounted, so it exports nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rehearsal.application.business import Registry
 from rehearsal.application.simulation import Simulation
 
 
-def routes(simulation: Simulation, _registry: Registry) -> list[Route]:
+def routes(simulation: Simulation) -> list[Route]:
     """Return the one route."""
 
     async def portfolio(request: Request) -> Response:

@@ -8,13 +8,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rehearsal.application import business, market
+from rehearsal.application import market
 from rehearsal.application.simulation import Simulation
 
 
-def routes(simulation: Simulation, registry: business.Registry) -> list[Route]:
-    """Return the routes; export the prices to `registry`."""
-    business.price_series(registry)
+def routes(simulation: Simulation) -> list[Route]:
+    """Return the routes; tell the prices."""
+
+    def tell_prices() -> None:
+        for asset in market.ASSETS:
+            simulation.business.prices.set(asset, market.price_usd(asset, time.time()))
+
+    simulation.before_scrape(tell_prices)
 
     async def list_assets(request: Request) -> Response:
         simulation.start(request, "Assets list requested - active_only: True, limit: 50")

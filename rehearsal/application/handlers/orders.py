@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
+from order_processor_observability.business import Side
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rehearsal.application import market
-from rehearsal.application.business import OrderSeries, Registry
 from rehearsal.application.simulation import Simulation, client_of, json_object, number, user_of
 
 ORDER_TYPES = ("market_buy", "market_sell", "limit_buy", "limit_sell")
@@ -36,17 +37,17 @@ class Order:
     status: str
 
     @property
-    def side(self) -> str:
+    def side(self) -> Side:
         """`buy` or `sell`."""
-        return self.order_type.partition("_")[2]
+        return "buy" if self.order_type.endswith("buy") else "sell"
 
 
 class OrderDesk:
     """The order service's handlers and their memory."""
 
-    def __init__(self, simulation: Simulation, registry: Registry) -> None:
+    def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
-        self.series = OrderSeries(registry)
+        self.told = simulation.business.orders
         self.orders: OrderedDict[str, Order] = OrderedDict()
 
     async def create(self, request: Request) -> Response:
@@ -58,16 +59,17 @@ class OrderDesk:
         user = user_of(request)
         self.simulation.start(request, f"Order creation attempt from {client_of(request)} for user {user}, {what}")
         if order.total_amount > VALUE_LIMIT_USD:
-            self._record("rejected", order)
+            _tell(self.told.rejected, order)
             message = f"Insufficient balance for order: {what}"
             return self.simulation.refuse(request, 400, message, data=asdict(order))
         self._keep(order)
-        self._record("created", order)
+        _tell(self.told.created, order)
         self.simulation.stored(f"Order created: id={order.order_id}, user={user}, asset={order.asset_id}")
         if order.order_type.startswith("market"):
             order.status = "completed"
-            self._record("executed", order)
-            self.simulation.end(request, f"Order executed successfully: order_id={order.order_id}, {what}")
+            _tell(self.told.executed, order)
+            message = f"Order executed successfully: order_id={order.order_id}, {what}"
+            self.simulation.end(request, message, amount=order.total_amount)
         return JSONResponse({"data": asdict(order)}, status_code=201)
 
     async def cancel(self, request: Request) -> Response:
@@ -78,7 +80,7 @@ class OrderDesk:
         if order.status != "queued":
             return self.simulation.refuse(request, 409, f"Order {order.order_id} is {order.status}")
         order.status = "cancelled"
-        self._record("cancelled", order)
+        _tell(self.told.cancelled, order)
         self.simulation.stored(f"Order status updated: id={order.order_id}, status=cancelled")
         self.simulation.end(request, f"Order cancelled: order_id={order.order_id}")
         return JSONResponse({"data": asdict(order)})
@@ -111,8 +113,9 @@ class OrderDesk:
         if len(self.orders) > ORDERS_KEPT:
             self.orders.popitem(last=False)
 
-    def _record(self, event: str, order: Order) -> None:
-        self.series.record(event, order.side, order.asset_id, order.total_amount)
+
+def _tell(event: Callable[..., None], order: Order) -> None:
+    event(side=order.side, asset=order.asset_id, value=order.total_amount)
 
 
 def _parse(body: dict[str, object]) -> Order | None:
@@ -125,9 +128,9 @@ def _parse(body: dict[str, object]) -> Order | None:
     return Order(order_id, str(kind), str(asset), quantity, value, status="queued")
 
 
-def routes(simulation: Simulation, registry: Registry) -> list[Route]:
+def routes(simulation: Simulation) -> list[Route]:
     """Return the routes. `/orders` itself is none of them: it is redirected (307) to `/orders/`."""
-    desk = OrderDesk(simulation, registry)
+    desk = OrderDesk(simulation)
     return [
         simulation.route("POST", "/orders/", desk.create),
         simulation.route("GET", "/orders/", desk.newest),

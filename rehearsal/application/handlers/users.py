@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rehearsal.application import identity, market
-from rehearsal.application.business import Registry, UserSeries
 from rehearsal.application.simulation import Handler, Simulation, client_of, json_object, number, user_of
 
 AMOUNT_LIMIT_USD = 10_000.0  # of one deposit or withdrawal
+ACTIVE_SECONDS = 300  # a user counts as active for this long after the last request
 
 
 class UserDesk:
     """The user service's handlers and their memory."""
 
-    def __init__(self, simulation: Simulation, registry: Registry) -> None:
+    def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
-        self.series = UserSeries(registry)
+        self.told = simulation.business.users
         self.registered: set[str] = set()
+        self.seen: dict[str, float] = {}
+        simulation.before_scrape(self.tell_levels)
 
     async def register(self, request: Request) -> Response:
         """Register a user: 201, 422 without a name or an e-mail address, 409 for a name already taken."""
@@ -34,8 +37,8 @@ class UserDesk:
         if user in self.registered:
             return self.simulation.refuse(request, 409, f"Username already exists: {user}")
         self.registered.add(user)
-        self.series.registrations.inc()
-        self.series.saw(user)
+        self.told.registered()
+        self.saw(user)
         self.simulation.stored(f"User created successfully: username={user}, email={email}")
         self.simulation.end(request, f"User registered: {user}", "user_registration_success")
         return JSONResponse({"message": "registered"}, status_code=201)
@@ -47,24 +50,24 @@ class UserDesk:
         self.simulation.start(request, f"Login attempt for: {user}")
         seen = {"ip_address": client_of(request), "user_agent": request.headers.get("user-agent", "")}
         if body.get("password") != identity.password_of(user):
-            self.series.logins.labels("failed").inc()
+            self.told.login_failed()
             message = f"Security warning: auth_failed for user {user}"
-            self.simulation.audit.log("WARN", "auth_failed", message, user=user, extra=seen)
+            self.simulation.log("WARN", "auth_failed", message, logger="audit", user=user, extra=seen)
             return self.simulation.refuse(request, 401, f"Authentication failed for: {user}", "auth_failed")
-        self.series.logins.labels("ok").inc()
-        self.series.saw(user)
+        self.told.login_succeeded()
+        self.saw(user)
         message = f"Security event: auth_success for user {user}"
-        self.simulation.audit.log("INFO", "auth_success", message, user=user, extra=seen)
+        self.simulation.log("INFO", "auth_success", message, logger="audit", user=user, extra=seen)
         self.simulation.end(request, f"User authenticated successfully: {user}", "user_login_success")
         return JSONResponse({"data": {"access_token": identity.token_of(user)}})
 
     async def deposit(self, request: Request) -> Response:
         """Take a deposit."""
-        return await self._transact(request, "deposit")
+        return await self._transact(request, "deposit", self.told.deposited)
 
     async def withdraw(self, request: Request) -> Response:
         """Pay out a withdrawal."""
-        return await self._transact(request, "withdrawal")
+        return await self._transact(request, "withdrawal", self.told.withdrew)
 
     async def portfolio(self, request: Request) -> Response:
         """Return the value of the portfolio."""
@@ -84,29 +87,44 @@ class UserDesk:
         self.simulation.end(request, f"{request.method} {request.url.path} done")
         return JSONResponse({"data": {}})
 
-    async def _transact(self, request: Request, kind: str) -> Response:
+    async def _transact(self, request: Request, kind: str, tell: Callable[[float], None]) -> Response:
         amount = number((await json_object(request)).get("amount"))
         if amount is None or not 0 < amount <= AMOUNT_LIMIT_USD:
             return self.simulation.refuse(request, 422, f"Invalid {kind} amount: {amount}")
         amount = round(amount, 2)
-        self.series.transaction(kind, amount)
+        tell(amount)
         self.simulation.stored(f"Transaction created: user={user_of(request)}, type={kind}, amount={amount}")
-        self.simulation.end(request, f"{kind.capitalize()} of {amount} USD", f"{kind}_success")
+        self.simulation.end(request, f"{kind.capitalize()} of {amount} USD", f"{kind}_success", amount=amount)
         return JSONResponse({"data": {"amount": amount}}, status_code=201)
 
     def noting(self, handler: Handler) -> Handler:
         """Return the handler of a request that makes its user count as active."""
 
         async def noted(request: Request) -> Response:
-            self.series.saw(user_of(request) or "anonymous")
+            self.saw(user_of(request) or "anonymous")
             return await handler(request)
 
         return noted
 
+    def saw(self, user: str) -> None:
+        """Note that a user did something now."""
+        self.seen[user] = time.monotonic()
 
-def routes(simulation: Simulation, registry: Registry) -> list[Route]:
+    def tell_levels(self) -> None:
+        """Tell how many users are active, forgetting the others, and what all of them hold."""
+        since, now = time.monotonic() - ACTIVE_SECONDS, time.time()
+        self.seen = {user: seen for user, seen in self.seen.items() if seen >= since}
+        self.told.active(len(self.seen))
+        portfolio = self.simulation.business.portfolio
+        portfolio.value(market.portfolio_value_usd(now))
+        portfolio.pnl(market.portfolio_pnl_usd(now))
+        for asset in market.ASSETS:
+            portfolio.balance(asset, market.holding(asset, now))
+
+
+def routes(simulation: Simulation) -> list[Route]:
     """Return the routes."""
-    desk = UserDesk(simulation, registry)
+    desk = UserDesk(simulation)
     public = [("POST", "/auth/register", desk.register), ("POST", "/auth/login", desk.login)]
     private = [
         ("GET", "/auth/profile", desk.acknowledge),

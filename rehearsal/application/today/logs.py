@@ -1,4 +1,4 @@
-"""The two log dialects of the application, written to standard output.
+"""The two log formats of the application, written to standard output.
 
 Python services: JSON lines with a malformed timestamp, `extra` as JSON inside a string (or null) and the logger's
 name, not the process's, in `service`. Gateway: JSON lines as Go encodes them, mixed with plain access lines.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
+
+from rehearsal.application.telemetry import Log
 
 Extra = Mapping[str, object]
 
@@ -20,11 +21,6 @@ def emit(line: str) -> None:
     """Write one line and flush it, so that a reader of the log sees it at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def random_request_id() -> str:
-    """Return an id as the services make one up where none was handed down: unrelated to any request."""
-    return f"req-{uuid4().hex[:8]}"
 
 
 def python_line(
@@ -38,12 +34,16 @@ def python_line(
     extra: Extra | None = None,
     now: datetime | None = None,
 ) -> str:
-    """Return one line of a Python service. The `Z` after `+00:00` is the application's mistake, kept on purpose."""
+    """Return one line of a Python service.
+
+    The `Z` after `+00:00` is the application's mistake, kept on purpose; so is an id that is unrelated to any request
+    where the code has none.
+    """
     entry = {
         "timestamp": (now or datetime.now(UTC)).isoformat() + "Z",
         "level": level,
         "service": logger,
-        "request_id": request_id or random_request_id(),
+        "request_id": request_id or f"req-{uuid4().hex[:8]}",
         "action": action,
         "message": message,
         "user": user or logger,
@@ -79,21 +79,20 @@ def access_line(
     return f'[GIN] {stamp} | {status} | {seconds * 1000:10.6f}ms | {client:>15} | {method:<7} "{path}"'
 
 
-@dataclass(frozen=True)
-class PythonLogger:
-    """A named logger of a Python service."""
-
-    name: str
+def python_log(service_logger: str) -> Log:
+    """Return what a Python service logs with; `service_logger` is the name of its main logger."""
 
     def log(
-        self,
         level: str,
         action: str,
         message: str,
         *,
+        logger: str | None = None,
         user: str | None = None,
         request_id: str | None = None,
         extra: Extra | None = None,
     ) -> None:
-        """Write one line at `level` (DEBUG, INFO, WARN, ERROR or CRITICAL)."""
-        emit(python_line(self.name, level, action, message, user=user, request_id=request_id, extra=extra))
+        name = logger or service_logger
+        emit(python_line(name, level, action, message, user=user, request_id=request_id, extra=extra))
+
+    return log

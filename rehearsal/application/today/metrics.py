@@ -21,8 +21,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PYTHON_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 GO_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-FAULT_PATH = "/_fault"
-UNCOUNTED_PATHS = frozenset({"/internal/metrics", FAULT_PATH})
 
 
 class RequestMetrics:
@@ -49,16 +47,17 @@ class RequestMetrics:
 
 
 class CountRequests:
-    """ASGI middleware of the Python services: counts every request but metrics, health and fault control."""
+    """ASGI middleware of the Python services: counts every request but those for metrics and health."""
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, metrics_path: str) -> None:
         self.app = app
         self.metrics = metrics
+        self.metrics_path = metrics_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and count how it ended."""
         path = scope.get("path", "")
-        if scope["type"] != "http" or path in UNCOUNTED_PATHS or path.startswith("/health"):
+        if scope["type"] != "http" or path == self.metrics_path or path.startswith("/health"):
             await self.app(scope, receive, send)
             return
         status = 500  # what a request that ends in an exception is answered with
