@@ -10,9 +10,11 @@ import datetime
 import re
 import zoneinfo
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pulumi
+import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from validation import (
@@ -428,6 +430,18 @@ def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
     )
     settings = settings.model_copy(update={"notifications": notifications})
     return settings, Secrets(**{_snake(key): value for key, value in secrets.items()})
+
+
+def read_stack(path: Path) -> Settings:
+    """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program.
+
+    Raises InvalidInputError with every problem, or with the stacks that there are if there is no such file.
+    """
+    if not path.exists():
+        stacks = ", ".join(sorted(file.suffixes[0][1:] for file in path.parent.glob("Pulumi.*.yaml")))
+        raise InvalidInputError([f"{path.name}: no such file; the stacks are: {stacks}"])
+    config = yaml.safe_load(path.read_text()).get("config") or {}
+    return parse(config.get(KEY))
 
 
 def parse(document: Any) -> Settings:

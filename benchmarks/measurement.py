@@ -102,8 +102,7 @@ class _Seen:
 def measure(client: httpx.Client, interval: float, warm_up: float, seconds: float, tell: Tell) -> Measurement:
     """Watch a Prometheus for `seconds`, after `warm_up` seconds of which nothing counts.
 
-    Raises BenchmarkError if the budget was not
-    evaluated, which happens once in 3 min.
+    Raises BenchmarkError if the budget was not evaluated, which happens once in 3 min.
     """
     _wait(warm_up, lambda left: tell("warm-up", left))
     began, seen, first = time.time(), _Seen(), _own(client)

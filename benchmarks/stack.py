@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.fleet import pods, target_labels
@@ -26,7 +25,7 @@ from rehearsal.application.container import die_with_parent
 from rehearsal.chart_targets import CHART_TARGETS, Part
 from rehearsal.ports import HOST
 from rehearsal.toolchain import ROOT, tool
-from settings import KEY, Settings, parse
+from settings import Settings, read_stack
 
 START_SECONDS = 60
 RULES = "rules"
@@ -59,7 +58,7 @@ class Rules:
 
 def production() -> Settings:
     """The settings of the production stack, which watches everything."""
-    return parse(yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"][KEY])
+    return read_stack(ROOT / "Pulumi.prod.yaml")
 
 
 def rules_of(catalogue: Catalogue, settings: Settings) -> Rules:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 import catalogue as catalogues
 import dashboards
 import settings as configuration
@@ -16,7 +14,6 @@ from components.expected import expected_jobs
 from components.foundation import NAMESPACE
 from components.grafana import data_sources
 from settings import Settings
-from validation import InvalidInputError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,7 +42,7 @@ class Expected:
 
 def expectations(stack: str, namespace: str = NAMESPACE, root: Path = ROOT) -> Expected:
     """What the named stack should be like. Raises InvalidInputError if its settings or the catalogue are not valid."""
-    settings = _settings(root / f"Pulumi.{stack}.yaml")
+    settings = configuration.read_stack(root / f"Pulumi.{stack}.yaml")
     catalogue = catalogues.load(root / "services.yaml").without(settings.absent_services)
     return Expected(
         namespace=namespace,
@@ -61,7 +58,7 @@ def expectations(stack: str, namespace: str = NAMESPACE, root: Path = ROOT) -> E
 
 def context(stack: str, root: Path = ROOT) -> str | None:
     """The kubectl context that the named stack is deployed to, if it names one. Raises InvalidInputError."""
-    return _settings(root / f"Pulumi.{stack}.yaml").kube_context
+    return configuration.read_stack(root / f"Pulumi.{stack}.yaml").kube_context
 
 
 def releases(settings: Settings) -> frozenset[str]:
@@ -79,11 +76,3 @@ def _optional(settings: Settings) -> list[str]:
     """Parts that a stack may leave out; their releases are named like their jobs."""
     parts = {"tempo": settings.tracing, "cloudwatch-exporter": settings.aws}
     return [name for name, section in parts.items() if section]
-
-
-def _settings(path: Path) -> Settings:
-    if not path.exists():
-        stacks = ", ".join(sorted(file.suffixes[0][1:] for file in path.parent.glob("Pulumi.*.yaml")))
-        raise InvalidInputError([f"{path.name}: no such file; the stacks are: {stacks}"])
-    config = yaml.safe_load(path.read_text()).get("config") or {}
-    return configuration.parse(config.get(configuration.KEY))

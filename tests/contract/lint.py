@@ -14,7 +14,7 @@ from catalogue import load
 from components.logs import AGENT_GATES, agent_configuration
 from components.routing import alertmanager_configuration
 from rehearsal.toolchain import tool
-from settings import KEY, Settings, parse
+from settings import Settings, read_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +36,7 @@ def commands(scratch: Path) -> Iterator[list[str | Path]]:
 
 
 def _settings(stack: str) -> Settings:
-    return parse(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"][KEY])
+    return read_stack(ROOT / f"Pulumi.{stack}.yaml")
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ Findings = Iterator[str]
 Check = Callable[[Stack], Findings]
 
 ALWAYS_FIRING = frozenset({"Watchdog"})
-"""It has no threshold and does not wait: there is no moment at which it could be silent."""
+"""It has no threshold and does not wait: as long as Prometheus stores samples it fires."""
 
 OF_ONE_TARGET = frozenset({"pod", "instance", "endpoint", "uid", "id"})
 """Labels of one pod or target: an alert with them is one message for each replica."""

@@ -9,11 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 import catalogue
 from components import routing, rules
-from settings import KEY, Settings, parse
+from settings import Settings, read_stack
 from tests.contract import promql
 from tests.contract.promql import Expr, Shapes, ast
 from tests.program import ROOT, evaluate
@@ -195,7 +193,7 @@ def scraped(services: catalogue.Catalogue) -> frozenset[str]:
 
 def settings_of(name: str) -> Settings:
     """The settings of `Pulumi.<name>.yaml`."""
-    return parse(yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"][KEY])
+    return read_stack(ROOT / f"Pulumi.{name}.yaml")
 
 
 def of_stack(name: str) -> Stack:

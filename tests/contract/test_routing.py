@@ -14,7 +14,7 @@ import yaml
 import catalogue
 from components import messages, routing, rules
 from rehearsal.toolchain import tool
-from settings import KEY, Settings, parse
+from settings import Settings, read_stack
 from tests.contract.alert_tests import fired
 from tests.program import ROOT
 from tests.signals.inhibition import mutes
@@ -40,7 +40,7 @@ AN_HOUR_BEFORE = 1795424400000
 
 
 def stack(name: str, **channels: Any) -> Settings:
-    settings = parse(yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"][KEY])
+    settings = read_stack(ROOT / f"Pulumi.{name}.yaml")
     return settings.model_copy(update={"notifications": settings.notifications.model_copy(update=channels)})
 
 

@@ -14,7 +14,7 @@ import catalogue
 import dashboards
 from components import rules
 from rehearsal.toolchain import tool
-from settings import KEY, Links, Settings, parse
+from settings import Links, Settings, read_stack
 from tests.contract import promql
 from tests.contract.alert_tests import ALERTS, PAGES, TESTS, expectations, fired, runbook_queries, selects
 from tests.contract.promql import ast
@@ -28,7 +28,7 @@ CHAINS = sorted((Path(__file__).parent / "rules").glob("*.test.yaml"))
 
 
 def stack(name: str) -> Settings:
-    return parse(yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"][KEY])
+    return read_stack(ROOT / f"Pulumi.{name}.yaml")
 
 
 SETTINGS = stack("prod").model_copy(update={"links": LINKS})

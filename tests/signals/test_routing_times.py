@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 import catalogue
 from catalogue import Service
 from components import routing
-from settings import KEY, parse
+from settings import read_stack
 from tests.contract.alert_tests import fired
 from tests.program import ROOT
 from tests.signals.inhibition import mutes
@@ -32,7 +31,7 @@ CHAIN = (
 
 def deployed_configuration() -> dict[str, Any]:
     """The production stack's configuration, for its services and the chain."""
-    settings = parse(yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"][KEY])
+    settings = read_stack(ROOT / "Pulumi.prod.yaml")
     real = catalogue.load(ROOT / "services.yaml").without(settings.absent_services)
     known = real.model_copy(update={"services": (*real.services, *CHAIN)})
     return routing.alertmanager_configuration(settings, known)
