@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 HERE = Path(__file__).parent
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @dataclass

@@ -106,3 +106,17 @@ def test_portfolio_and_prices() -> None:
     assert value("business_asset_price_usd", asset="ETH") == 3000
     assert value("business_asset_price_usd", asset="other") is None, "prices of different assets do not share a series"
     assert value("business_unexpected_labels_total", label="asset") == 1
+
+
+@pytest.mark.parametrize("amount", [float("nan"), float("-inf"), "ten", None])
+def test_a_gauge_keeps_what_it_knew_when_it_is_told_no_number(amount: Any) -> None:
+    business, value = exporting("portfolio", "prices", "users")
+    business.portfolio.pnl(-5)
+    business.prices.set("BTC", 40_000)
+    business.portfolio.pnl(amount)
+    business.prices.set("BTC", amount)
+    business.users.active(amount)
+    assert value("business_portfolio_pnl_usd") == -5
+    assert value("business_asset_price_usd", asset="BTC") == 40_000
+    assert value("business_active_users") is None
+    assert value("business_unexpected_labels_total", label="value") == 3

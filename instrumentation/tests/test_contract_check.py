@@ -26,7 +26,7 @@ def test_a_service_with_the_package_keeps_the_contract(good: Served, capsys: pyt
     output = capsys.readouterr().out
     assert code == 0, output
     assert "FAIL" not in output
-    for topic in ("health:", "ids:", "metrics:", "logs:"):
+    for topic in ("health:", "ids:", "metrics:", "business:", "logs:"):
         assert f"ok    {topic}" in output
 
 
@@ -59,6 +59,9 @@ class Bad(BaseHTTPRequestHandler):
         return (
             f"# TYPE desk_requests_total counter\n{known}{''.join(counted)}"
             f"# TYPE desk_request_latency_seconds histogram\n{bucket}# TYPE desk_build_info gauge\ndesk_build_info 1\n"
+            '# TYPE business_orders_total counter\nbusiness_orders_total{event="created",side="long",asset="BTC"} 1\n'
+            '# TYPE business_logins_total counter\nbusiness_logins_total{username="alice",result="ok"} 1\n'
+            "# TYPE business_registrations_total gauge\nbusiness_registrations_total 1\n"
         )
 
     def log_message(self, *_arguments: object) -> None:
@@ -92,7 +95,13 @@ def bad() -> Iterator[str]:
         "metrics: statuses 200 and 500 exist from the start: not so for",
         "metrics: 25 unknown paths add no series: new:",
         "metrics: they are counted: 'unmatched' grew by 0",
-        "logs: 5 lines are JSON objects: line 1",
+        "business: business_orders has the known values of labels: side=\"long\"; fold what is unexpected into 'other'",
+        "business: business_logins is a counter with result: its labels are result, username",
+        "business: business_registrations is a counter with no labels: it is a gauge",
+        "logs: 6 lines are JSON objects: line 1",
+        "logs: each is shorter than 16384 bytes: line 6",
+        "logs: a request's lines have its caller's trace: no line with the request_id",
+        "logs: a finished request has a line with its context: none of those with the request_id",
         "logs: each has timestamp, level, service, request_id, username, message, context: line 2: no username",
         "logs: timestamps are RFC 3339 in UTC, with Z: line 3: '2026-11-23T10:01:03.416460+00:00Z'",
         "logs: levels are DEBUG, INFO, WARN, ERROR, CRITICAL: line 4: 'WARNING'",
@@ -111,6 +120,7 @@ def test_each_fault_is_found(
         "{" + good.replace(".416Z", ".416460+00:00Z") + ',"message":"","context":{}}',
         "{" + good.replace("INFO", "WARNING") + ',"message":"","context":{}}',
         "{" + good + ',"message":"","context":"{}"}',
+        "{" + good + ',"message":"' + 16384 * "x" + '","context":{}}',
     ]
     logs = tmp_path / "logs"
     logs.write_text("\n".join(lines) + "\n")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import requests
 import structlog
-from asking import ask, client, written
+from asking import ask, client, samples_of, written
 from fastapi import Depends, FastAPI
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -170,29 +170,57 @@ def test_a_request_leaves_nothing_behind_in_the_task_that_served_it() -> None:
     asyncio.run(run())
 
 
-def test_a_websocket_has_ids_too() -> None:
-    seen = []
-
-    async def socket(websocket: WebSocket) -> None:
-        seen.append(outgoing_headers()["X-Request-ID"])
-        await websocket.close()
-
-    app = Starlette(routes=[WebSocketRoute("/socket", socket)])
-    observe(app, "order-service")
+def talk(app: Starlette, path: str) -> list[Any]:
+    """Open a websocket with a request id; returns what the application sent."""
+    sent: list[Any] = []
 
     async def run() -> None:
         async def receive() -> dict[str, str]:
             return {"type": "websocket.connect"}
 
-        async def send(_message: Any) -> None:
-            pass
+        async def send(message: Any) -> None:
+            sent.append(message)
 
-        headers = [(b"x-request-id", b"r1")]
-        await app({"type": "websocket", "path": "/socket", "headers": headers}, receive, send)
+        await app({"type": "websocket", "path": path, "headers": [(b"x-request-id", b"r1")]}, receive, send)
+
+    try:
+        asyncio.run(run())
+    finally:
         assert current() is None
+    return sent
 
-    asyncio.run(run())
+
+def test_a_websocket_has_ids_too_and_is_no_request() -> None:
+    seen = []
+
+    async def socket(websocket: WebSocket) -> None:
+        seen.append(outgoing_headers()["X-Request-ID"])
+        await websocket.accept(headers=[(b"x-own", b"1"), (b"x-request-id", b"copied")])
+        await websocket.close()
+
+    app = Starlette(routes=[WebSocketRoute("/socket", socket)])
+    observe(app, "order-service")
+    accepted, closed = talk(app, "/socket")
+    assert accepted["headers"] == [(b"x-own", b"1"), (b"x-request-id", b"r1"), (b"x-correlation-id", b"r1")]
+    assert closed["type"] == "websocket.close"
     assert seen == ["r1"]
+    counted = {labels: count for (name, labels), count in samples_of(app).items() if name == "order_requests_total"}
+    assert set(counted.values()) == {0}
+
+
+def test_a_websocket_that_breaks_off_says_so_once_with_its_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise ValueError("broken on purpose")
+
+    app = Starlette(routes=[WebSocketRoute("/socket", socket)])
+    observe(app, "order-service")
+    with pytest.raises(ValueError, match="on purpose") as raised:
+        talk(app, "/socket")
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application", exc_info=raised.value)
+    (line,) = written(capsys)
+    assert (line["level"], line["request_id"], line["context"]["path"]) == ("ERROR", "r1", "/socket")
+    assert line["exception"].endswith("ValueError: broken on purpose")
 
 
 def test_outside_of_requests_there_are_no_ids(capsys: pytest.CaptureFixture[str]) -> None:

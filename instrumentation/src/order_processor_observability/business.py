@@ -24,7 +24,7 @@ _TRANSACTIONS = ("deposit", "withdrawal")
 class Labels:
     """Keeps label values to the known ones, and counts the others in `business_unexpected_labels_total{label}`.
 
-    The label `value` stands for amounts that no counter can take: negative, infinite, or no numbers.
+    The label `value` stands for amounts that cannot be taken: infinite, no numbers, or negative where they are counted.
     """
 
     def __init__(self, assets: Collection[str], registry: CollectorRegistry) -> None:
@@ -44,14 +44,18 @@ class Labels:
 
     def amount(self, value: float) -> float:
         """The amount as a counter can take it, else 0."""
+        return self.number(value, lowest=0) or 0.0
+
+    def number(self, value: float, lowest: float = -math.inf) -> float | None:
+        """The value if it is a finite number and not below the lowest, else None."""
         try:
-            amount = float(value)
+            number = float(value)
         except (TypeError, ValueError, OverflowError):
-            amount = math.nan
-        if amount >= 0 and math.isfinite(amount):
-            return amount
+            number = math.nan
+        if number >= lowest and math.isfinite(number):
+            return number
         self._unexpected.labels("value").inc()
-        return 0.0
+        return None
 
 
 class Orders:
@@ -107,7 +111,7 @@ class Users:
             ["type"],
             registry=registry,
         )
-        self._active = _Level("business_active_users", "Users with a request in the last 5 minutes.", registry)
+        self._active = _Level("business_active_users", "Users with a request in the last 5 minutes.", labels, registry)
         for result in _RESULTS:
             self._logins.labels(result)
         for kind in _TRANSACTIONS:
@@ -147,8 +151,8 @@ class Portfolio:
     """What all users together hold."""
 
     def __init__(self, labels: Labels, registry: CollectorRegistry) -> None:
-        self._value = _Level("business_portfolio_value_usd", "Value of all holdings in US dollars.", registry)
-        self._pnl = _Level("business_portfolio_pnl_usd", "Profit or loss in US dollars.", registry)
+        self._value = _Level("business_portfolio_value_usd", "Value of all holdings in US dollars.", labels, registry)
+        self._pnl = _Level("business_portfolio_pnl_usd", "Profit or loss in US dollars.", labels, registry)
         self._balance = _by_asset("business_asset_balance", "Units of an asset held by all users.", registry)
         self._labels = labels
 
@@ -216,16 +220,19 @@ class Business:
 class _Level:
     """A gauge without labels that does not exist before it was set: 0 dollars would be a statement."""
 
-    def __init__(self, name: str, documentation: str, registry: CollectorRegistry) -> None:
-        self._name, self._documentation, self._registry = name, documentation, registry
+    def __init__(self, name: str, documentation: str, labels: Labels, registry: CollectorRegistry) -> None:
+        self._name, self._documentation, self._labels, self._registry = name, documentation, labels, registry
         self._gauge: Gauge | None = None
 
     def set(self, value: float) -> None:
+        number = self._labels.number(value)
+        if number is None:
+            return
         if self._gauge is None:
             self._gauge = Gauge(
                 self._name, self._documentation, registry=self._registry, multiprocess_mode="mostrecent"
             )
-        self._gauge.set(value)
+        self._gauge.set(number)
 
 
 def _by_asset(name: str, documentation: str, registry: CollectorRegistry) -> Gauge:
@@ -234,8 +241,9 @@ def _by_asset(name: str, documentation: str, registry: CollectorRegistry) -> Gau
 
 def _set_by_asset(gauge: Gauge, labels: Labels, asset: str, value: float) -> None:
     """Set an asset's gauge. Of an unknown asset there is none: values of different assets cannot share `other`."""
-    if labels.one_of("asset", asset, labels.assets) != OTHER:
-        gauge.labels(asset).set(value)
+    number = labels.number(value)
+    if labels.one_of("asset", asset, labels.assets) != OTHER and number is not None:
+        gauge.labels(asset).set(number)
 
 
 def _not_named(group: Group) -> NoReturn:

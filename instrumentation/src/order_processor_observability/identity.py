@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from uuid import uuid4
+from secrets import token_hex
 
 REQUEST_ID, CORRELATION_ID = b"x-request-id", b"x-correlation-id"
 TRACEPARENT, TRACESTATE = b"traceparent", b"tracestate"
@@ -68,7 +68,7 @@ def from_headers(headers: Headers) -> RequestIdentity:
     A request without a correlation id begins a new chain, which gets the request's id.
     """
     given = dict(headers)
-    request_id = _accepted(given.get(REQUEST_ID)) or uuid4().hex
+    request_id = _accepted(given.get(REQUEST_ID)) or token_hex(16)
     request = RequestIdentity(request_id, _accepted(given.get(CORRELATION_ID)) or request_id)
     traceparent = given.get(TRACEPARENT)
     if traceparent is not None:

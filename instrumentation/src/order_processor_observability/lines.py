@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring
 from threading import RLock
 from typing import IO
@@ -98,9 +99,7 @@ class Lines:
         return (
             f'{{"timestamp":"{now()}","level":"{level}","service":{self._quoted_service},'
             f'"request_id":"{request.request_id}","username":{"null" if user is None else encode_basestring(user)},'
-            f'"message":{encode_basestring(f"{method} {endpoint} {status}")},'
-            f'"context":{{"operation":"http_request","method":{encode_basestring(method)},'
-            f'"endpoint":{encode_basestring(endpoint)},"path":{encode_basestring(cut(path, MAX_PATH))},'
+            f'{_answered(method, endpoint, status)},"path":{encode_basestring(cut(path, MAX_PATH))},'
             f'"status_code":{status},"duration_ms":{seconds * 1000:.3f}}},'
             f'"correlation_id":"{request.correlation_id}"{trace},"logger":"access"}}'
         )
@@ -140,7 +139,7 @@ class Lines:
     def _put(self, lines: list[str]) -> None:
         with suppress(Exception):  # there is nowhere left to say so, and no request must fail for it
             # A lone surrogate becomes an escape, which within JSON is what it should be.
-            data = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+            data = "\n".join([*lines, ""]).encode("utf-8", "backslashreplace")
             stream = self._stream or sys.stdout.buffer
             stream.write(data)
             stream.flush()
@@ -158,9 +157,26 @@ def access_context(method: str, endpoint: str, path: str, status: int, seconds: 
     }
 
 
+@lru_cache(maxsize=1024)
+def _answered(method: str, endpoint: str, status: int) -> str:
+    """The part of an access line that all requests of an endpoint have in common if they end alike."""
+    return (
+        f'"message":{encode_basestring(f"{method} {endpoint} {status}")},'
+        f'"context":{{"operation":"http_request","method":{encode_basestring(method)},'
+        f'"endpoint":{encode_basestring(endpoint)}'
+    )
+
+
 def now() -> str:
     """This moment in RFC 3339, UTC, with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    """A Unix time as text, made once a second: made for each access line, it would be half of the line's price."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _username(username: object, request: RequestIdentity | None) -> str | None:

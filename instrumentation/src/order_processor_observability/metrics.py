@@ -54,32 +54,26 @@ class RequestMetrics:
         )
         build = Gauge(f"{prefix}_build_info", "1.", ["version"], registry=registry, multiprocess_mode="max")
         build.labels(version).set(1)
-        self._counted: dict[tuple[int, str], tuple[Counter, ...]] = {}
-        self._timed: dict[str, Histogram] = {}
+        self._series: dict[tuple[int, str], tuple[Histogram, tuple[Counter, ...]]] = {}
 
     def expect(self, endpoints: Iterable[str]) -> None:
         """Let the series of these endpoints begin at 0: of one that is born at 1, rate() never sees the first event."""
         for endpoint in endpoints:
-            self._timed_of(endpoint)
             for status in FIRST_STATUSES:
-                self._counted_of(status, endpoint)
-        self._counted_of(404, UNMATCHED)
-        self._timed_of(UNMATCHED)
+                self._begin(endpoint, status)
+        self._begin(UNMATCHED, 404)
 
     def record(self, endpoint: str, status: int, seconds: float, trace_id: str | None = None) -> None:
         """Count one request that was answered; with a trace id its latency gets an exemplar."""
-        for counter in self._counted.get((status, endpoint)) or self._counted_of(status, endpoint):
+        timed, counted = self._series.get((status, endpoint)) or self._begin(endpoint, status)
+        for counter in counted:
             counter.inc()
-        timed = self._timed.get(endpoint) or self._timed_of(endpoint)
         timed.observe(seconds, {"trace_id": trace_id} if trace_id else None)
 
-    def _counted_of(self, status: int, endpoint: str) -> tuple[Counter, ...]:
+    def _begin(self, endpoint: str, status: int) -> tuple[Histogram, tuple[Counter, ...]]:
         families = (self._requests, self._errors) if status >= 400 else (self._requests,)
-        children = tuple(family.labels(str(status), endpoint) for family in families)
-        return self._counted.setdefault((status, endpoint), children)
-
-    def _timed_of(self, endpoint: str) -> Histogram:
-        return self._timed.setdefault(endpoint, self._latency.labels(endpoint))
+        counted = tuple(family.labels(str(status), endpoint) for family in families)
+        return self._series.setdefault((status, endpoint), (self._latency.labels(endpoint), counted))
 
 
 class Exposition:

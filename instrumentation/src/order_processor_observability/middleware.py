@@ -10,9 +10,10 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from order_processor_observability import identity, logs
+from order_processor_observability.clean import cut
 from order_processor_observability.endpoints import Endpoints
 from order_processor_observability.identity import CORRELATION_ID, REQUEST_ID, RequestIdentity
-from order_processor_observability.lines import Lines, access_context
+from order_processor_observability.lines import MAX_PATH, Lines, access_context
 from order_processor_observability.metrics import RequestMetrics
 from order_processor_observability.routes import Templates, path_of
 
@@ -73,9 +74,23 @@ class Observe:
             identity.unbind(token)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        token = identity.bind(identity.from_headers(scope["headers"]))
+        """Ids for its lines and its answer, and no more: a conversation has no status, and lasts as long as a visit."""
+        request = identity.from_headers(scope["headers"])
+        context = {"operation": "websocket", "path": cut(path_of(scope), MAX_PATH)}
+        token = identity.bind(request)
+
+        async def send_with_ids(message: Message) -> None:
+            if message["type"] == "websocket.accept":
+                message = {**message, "headers": _with_ids(message.get("headers", ()), request)}
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, send_with_ids)
+        except Exception as error:
+            line = self.lines.render("ERROR", "A websocket broke off.", context, logger="access", exception=error)
+            self.lines.write(line)
+            logs.reported(error)
+            raise
         finally:
             identity.unbind(token)
 
@@ -83,23 +98,9 @@ class Observe:
 class _Exchange:
     """One request and its answer, on their way through."""
 
-    __slots__ = (
-        "_client_left",
-        "_complete",
-        "_endpoint",
-        "_finished",
-        "_method",
-        "_owner",
-        "_path",
-        "_receive",
-        "_scope",
-        "_seconds",
-        "_send",
-        "_span",
-        "_start",
-        "_status",
-        "request",
-    )
+    _status = 500
+    _complete = _client_left = _finished = False
+    _span: RequestSpan | None = None
 
     def __init__(self, owner: Observe, scope: Scope, receive: Receive, send: Send) -> None:
         self._start = perf_counter()
@@ -109,12 +110,9 @@ class _Exchange:
         self._send = send
         self._method: str = scope["method"][:MAX_METHOD]
         self._path = path_of(scope)  # now, as mounts change the scope on the way
-        self._status = 500
-        self._complete = self._client_left = self._finished = False
         self.request = identity.from_headers(scope["headers"])
-        self._span: RequestSpan | None = (
-            owner.tracing.begin(self.request, self._method) if owner.tracing is not None else None
-        )
+        if owner.tracing is not None:
+            self._span = owner.tracing.begin(self.request, self._method)
 
     async def receive(self) -> Message:
         message = await self._receive()

@@ -38,9 +38,9 @@ def _health(service: Service) -> Iterator[Finding]:
 
 
 def _ids(service: Service, sent: str) -> Iterator[Finding]:
-    """An unknown path will do: ids are due on every answer."""
-    path = f"/{uuid4().hex}"
-    given = service.get(path, X_Request_ID=sent, X_Correlation_ID=f"c.{sent}").headers
+    """An unknown path will do: ids are due on every answer. The request id is also sent as the id of a trace."""
+    path, trace = f"/{uuid4().hex}", f"00-{sent}-{sent[:16]}-01"
+    given = service.get(path, X_Request_ID=sent, X_Correlation_ID=f"c.{sent}", traceparent=trace).headers
     hostile = service.get(path, X_Request_ID='a b"{}', X_Correlation_ID="x" * 129).headers
     none, again = service.get(path).headers, service.get(path).headers
     for name, expected in (("x-request-id", sent), ("x-correlation-id", f"c.{sent}")):

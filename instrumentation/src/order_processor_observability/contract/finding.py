@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import Metric
+
 _SHOWN = 5
 
 
@@ -35,3 +37,13 @@ def some(items: list[str]) -> str:
     """The first of many, and how many more there are."""
     more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
     return ", ".join(items[:_SHOWN]) + more
+
+
+def misshapen(family: Metric | None, kind: str, labels: set[str]) -> str | None:
+    """What is wrong with a family of metrics that should be of this kind and have exactly these labels."""
+    if family is None or not family.samples:
+        return "it is missing; series must exist from the start, with the value 0"
+    if family.type != kind:
+        return f"it is a {family.type}"
+    found = {label for sample in family.samples for label in sample.labels} - {"le"}
+    return None if found == labels else f"its labels are {', '.join(sorted(found)) or 'none'}"

@@ -15,16 +15,21 @@ from order_processor_observability.logs import LEVELS
 WAIT = 5.0
 """Seconds for a line to appear."""
 KEYS = ("timestamp", "level", "service", "request_id", "username", "message", "context")
+REQUEST_KEYS = ("operation", "method", "endpoint", "path", "status_code", "duration_ms")
+LONGEST = 16 * 1024
+"""Bytes, from which on container runtimes break a line in two."""
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z")
 
 
 def logs(path: Path, sent: str) -> Iterator[Finding]:
-    """Findings about a log file; a request with the id `sent` has been made."""
+    """Findings about a log file; a request has been made with `sent` as its id and that of its trace."""
     lines = _wait_for(path, sent)
     entries = [(number, json_object(line)) for number, line in enumerate(lines, 1)]
     broken = [f"line {number}" for number, entry in entries if entry is None]
     wrong = f"{some(broken)}; one JSON object in one line for each event, exceptions within it" if broken else None
     yield Finding("logs", f"{len(lines)} lines are JSON objects", wrong)
+    long = [f"line {number}" for number, line in enumerate(lines, 1) if len(line.encode()) >= LONGEST]
+    yield Finding("logs", f"each is shorter than {LONGEST} bytes", f"{some(long)}; cut long values" if long else None)
     good = [(number, entry) for number, entry in entries if entry is not None]
     for what, problem in _LINE_CHECKS.items():
         bad = [f"line {number}: {found}" for number, entry in good if (found := problem(entry))]
@@ -32,6 +37,12 @@ def logs(path: Path, sent: str) -> Iterator[Finding]:
     ours = any(entry.get("request_id") == sent for _, entry in good)
     wrong = f"no line has the request_id {sent} of a request that was sent; is this the service's file?"
     yield Finding("logs", "a request's lines have its id", None if ours else wrong)
+    traced = any(entry.get("request_id") == entry.get("trace_id") == sent for _, entry in good)
+    wrong = f"no line with the request_id {sent} has the trace_id {sent} of its traceparent"
+    yield Finding("logs", "a request's lines have its caller's trace", None if traced else wrong)
+    finished = [entry for _, entry in good if entry.get("request_id") == sent and _is_finished(entry)]
+    wrong = f"none of those with the request_id {sent} has all of {', '.join(REQUEST_KEYS)}"
+    yield Finding("logs", "a finished request has a line with its context", None if finished else wrong)
 
 
 def _wait_for(path: Path, sent: str) -> list[str]:
@@ -39,6 +50,14 @@ def _wait_for(path: Path, sent: str) -> list[str]:
     while sent not in (text := path.read_text("utf-8", "replace")) and time.monotonic() < deadline:
         time.sleep(0.1)
     return text.rstrip("\n").split("\n") if text.strip() else []
+
+
+def _is_finished(entry: dict[str, Any]) -> bool:
+    """Whether a line is that of a finished request, with the id of the chain that it belongs to."""
+    context = entry.get("context")
+    if not isinstance(context, dict) or not set(REQUEST_KEYS) <= set(context):
+        return False
+    return context["operation"] == "http_request" and bool(entry.get("correlation_id"))
 
 
 def _missing_keys(entry: dict[str, Any]) -> str | None:

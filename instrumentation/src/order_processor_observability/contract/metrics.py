@@ -10,7 +10,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from order_processor_observability.contract.finding import Finding, some
+from order_processor_observability.contract.business import business
+from order_processor_observability.contract.finding import Finding, misshapen, some
 from order_processor_observability.contract.service import Answer, Service
 from order_processor_observability.metrics import REQUIRED_BUCKETS
 from order_processor_observability.routes import UNMATCHED
@@ -37,6 +38,7 @@ def metrics(service: Service, path: str, prefix: str | None) -> Iterator[Finding
     yield from _shapes(families, prefix)
     yield from _endpoints(families, prefix)
     yield from _cardinality(service, path, prefix, families)
+    yield from business(families)
 
 
 def _families(answer: Answer) -> dict[str, Metric] | None:
@@ -67,20 +69,11 @@ def _shapes(families: dict[str, Metric], prefix: str) -> Iterator[Finding]:
     }
     for name, (kind, labels) in expected.items():
         what = f"{name} is a {kind} with {', '.join(sorted(labels)) or 'no labels'}"
-        yield Finding("metrics", what, _misshapen(families.get(name), kind, labels))
+        yield Finding("metrics", what, misshapen(families.get(name), kind, labels))
     samples = _samples(families, f"{prefix}_request_latency_seconds", "_bucket")
     bounds = {float(sample.labels["le"]) for sample in samples if "le" in sample.labels}
     missing = sorted(REQUIRED_BUCKETS - bounds)
     yield Finding("metrics", "the histogram has the objectives' bounds", f"add {missing}" if missing else None)
-
-
-def _misshapen(family: Metric | None, kind: str, labels: set[str]) -> str | None:
-    if family is None or not family.samples:
-        return "it is missing; series must exist from the start, with the value 0"
-    if family.type != kind:
-        return f"it is a {family.type}"
-    found = {label for sample in family.samples for label in sample.labels} - {"le"}
-    return None if found == labels else f"its labels are {', '.join(sorted(found)) or 'none'}"
 
 
 def _endpoints(families: dict[str, Metric], prefix: str) -> Iterator[Finding]:
