@@ -7,21 +7,26 @@ KIND ?= down
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := *.py benchmarks components dashboards docs rehearsal verify tests
+SOURCES := *.py benchmarks components dashboards docs rehearsal report verify tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up status down fault heal test test-unit test-rehearsal test-signals mutate bench-rules \
-	bench-instrumentation lint format render diff preview deploy verify schema charts-check lock tools clean
+.PHONY: help up status report down fault heal test test-unit test-rehearsal test-signals test-pythons mutate bench-rules \
+	bench-dashboards bench-instrumentation bench-logs lint format render diff preview deploy verify schema charts-check lock tools \
+	clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- the rehearsal: the dev stack on this machine ---------------------------------------------------------------
-up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package)
+up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, GRAFANA=1)
 	@$(PY) -m rehearsal up
 
 status: $(READY) ## Show processes, firing alerts and addresses
 	@$(PY) -m rehearsal status
+
+report: $(READY) ## Draw every dashboard on one page, as it is now: SINCE=1h BOARD=system-health OUT=file
+	@$(PY) -m report $(if $(SINCE),--since "$(SINCE)") $(if $(BOARD),--board "$(BOARD)") \
+		$(if $(filter-out file,$(origin OUT)),--out "$(OUT)")
 
 down: $(READY) ## Stop everything
 	@$(PY) -m rehearsal down
@@ -45,14 +50,23 @@ test-rehearsal: $(READY) tools ## The tests of the running stack alone
 test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: four minutes
 	@$(PY) -m pytest tests/signals
 
+test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, a minute each: VERSIONS="3.12 3.13"
+	@$(PY) -m tests.pythons $(VERSIONS)
+
 mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some
 	@$(PY) -m tests.signals.mutate $(if $(FILE),--file "$(FILE)") $(if $(RULE),--rule "$(RULE)")
 
 bench-rules: $(READY) tools ## What the rules cost with 6, 60 and 600 services: 20 minutes on an idle machine
 	@$(PY) -m benchmarks.rules $(if $(SIZES),--sizes "$(SIZES)")
 
+bench-dashboards: $(READY) tools ## What the dashboards cost with 60 services and 15 days: 25 minutes (KEEP=directory keeps the data)
+	@$(PY) -m benchmarks.dashboards $(if $(KEEP),--keep "$(KEEP)") $(if $(SERVICES),--services $(SERVICES)) $(if $(DAYS),--days $(DAYS))
+
 bench-instrumentation: $(READY) ## What instrumentation/ costs a service, against others: 3 minutes on an idle machine
 	@$(PY) -m benchmarks.instrumentation
+
+bench-logs: $(READY) tools ## How fast logs of a week are searched: 30 minutes (KEEP=directory keeps the data, DAYS=1 for less)
+	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days $(DAYS))
 
 lint: $(READY) ## ruff, mypy, promtool, amtool, actionlint
 	@$(VENV)/bin/ruff format --check .

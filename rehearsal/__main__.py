@@ -13,7 +13,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from rehearsal import dialect, health, interruption, ports, state
+from rehearsal import dialect, grafana, health, interruption, ports, state
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal, Report
 from rehearsal.ports import Ports
@@ -44,13 +44,19 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def rehearsal() -> Rehearsal:
+def rehearsal(*, with_grafana: bool = False) -> Rehearsal:
     """The rehearsal that `STATE`, `PORT_OFFSET` and `DIALECT` name."""
 
     def say(text: str) -> None:
         CONSOLE.print(text, markup=False)
 
-    return Rehearsal(state.from_environment(), ports.from_environment(), say, dialect.from_environment())
+    return Rehearsal(
+        state.from_environment(),
+        ports.from_environment(),
+        say,
+        dialect.from_environment(),
+        with_grafana=with_grafana,
+    )
 
 
 @click.group()
@@ -58,7 +64,8 @@ def main() -> None:
     """The dev stack on this machine: real engine, Prometheus, Alertmanager, Loki and log agent; simulated services.
 
     Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything,
-    DIALECT chooses whether the services use the instrumentation package or are as today.
+    DIALECT chooses whether the services use the instrumentation package or are as today, GRAFANA=1 starts a Grafana
+    where there is one or Docker.
     """
 
 
@@ -66,9 +73,9 @@ def main() -> None:
 @reported
 def up() -> None:
     """Deploy the dev stack and start everything; again after an edit to apply just that edit."""
-    of = rehearsal()
+    of = rehearsal(with_grafana=grafana.from_environment())
     of.up()
-    _print_addresses(of.ports)
+    _print_addresses(of)
 
 
 @main.command()
@@ -81,7 +88,7 @@ def status() -> None:
         raise RehearsalError("the rehearsal is not running; start it with: make up")
     _print_processes(reports)
     _print_alerts(of.ports)
-    _print_addresses(of.ports)
+    _print_addresses(of)
     if not all(report.healthy for report in reports):
         sys.exit(1)
 
@@ -147,15 +154,17 @@ def _print_alerts(of: Ports) -> None:
         CONSOLE.print(f"  {labels['alertname']} {labels.get('severity', '')} {labels.get('service', '')}", markup=False)
 
 
-def _print_addresses(of: Ports) -> None:
+def _print_addresses(of: Rehearsal) -> None:
+    dashboards = [("Grafana", grafana.NAME)] if of.grafana else []
     for what, name in (
         ("Prometheus (API; built without its page)", "prometheus"),
         ("Alertmanager", "alertmanager"),
         ("Loki", "loki"),
         ("Notifications received", "receivers"),
         ("Gateway of the simulated application", "gateway"),
+        *dashboards,
     ):
-        CONSOLE.print(f"  {what:42} {of.url(name)}", markup=False)
+        CONSOLE.print(f"  {what:42} {of.ports.url(name)}", markup=False)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rehearsal.errors import RehearsalError
@@ -35,7 +36,10 @@ STACK = {
     "smtp": 2525,
     "load": 9502,
 }
-"""Ports of everything else."""
+"""Ports of everything else that always runs."""
+
+OPTIONAL = {"grafana": 3000}
+"""Ports of what runs only if asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Ports:
 
     def __getitem__(self, name: str) -> int:
         """The port of a part or service."""
-        return (STACK | SERVICES)[name] + self.offset
+        return (STACK | SERVICES | OPTIONAL)[name] + self.offset
 
     def address(self, name: str) -> str:
         """`host:port` of a part or service."""
@@ -56,9 +60,9 @@ class Ports:
         """`http://host:port` of a part or service."""
         return f"http://{self.address(name)}"
 
-    def taken(self) -> dict[str, int]:
-        """The ports, by name, that something else listens on now."""
-        return {name: self[name] for name in STACK | SERVICES if not _free(self[name])}
+    def taken(self, names: Iterable[str] = (*STACK, *SERVICES)) -> dict[str, int]:
+        """The ports, by name, that something else listens on now; by default of all that always run."""
+        return {name: self[name] for name in names if not _free(self[name])}
 
 
 def from_environment() -> Ports | None:

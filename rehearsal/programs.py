@@ -62,7 +62,7 @@ def _receivers(state: State, ports: Ports) -> Program:
         f"--store={state.received}",
         f"--credentials={credentials}",
     )
-    return Program("receivers", command, health=f"{ports.url('receivers')}/-/healthy", restart_on=_digest(credentials))
+    return Program("receivers", command, health=f"{ports.url('receivers')}/-/healthy", restart_on=digest(credentials))
 
 
 def _exporters(ports: Ports) -> Program:
@@ -83,7 +83,7 @@ def _blackbox(ports: Ports, catalogue: Catalogue) -> Program:
 def _loki(state: State, ports: Ports) -> Program:
     configuration = state.configuration / "loki" / "loki.yaml"
     command = [str(tool("loki")), f"-config.file={configuration}"]
-    return Program("loki", command, health=f"{ports.url('loki')}/ready", restart_on=_digest(configuration))
+    return Program("loki", command, health=f"{ports.url('loki')}/ready", restart_on=digest(configuration))
 
 
 def _alertmanager(state: State, ports: Ports) -> Program:
@@ -121,7 +121,7 @@ def _agent(state: State, ports: Ports) -> Program:
     command = [str(tool("collector")), f"--config={configuration}", *values["command"]["extraArgs"]]
     environment = agent_environment(values, state, ports)
     return Program(
-        "log-agent", command, environment, health=ports.url("agent-health"), restart_on=_digest(configuration)
+        "log-agent", command, environment, health=ports.url("agent-health"), restart_on=digest(configuration)
     )
 
 
@@ -172,5 +172,6 @@ def _load(ports: Ports, dialect: str) -> Program:
     return Program("load", command, health=f"{ports.url('load')}/counts")
 
 
-def _digest(*files: Path) -> str:
+def digest(*files: Path) -> str:
+    """A digest of what these files say."""
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]

@@ -1,0 +1,155 @@
+"""A Grafana that shows the deployed dashboards, for `make up GRAFANA=1`: where there is a Grafana, or Docker to run it.
+
+It is provisioned with what the stack deploys for its own Grafana: the data sources, with the addresses of this machine,
+and the dashboards, in their folders. Everybody on this machine may look, and nobody may change anything.
+
+What is written for Grafana is tested; no real Grafana has read it yet. Its settings are those of Grafana's
+documentation ("Configure Grafana", "Provision Grafana", "Run Grafana Docker image").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from rehearsal.deployed import Deployed
+from rehearsal.errors import RehearsalError
+from rehearsal.ports import HOST, Ports
+from rehearsal.programs import Program, digest
+from rehearsal.state import State, write
+
+NAME = "grafana"
+IMAGE = "grafana/grafana:13.2.0"
+"""The version that the pinned chart kube-prometheus-stack brings."""
+DOWNLOAD = "https://grafana.com/grafana/download"
+NOT_RUN = frozenset({"tempo"})
+"""Kinds of data sources that the rehearsal does not run."""
+
+
+def from_environment() -> bool:
+    """Whether `GRAFANA` asks for it. Raises RehearsalError if it is neither 1 nor 0."""
+    text = os.environ.get("GRAFANA", "")
+    if text not in {"", "0", "1"}:
+        raise RehearsalError(f"GRAFANA={text}: expected 1 to start Grafana, or nothing")
+    return text == "1"
+
+
+def server() -> list[str]:
+    """The command of the Grafana on PATH, or else of the one in Docker. Raises RehearsalError if there is neither."""
+    for name in ("grafana", "grafana-server"):
+        found = shutil.which(name)
+        if found:
+            return _installed(Path(found).resolve())
+    docker = shutil.which("docker")
+    if docker:
+        return [docker, "run", "--rm"]
+    raise RehearsalError(
+        f"GRAFANA=1: neither grafana, grafana-server nor docker is on PATH. Install Grafana ({DOWNLOAD}) or Docker, "
+        "or leave GRAFANA=1 out: make report draws the dashboards without either"
+    )
+
+
+def prepare() -> None:
+    """Make sure that Grafana can be started. Raises RehearsalError if it cannot, with what would help."""
+    command = server()
+    if "run" not in command:
+        return
+    docker = command[0]
+    for attempt in (["image", "inspect", IMAGE], ["pull", "--quiet", IMAGE]):
+        done = subprocess.run([docker, *attempt], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+    raise RehearsalError(
+        f"GRAFANA=1: Docker does not give {IMAGE}: {done.stderr.strip()}\nStart Docker, or install Grafana "
+        f"({DOWNLOAD}), or leave GRAFANA=1 out: make report draws the dashboards without either"
+    )
+
+
+def _installed(found: Path) -> list[str]:
+    """The command of an installed Grafana, whose own files are where an archive, Homebrew or a package puts them."""
+    homes = (found.parent.parent, found.parent.parent / "share" / "grafana", Path("/usr/share/grafana"))
+    home = next((home for home in homes if (home / "conf" / "defaults.ini").exists()), None)
+    if home is None:
+        places = ", ".join(map(str, homes))
+        raise RehearsalError(
+            f"GRAFANA=1: {found} has its conf/defaults.ini in none of {places}: install all of Grafana"
+        )
+    # On PATH a package has a script that adds the settings of a system service.
+    program = home / "bin" / "grafana" if (home / "bin" / "grafana").exists() else found
+    return [str(program), *(["server"] if program.name == "grafana" else []), f"--homepath={home}"]
+
+
+def provision(state: State, ports: Ports) -> None:
+    """Write what Grafana is provisioned with, from what is deployed now."""
+    directory = _directory(state)
+    for part in ("provisioning", "dashboards"):
+        shutil.rmtree(directory / part, ignore_errors=True)
+    write(directory / "provisioning" / "dashboards" / "dashboards.yaml", json.dumps(_provider(directory)))
+    for item in Deployed(state.cluster).objects("ConfigMap"):
+        labels = item["metadata"].get("labels") or {}
+        if "grafana_datasource" in labels:
+            for name, text in item["data"].items():
+                write(directory / "provisioning" / "datasources" / name, _here(text, ports))
+        elif "grafana_dashboard" in labels:
+            for name, text in item["data"].items():
+                write(directory / "dashboards" / item["metadata"]["annotations"]["grafana_folder"] / name, text)
+    (directory / "data").mkdir(mode=0o700, exist_ok=True)
+
+
+def program(state: State, ports: Ports) -> Program:
+    """The process of Grafana, provisioned before. Raises RehearsalError if this machine has none."""
+    command, directory, settings = server(), _directory(state), _settings(state, ports)
+    if "run" in command:
+        command += [
+            "--network=host",  # what it asks listens on this machine's loopback only
+            f"--user={os.getuid()}:{os.getgid()}",
+            f"--volume={directory}:{directory}",
+            *(f"--env={key}={value}" for key, value in settings.items()),
+            IMAGE,
+        ]
+    read_at_start = sorted((directory / "provisioning").rglob("*.yaml"))
+    return Program(NAME, command, settings, health=f"{ports.url(NAME)}/api/health", restart_on=digest(*read_at_start))
+
+
+def _settings(state: State, ports: Ports) -> dict[str, str]:
+    """Grafana's settings, as environment variables."""
+    directory = _directory(state)
+    return {
+        "GF_PATHS_PROVISIONING": str(directory / "provisioning"),
+        "GF_PATHS_DATA": str(directory / "data"),
+        "GF_PATHS_LOGS": str(directory / "data" / "log"),
+        "GF_PATHS_PLUGINS": str(directory / "data" / "plugins"),
+        "GF_LOG_MODE": "console",
+        "GF_SERVER_HTTP_ADDR": HOST,
+        "GF_SERVER_HTTP_PORT": str(ports[NAME]),
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_AUTH_BASIC_ENABLED": "false",
+        "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+    }
+
+
+def _provider(directory: Path) -> dict[str, object]:
+    """Where Grafana finds the dashboards: a directory for each folder."""
+    options = {"path": str(directory / "dashboards"), "foldersFromFilesStructure": True}
+    provider = {"name": "deployed", "type": "file", "updateIntervalSeconds": 10, "options": options}
+    return {"apiVersion": 1, "providers": [provider]}
+
+
+def _here(text: str, ports: Ports) -> str:
+    """The deployed data sources, with the addresses of this machine."""
+    document = json.loads(text)
+    sources = [source for source in document["datasources"] if source["type"] not in NOT_RUN]
+    document["datasources"] = [source | {"url": ports.url(source["type"])} for source in sources]
+    return json.dumps(document, indent=2)
+
+
+def _directory(state: State) -> Path:
+    return state.root / NAME

@@ -1,0 +1,99 @@
+"""`make report`: writes the page of every dashboard, as the rehearsal shows it now."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rehearsal import state
+from rehearsal.__main__ import CONSOLE, rehearsal, reported
+from rehearsal.deployed import Deployed
+from rehearsal.errors import RehearsalError
+from rehearsal.lifecycle import STACK
+from rehearsal.ports import Ports
+from report.gather import Drawing, gather, plan
+from report.page import headline, page
+from report.sources import QueryError, Sources
+from validation import seconds
+
+FILE = "report.html"
+
+
+class Since(click.ParamType[int]):
+    """A duration such as `1h`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the duration."""
+        if not re.fullmatch(r"[1-9][0-9]*[smhdw]", value):
+            self.fail(f"{value}: expected a duration in s, m, h, d or w such as 30m or 1h", param, ctx)
+        return seconds(value)
+
+
+@click.command()
+@click.option("--since", type=Since(), help="How far to look back, such as 30m or 1h; by default as each board opens.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"File to write; by default {FILE} in the rehearsal's directory.",
+)
+@click.option("--board", "uids", multiple=True, metavar="UID", help="Only this dashboard; may be given several times.")
+@reported
+def main(since: int | None, out: Path | None, uids: Sequence[str]) -> None:
+    """Draw every dashboard that the rehearsal deployed on one self-contained HTML page, as it shows them now.
+
+    Each dashboard is drawn with the choices that it opens with. Exit code 1 if a panel could not be drawn; the page is
+    written all the same, and the panel says why.
+    """
+    if not rehearsal().status():
+        raise RehearsalError("the rehearsal is not running; start it with: make up")
+    kept, now = state.from_environment(), time.time()
+    drawings = _drawn(_chosen(deployed(kept.cluster), uids), rehearsal().ports, since)
+    file = out or kept.root / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(page(drawings, stack=STACK, now=now))
+    CONSOLE.print(f"{headline(drawings)}, in {time.time() - now:.0f} s\n  {file.resolve().as_uri()}", markup=False)
+    failed = [panel.panel.title for drawing in drawings for panel in drawing.panels if panel.state == "failed"]
+    if failed:
+        CONSOLE.print(f"could not be drawn: {', '.join(failed)}", markup=False)
+        sys.exit(1)
+
+
+def deployed(cluster: Path) -> dict[str, str]:
+    """The JSON of every dashboard in the stand-in cluster, by uid."""
+    maps = [
+        item
+        for item in Deployed(cluster).objects("ConfigMap")
+        if "grafana_dashboard" in item["metadata"].get("labels", {})
+    ]
+    return {Path(name).stem: text for item in maps for name, text in item["data"].items()}
+
+
+def _chosen(texts: dict[str, str], uids: Sequence[str]) -> list[str]:
+    unknown = [uid for uid in uids if uid not in texts]
+    if unknown:
+        raise RehearsalError(f"--board {unknown[0]}: expected one of {', '.join(sorted(texts))}")
+    return [text for uid, text in texts.items() if not uids or uid in uids]
+
+
+def _drawn(texts: Sequence[str], ports: Ports, since: int | None) -> list[Drawing]:
+    sources = Sources(ports.url("prometheus"), ports.url("loki"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        plans = [plan(text, sources, since) for text in texts]
+        with Progress(*columns, console=CONSOLE) as progress:
+            task = progress.add_task("panels", total=sum(item.panels for item in plans))
+            return [gather(item, sources, lambda: progress.advance(task)) for item in plans]
+    except QueryError as error:
+        raise RehearsalError(str(error)) from None
+
+
+if __name__ == "__main__":
+    main(prog_name="make report")

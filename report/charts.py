@@ -1,0 +1,218 @@
+"""Graphs, as plotly figures: values over time, and states over time.
+
+Times are milliseconds since 1970: the page's script turns them into its viewer's zone, which plotly cannot do itself.
+Plotly reads some markup in names, so these are escaped here.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plotly import graph_objects as go
+
+from report import units
+from report.board import Panel
+from report.look import PALETTE, Field, field
+from report.sources import Period, Series, Shown
+
+DAY_SECONDS = 86400
+UNIFIED_HOVER = 12
+"""Up to so many series are told together where the pointer is; more would cover the graph."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened, shown on every graph of a board: from `start` to `end`, Unix seconds."""
+
+    start: float
+    end: float
+    title: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a panel is drawn on."""
+
+    period: Period
+    step: float
+    """Seconds between two points of its graph."""
+    marks: tuple[Mark, ...] = ()
+
+
+def colours(panel: Panel, series: Sequence[Series]) -> list[str]:
+    """The colour of each series: its own, or the palette's in turn."""
+    return [field(panel, one.legend).colour or PALETTE[place % len(PALETTE)] for place, one in enumerate(series)]
+
+
+def lines(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
+    """Values over time, stacked or not, with the thresholds that are in reach. Raises LookError, UnknownUnitError."""
+    look, custom = field(panel), panel.raw.get("fieldConfig", {}).get("defaults", {}).get("custom") or {}
+    stacked = (custom.get("stacking") or {}).get("mode") == "normal"
+    logarithmic = (custom.get("scaleDistribution") or {}).get("type") == "log"
+    top, bottom = _top(shown.series, stacked), _bottom(shown.series)
+    scale = units.scale(look.unit, 0 if logarithmic else max(top, -bottom))
+    figure = _figure(frame)
+    filled = stacked or (len(shown.series) == 1 and not logarithmic)
+    # Plotly would fill what is between two stretches of values, so each stretch of a filled graph is drawn by itself.
+    stretches = _stretches(shown.series, frame.step) if filled else [(-math.inf, math.inf)]
+    for place, (one, colour) in enumerate(zip(shown.series, colours(panel, shown.series), strict=True)):
+        for number, (start, end) in enumerate(stretches):
+            points = [point for point in one.points if math.isfinite(point[1]) and start <= point[0] <= end]
+            if not points:
+                continue
+            trace = _line(one.legend, points, frame.step, scale, colour)
+            trace.update(meta=place)  # which line of the legend hides it
+            if stacked:
+                trace.update(stackgroup=f"{number}", fillcolor=_faint(colour, 0.35))
+            elif filled:
+                trace.update(fill="tozeroy", fillcolor=_faint(colour, 0.1))
+            figure.add_trace(trace)
+    figure.update_layout(hovermode="x unified" if len(shown.series) <= UNIFIED_HOVER else "closest")
+    figure.update_yaxes(tickprefix=scale.prefix, ticksuffix=scale.suffix, fixedrange=True)
+    if logarithmic:
+        figure.update_yaxes(type="log", exponentformat="SI", dtick=1)
+    else:
+        figure.update_yaxes(**_reach(look, scale, bottom, top))
+        _limits(figure, custom, look, scale, top)
+    return _plain(figure)
+
+
+def states(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
+    """A band for each series, in the colour of its state at each time. Raises LookError, UnknownUnitError."""
+    look = field(panel)
+    start = min(one.points[0][0] for one in shown.series if one.points)
+    end = max(one.points[-1][0] for one in shown.series if one.points)
+    bands = [_at_steps(one.points, start, end, frame.step) for one in shown.series]
+    shades = list(dict.fromkeys(look.shade(value) for band in bands for value in band if value is not None))
+    figure = _figure(frame)
+    figure.add_trace(
+        go.Heatmap(
+            x0=start * 1000,
+            dx=frame.step * 1000,
+            y=[html.escape(one.legend) for one in shown.series],
+            z=[[None if value is None else shades.index(look.shade(value)) for value in band] for band in bands],
+            text=[["" if value is None else look.text(value) for value in band] for band in bands],
+            colorscale=[
+                (edge / len(shades), shade) for place, shade in enumerate(shades) for edge in (place, place + 1)
+            ],
+            zmin=-0.5,
+            zmax=len(shades) - 0.5,
+            ygap=4,
+            showscale=False,
+            hovertemplate="%{y}: %{text}<br>%{x}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, dtick=1)
+    return _plain(figure)
+
+
+def _figure(frame: Frame) -> go.Figure:
+    ends = [frame.period.start * 1000, frame.period.end * 1000]
+    axis = {"automargin": True, "zeroline": False, "ticks": "", "ticklabelstandoff": 4}
+    figure = go.Figure(
+        layout={
+            "template": "none",
+            "margin": {"l": 4, "r": 12, "t": 8, "b": 4, "pad": 4},
+            "showlegend": False,
+            "font": {"size": 11},
+            "xaxis": axis
+            | {
+                "type": "date",
+                "range": ends,
+                "nticks": 7,
+                "tickformat": "%H:%M" if frame.period.length <= DAY_SECONDS else "%b %-d",
+                "hoverformat": "%Y-%m-%d %H:%M:%S",
+            },
+            "yaxis": axis | {"nticks": 6},
+        }
+    )
+    for mark in frame.marks:
+        sides = {"x0": mark.start * 1000, "x1": mark.end * 1000, "y0": 0, "y1": 1, "xref": "x", "yref": "paper"}
+        figure.add_shape(type="rect", layer="below", fillcolor=_faint(mark.colour, 0.05), line_width=0, **sides)
+        figure.add_shape(
+            type="line", line={"color": mark.colour, "width": 1, "dash": "dot"}, **sides | {"x1": sides["x0"]}
+        )
+    return figure
+
+
+def _stretches(series: Iterable[Series], step: float) -> list[tuple[float, float]]:
+    """Start and end of each stretch of time in which there are values at every step."""
+    times = sorted({time for one in series for time, value in one.points if math.isfinite(value)})
+    stretches: list[tuple[float, float]] = []
+    for time in times:
+        follows = stretches and time - stretches[-1][1] < 1.5 * step
+        stretches[-1:] = [(stretches[-1][0], time)] if follows else [*stretches[-1:], (time, time)]
+    return stretches
+
+
+def _line(name: str, points: Sequence[tuple[float, float]], step: float, scale: units.Scale, colour: str) -> go.Scatter:
+    values = _at_steps(points, points[0][0], points[-1][0], step)
+    alone = [
+        value is not None and before is None and after is None
+        for before, value, after in zip([None, *values], values, [*values[1:], None], strict=False)
+    ]
+    return go.Scatter(
+        x0=points[0][0] * 1000,
+        dx=step * 1000,
+        y=[None if value is None else float(f"{value / scale.divisor:.6g}") for value in values],
+        name=html.escape(name),
+        # A value between two gaps has no line to be seen by.
+        mode="lines+markers" if any(alone) else "lines",
+        marker={"size": [4 if size else 0 for size in alone], "line": {"width": 0}} if any(alone) else None,
+        line={"color": colour, "width": 1.6},
+        hovertemplate=f"{scale.prefix}%{{y:,.4~r}}{scale.suffix}",
+    )
+
+
+def _at_steps(points: Iterable[tuple[float, float]], start: float, end: float, step: float) -> list[float | None]:
+    """The values at each step from `start` to `end`; None where there is none."""
+    values: list[float | None] = [None] * (round((end - start) / step) + 1)
+    for time, value in points:
+        if not math.isnan(value):
+            values[round((time - start) / step)] = value
+    return values
+
+
+def _top(series: Iterable[Series], stacked: bool) -> float:
+    """The highest value of the graph, of the sums if stacked; 0 without any."""
+    at: dict[float, float] = {}
+    for one in series:
+        for time, value in one.points:
+            if math.isfinite(value):
+                at[time] = at.get(time, 0) + value if stacked else max(at.get(time, value), value)
+    return max(at.values(), default=0.0)
+
+
+def _bottom(series: Iterable[Series]) -> float:
+    return min((value for one in series for _, value in one.points if math.isfinite(value)), default=0.0)
+
+
+def _reach(look: Field, scale: units.Scale, bottom: float, top: float) -> dict[str, Any]:
+    """From zero, unless the values differ little from each other or the panel says otherwise."""
+    if look.maximum is not None:
+        return {"range": [(look.minimum or 0) / scale.divisor, look.maximum / scale.divisor * 1.02]}
+    return {"rangemode": "tozero" if 0 <= bottom < 0.6 * top or bottom == top else "normal"}
+
+
+def _limits(figure: go.Figure, custom: dict[str, Any], look: Field, scale: units.Scale, top: float) -> None:
+    """Dashed lines at the thresholds; one far above the values would press them flat, so it is left out."""
+    if (custom.get("thresholdsStyle") or {}).get("mode", "off") == "off":
+        return
+    for bound, colour in look.steps:
+        if math.isfinite(bound) and bound <= 1.5 * top:
+            figure.add_hline(bound / scale.divisor, line={"color": colour, "width": 1, "dash": "dash"}, layer="below")
+
+
+def _faint(colour: str, share: float) -> str:
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share})"
+
+
+def _plain(figure: go.Figure) -> dict[str, Any]:
+    drawn: dict[str, Any] = figure.to_plotly_json()
+    return drawn

@@ -1,0 +1,204 @@
+"""What is inside a panel: a graph for the page's script to draw, or numbers, tables and log lines as HTML."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from report import charts, units
+from report.board import Panel
+from report.charts import Frame
+from report.look import COLOURS, Field, LookError, field
+from report.markup import data, moment, prose, slug, tag
+from report.sources import Line, Series, Shown
+from report.tables import TIME, Row, table
+
+LEVELS = {"error": "red", "critical": "red", "fatal": "red", "warn": "orange", "warning": "orange", "info": "blue"}
+"""Colours of log levels; others are grey."""
+
+
+def body(panel: Panel, shown: Shown, frame: Frame) -> Element:
+    """What a panel shows. Raises LookError or UnknownUnitError for what the report cannot draw."""
+    if panel.kind == "text":
+        return tag("div", *prose(panel.raw["options"]["content"]), class_="prose")
+    if panel.kind not in KINDS:
+        raise LookError(f"{panel.title}: the report does not draw panels of kind {panel.kind!r}")
+    if not panel.targets:
+        return tag("div", f"Asks {_source(panel)}, which the rehearsal does not run", class_="nothing")
+    return empty(panel) if shown.empty else KINDS[panel.kind](panel, renamed(panel, shown), frame)
+
+
+def renamed(panel: Panel, shown: Shown) -> Shown:
+    """The series under the names that the panel's `renameByRegex` transformations give them."""
+    for item in panel.raw.get("transformations") or ():
+        if item["id"] == "renameByRegex":
+            pattern, form = item["options"]["regex"], re.sub(r"\$(\d)", r"\\\1", item["options"]["renamePattern"])
+            series = tuple(replace(one, legend=re.sub(pattern, form, one.legend, count=1)) for one in shown.series)
+            shown = replace(shown, series=series)
+    return shown
+
+
+def _source(panel: Panel) -> str:
+    return str(panel.raw["targets"][0]["datasource"]["type"]).capitalize()
+
+
+def empty(panel: Panel) -> Element:
+    """A panel without data: its own words where that is good news."""
+    if panel.empty is None:
+        return tag("div", "No data", class_="nothing unexpected")
+    return tag("div", tag("span", "✓", class_="tick"), panel.empty, class_="nothing")
+
+
+def failed(error: Exception) -> Element:
+    """A panel that could not be asked or drawn."""
+    return tag("pre", f"{error}" or type(error).__name__, class_="error")
+
+
+def _lines(panel: Panel, shown: Shown, frame: Frame) -> Element:
+    return tag("div", _graph(charts.lines(panel, shown, frame)), _legend(panel, shown), class_="graph")
+
+
+def _states(panel: Panel, shown: Shown, frame: Frame) -> Element:
+    return tag("div", _graph(charts.states(panel, shown, frame)), class_="graph")
+
+
+def _graph(figure: dict[str, Any]) -> Element:
+    return tag("div", data(figure), class_="plot")
+
+
+def _legend(panel: Panel, shown: Shown) -> Element:
+    rows = []
+    for place, (one, colour) in enumerate(zip(shown.series, charts.colours(panel, shown.series), strict=True)):
+        look, values = field(panel, one.legend), [value for _, value in one.points if math.isfinite(value)]
+        numbers = [
+            tag("td", look.text(number), class_="number") for number in (last(one), max(values, default=math.nan))
+        ]
+        swatch = tag("button", style=f"background:{colour}", data_series=place, title="Show or hide")
+        rows.append(tag("tr", tag("td", swatch, _name(look, one)), *numbers))
+    heads = (tag("th"), tag("th", "last", class_="number"), tag("th", "max", class_="number"))
+    return tag("div", tag("table", tag("tr", *heads), *rows), class_="legend")
+
+
+def last(one: Series) -> float:
+    """The last value of a series that is a number; NaN if there is none."""
+    return next((value for _, value in reversed(one.points) if not math.isnan(value)), math.nan)
+
+
+def _name(look: Field, one: Series) -> Element:
+    """The name of a series, linked to where a click leads."""
+    return _linked(look, one.legend, dict(one.labels))
+
+
+def _linked(look: Field, text: str, labels: dict[str, str]) -> Element:
+    link = look.link(labels)
+    if link is None:
+        return tag("span", text, class_="name", title=text)
+    # To the row that is repeated for what it names, if there is one; else the page shows the top of the board.
+    place = "/".join([link.board, *map(slug, link.chosen.values())])
+    return tag("a", text, class_="name", href=f"#{place}", title=link.title)
+
+
+def _tiles(panel: Panel, shown: Shown, _: Frame) -> Element:
+    """A tile for each series, in as many lines as keep them wide, but no more than are high enough to read."""
+    lines = min(math.ceil(len(shown.series) / max(panel.width // 3, 1)), max((panel.height - 1) // 2, 1))
+    columns = math.ceil(len(shown.series) / lines)
+    return tag("div", *(_tile(panel, one) for one in shown.series), class_="tiles", style=f"--columns:{columns}")
+
+
+def _tile(panel: Panel, one: Series) -> Element:
+    look, value = field(panel, one.legend), last(one)
+    named = (panel.raw.get("options") or {}).get("textMode") == "value_and_name"
+    # A unit that tells times needs the time itself, for the zone of who looks.
+    number = _time(look, value) if look.unit in units.TIMES else tag("span", look.text(value))
+    number.set("class", "value")
+    return tag(
+        "div", _name(look, one) if named else None, number, class_="tile", style=f"background:{look.shade(value)}"
+    )
+
+
+def _bars(panel: Panel, shown: Shown, _: Frame) -> Element:
+    values = {one.legend: last(one) for one in shown.series}
+    most = max((value for value in values.values() if math.isfinite(value)), default=0.0)
+    bars = []
+    for one in shown.series:
+        look, value = field(panel, one.legend), last(one)
+        low = look.minimum or 0.0
+        high = most if look.maximum is None else look.maximum
+        share = min(max((value - low) / (high - low), 0), 1) if high > low and not math.isnan(value) else 0
+        fill = tag("div", class_="fill", style=f"width:{100 * share:.2f}%;background:{look.shade(value)}")
+        bars.append(_name(look, one))
+        bars.append(tag("div", fill, class_="track"))
+        bars.append(tag("span", look.text(value), class_="number", style=f"color:{look.shade(value)}"))
+    return tag("div", *bars, class_="bars")
+
+
+def _table(panel: Panel, shown: Shown, frame: Frame) -> Element:
+    content = table(panel, shown)
+    heads = [
+        tag("th", name, class_="number" if any(isinstance(row.get(name), float) for row in content.rows) else None)
+        for name in content.columns
+    ]
+    rows = [tag("tr", *(_cell(panel, name, row, frame.period.end) for name in content.columns)) for row in content.rows]
+    return tag("div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="rows")
+
+
+def _cell(panel: Panel, name: str, row: Row, now: float) -> Element:
+    value, look = row.get(name), field(panel, name)
+    if value is None:
+        return tag("td")
+    if isinstance(value, str):
+        return tag("td", _linked(look, value, _labels(row)))
+    if name == TIME:
+        return tag("td", moment(value / 1000))
+    shown = _time(look, value, now) if look.unit in units.TIMES else look.text(value)
+    return tag("td", shown, class_="number", style=f"color:{look.shade(value)}" if look.coloured else None)
+
+
+def _labels(row: Row) -> dict[str, str]:
+    """The labels of a row, whose columns are named after them."""
+    return {name.lower().replace(" ", "_"): value for name, value in row.items() if isinstance(value, str)}
+
+
+def _time(look: Field, milliseconds: float, now: float | None = None) -> Element:
+    if math.isnan(milliseconds):
+        return tag("span", "no value")
+    words = None
+    if look.unit == units.RELATIVE_TIMES and now is not None:
+        words = f"{units.text(now - milliseconds / 1000, 's')} ago"
+    return moment(milliseconds / 1000, words)
+
+
+def _log(_: Panel, shown: Shown, __: Frame) -> Element:
+    return tag("div", *(_line(line) for line in shown.lines), class_="lines")
+
+
+def _line(line: Line) -> Element:
+    labels = line.labels
+    level = (labels.get("detected_level") or labels.get("severity_text") or "").lower()
+    colour = COLOURS[LEVELS.get(level, "text")]
+    details = tag(
+        "dl", *(part for name, value in sorted(labels.items()) for part in (tag("dt", name), tag("dd", value)))
+    )
+    summary = tag(
+        "summary",
+        moment(line.time),
+        tag("span", level or "?", class_="level", style=f"color:{colour}"),
+        tag("span", labels.get("service_name", ""), class_="service"),
+        tag("span", line.text, class_="text"),
+    )
+    return tag("details", summary, details)
+
+
+KINDS: dict[str, Callable[[Panel, Shown, Frame], Element]] = {
+    "bargauge": _bars,
+    "logs": _log,
+    "stat": _tiles,
+    "state-timeline": _states,
+    "table": _table,
+    "timeseries": _lines,
+}
+"""How each kind of panel that asks for data is drawn."""

@@ -1,0 +1,424 @@
+"""The page of the dashboards: values, colours and words as Grafana shows them, and nothing that can run or load."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree.ElementTree import Element, tostring
+
+import httpx
+import pytest
+
+import catalogue
+import dashboards
+from report import board, charts, draw, gather, look, tables, units
+from report.board import Panel
+from report.charts import Frame, Mark
+from report.gather import Drawing
+from report.markup import data
+from report.page import page
+from report.sources import Line, Period, Series, Shown, Sources
+from tests.program import ROOT
+
+PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
+LOKI = {"type": "loki", "uid": "${loki_datasource}"}
+FRAME = Frame(Period(1000.0, 1120.0, step=30.0), step=30.0)
+HOSTILE = '</script><script>alert(1)</script><img src="https://evil.example/x" onerror="alert(1)">&amp;'
+
+
+def panel_json(kind: str = "stat", queries: int = 1, **keys: Any) -> dict[str, Any]:
+    targets = [
+        {"refId": "ABC"[place], "expr": f"metric_{place}", "legendFormat": "{{service}}", "datasource": PROMETHEUS}
+        for place in range(queries)
+    ]
+    place = {"x": 0, "y": 0, "w": 8, "h": 8}
+    return {"id": 7, "title": "A panel", "type": kind, "gridPos": place, "targets": targets} | keys
+
+
+def config(**defaults: Any) -> dict[str, Any]:
+    return {"defaults": {"unit": "short"} | defaults, "overrides": []}
+
+
+def dashboard(*panels: dict[str, Any], variables: tuple[dict[str, Any], ...] = ()) -> str:
+    return json.dumps(
+        {
+            "uid": "one",
+            "title": "One",
+            "panels": list(panels),
+            "templating": {"list": list(variables)},
+            "annotations": {"list": []},
+            "time": {"from": "now-1h", "to": "now"},
+        }
+    )
+
+
+def panel(kind: str = "stat", queries: int = 1, **keys: Any) -> Panel:
+    (found,) = board.read(dashboard(panel_json(kind, queries, **keys))).panels
+    return found
+
+
+def series(of: Panel, *values: float, query: int = 0, at: tuple[float, ...] = (), **labels: str) -> Series:
+    times = at or tuple(1000.0 + 30 * place for place in range(len(values)))
+    return Series(of.targets[query], labels.get("service", "all"), labels, tuple(zip(times, values, strict=True)))
+
+
+def text(element: Element) -> str:
+    return " ".join(part for part in element.itertext() if part)
+
+
+def styles(element: Element) -> list[str]:
+    return [found.attrib["style"] for found in element.iter() if "style" in found.attrib]
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("value", "unit", "decimals", "told"),
+    [
+        (0.25, "s", None, "250 ms"),
+        (7300, "s", None, "2.03 h"),
+        (0, "s", None, "0 s"),
+        (42, "ms", None, "42 ms"),
+        (4200, "ms", None, "4.2 s"),
+        (0.1234, "percentunit", None, "12.34%"),
+        (0.99996, "percentunit", None, "99.996%"),  # not all of it
+        (1, "percentunit", None, "100%"),
+        (12.5, "percent", None, "12.5%"),
+        (1536, "bytes", None, "1.5 KiB"),
+        (2_500_000, "decbytes", None, "2.5 MB"),
+        (12.3, "reqps", None, "12.3 req/s"),
+        (1_234_567, "currencyUSD", None, "$1.23M"),
+        (-5, "currencyUSD", 2, "-$5.00"),
+        (1234.5, "short", None, "1.23K"),
+        (0.0123, "short", None, "0.0123"),
+        (3, "short", 0, "3"),
+        (math.nan, "short", None, "no value"),
+        (math.inf, "s", None, "∞"),
+    ],
+)
+def test_values_are_told_as_people_read_them(value: float, unit: str, decimals: int | None, told: str) -> None:
+    assert units.text(value, unit, decimals) == told
+
+
+def test_a_value_is_never_shown_without_its_unit() -> None:
+    with pytest.raises(units.UnknownUnitError, match=r"'furlong'.*UNITS in report/units.py"):
+        units.text(1, "furlong")
+
+
+def test_every_panel_of_every_dashboard_is_of_a_kind_and_a_look_that_the_report_knows() -> None:
+    boards = dashboards.load(catalogue.load(ROOT / "services.yaml"))
+    panels = [item for text in boards.values() for item in board.read(text).panels]
+    assert len(panels) > 100
+    for item in panels:
+        assert item.kind in draw.KINDS or item.kind == "text", item
+        names = [override["matcher"]["options"] for override in item.raw.get("fieldConfig", {}).get("overrides", ())]
+        for name in ["", *names]:
+            unit = look.field(item, name).unit
+            assert unit in units.UNITS or unit in units.TIMES, item
+        if item.kind == "table" and item.targets:
+            tables.table(item, Shown())
+
+
+# --- thresholds, words, overrides -----------------------------------------------------------------------------------
+STEPS = {"mode": "absolute", "steps": [{"value": None, "color": "red"}, {"value": 0.5, "color": "orange"}]}
+
+
+@pytest.mark.parametrize(("value", "colour"), [(-3.0, "red"), (0.49, "red"), (0.5, "orange"), (9.0, "orange")])
+def test_a_tile_has_the_colour_of_the_highest_threshold_reached(value: float, colour: str) -> None:
+    of = panel(fieldConfig=config(thresholds=STEPS))
+    tile = draw.body(of, Shown((series(of, value),)), FRAME)
+    assert f"background:{look.COLOURS[colour]}" in styles(tile)
+
+
+def test_words_stand_for_the_values_they_are_given_for_and_no_other() -> None:
+    mapping = {"type": "value", "options": {"0": {"text": "Down"}, "-1": {"text": "not told"}}}
+    of = panel(fieldConfig=config(mappings=[mapping]))
+    shown = Shown((series(of, 0.0, service="a"), series(of, -1.0, service="b"), series(of, 1.0, service="c")))
+    assert [text(tile) for tile in draw.body(of, shown, FRAME)] == ["Down", "not told", "1"]
+
+
+def test_an_override_counts_for_the_series_it_names_only() -> None:
+    red = {"id": "color", "value": {"mode": "fixed", "fixedColor": "dark-red"}}
+    override = {"matcher": {"id": "byName", "options": "errors"}, "properties": [red, {"id": "unit", "value": "s"}]}
+    of = panel(fieldConfig=config(thresholds=STEPS) | {"overrides": [override]})
+    assert look.field(of, "errors").shade(9) == look.COLOURS["red"]
+    assert look.field(of, "errors").text(0.25) == "250 ms"
+    assert look.field(of, "others").shade(9) == look.COLOURS["orange"]
+    assert look.field(of, "others").text(0.25) == "0.25"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"kind": "piechart"},
+        {"kind": "table", "transformations": [{"id": "reduce", "options": {}}]},
+        {"fieldConfig": config(thresholds={"mode": "percentage", "steps": []})},
+        {"fieldConfig": config(mappings=[{"type": "range", "options": {}}])},
+        {"fieldConfig": config() | {"overrides": [{"matcher": {"id": "byType", "options": "x"}, "properties": []}]}},
+    ],
+)
+def test_what_the_report_cannot_draw_is_said(keys: dict[str, Any]) -> None:
+    of = panel(**keys)
+    with pytest.raises(look.LookError, match=r"A panel: .*the report"):
+        draw.body(of, Shown((series(of, 1.0),)), FRAME)
+
+
+# --- graphs ---------------------------------------------------------------------------------------------------------
+def lines(of: Panel, *shown: Series, marks: tuple[Mark, ...] = ()) -> dict[str, Any]:
+    return charts.lines(of, Shown(shown), Frame(FRAME.period, FRAME.step, marks))
+
+
+def test_a_graph_is_told_in_one_unit_and_keeps_its_gaps() -> None:
+    of = panel("timeseries", fieldConfig=config(unit="s"))
+    figure = lines(of, series(of, 0.1, 0.25, 0.2, at=(1000.0, 1030.0, 1090.0)), series(of, 0.1))
+    trace = figure["data"][0]
+    assert (trace["x0"], trace["dx"], trace["y"]) == (1_000_000, 30_000, [100, 250, None, 200])
+    assert trace["marker"]["size"] == [0, 0, 0, 4]  # alone between gaps: it has no line to be seen by
+    assert figure["layout"]["yaxis"]["ticksuffix"] == " ms"
+
+
+def test_a_stacked_graph_is_told_in_the_unit_of_its_sums() -> None:
+    of = panel("timeseries", fieldConfig=config(custom={"stacking": {"mode": "normal"}}))
+    figure = lines(of, series(of, 600.0, service="a"), series(of, 700.0, service="b"))
+    assert [trace["y"] for trace in figure["data"]] == [[0.6], [0.7]]
+    assert figure["layout"]["yaxis"]["ticksuffix"] == "K"
+    assert len({trace["stackgroup"] for trace in figure["data"]}) == 1
+
+
+@pytest.mark.parametrize("custom", [{}, {"stacking": {"mode": "normal"}}])
+def test_no_colour_fills_a_time_without_values(custom: dict[str, Any]) -> None:
+    of = panel("timeseries", fieldConfig=config(custom=custom))
+    traces = lines(of, series(of, 5.0, 6.0, 7.0, 8.0, at=(1000.0, 1030.0, 1090.0, 1120.0)))["data"]
+    assert [(trace["x0"], trace["y"], trace["meta"]) for trace in traces] == [
+        (1_000_000, [5, 6], 0),
+        (1_090_000, [7, 8], 0),
+    ]
+    assert all(trace["fillcolor"] for trace in traces)
+    assert len({trace.get("stackgroup") for trace in traces}) == (2 if custom else 1)
+
+
+@pytest.mark.parametrize(("highest", "drawn"), [(0.4, [0.5]), (0.01, [])])
+def test_a_threshold_is_drawn_where_it_does_not_press_the_values_flat(highest: float, drawn: list[float]) -> None:
+    of = panel("timeseries", fieldConfig=config(thresholds=STEPS, custom={"thresholdsStyle": {"mode": "dashed"}}))
+    shapes = lines(of, series(of, highest))["layout"].get("shapes", ())
+    assert [shape["y0"] for shape in shapes] == drawn
+    assert all(shape["line"]["color"] == look.COLOURS["orange"] for shape in shapes)
+
+
+def test_what_happened_is_marked_on_the_graph() -> None:
+    of = panel("timeseries")
+    shapes = lines(of, series(of, 1.0), marks=(Mark(1030.0, 1060.0, "ServiceDown", look.COLOURS["red"]),))
+    spans = {(shape["type"], shape["x0"], shape["x1"]) for shape in shapes["layout"]["shapes"]}
+    assert spans == {("rect", 1_030_000, 1_060_000), ("line", 1_030_000, 1_030_000)}
+
+
+def test_states_have_the_colour_and_the_word_of_each_time() -> None:
+    mapping = {"type": "value", "options": {"0": {"text": "Down"}, "1": {"text": "Up"}}}
+    of = panel("state-timeline", fieldConfig=config(thresholds=STEPS, mappings=[mapping]))
+    shown = Shown((series(of, 1.0, 0.0, service="a"), series(of, 1.0, service="b", at=(1060.0,))))
+    (trace,) = charts.states(of, shown, FRAME)["data"]
+    assert trace["text"] == [["Up", "Down", ""], ["", "", "Up"]]
+    assert trace["z"] == [[0, 1, None], [None, None, 0]]
+    assert trace["colorscale"][0][1] == look.COLOURS["orange"]
+    assert trace["colorscale"][-1][1] == look.COLOURS["red"]
+
+
+def test_series_are_renamed_as_the_panel_says() -> None:
+    rename = {"id": "renameByRegex", "options": {"regex": ".*;(.*)", "renamePattern": "$1"}}
+    of = panel("bargauge", transformations=[rename])
+    assert "latency" in text(draw.body(of, Shown((series(of, 1.0, service="file;latency"),)), FRAME)).split()
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+def test_queries_are_joined_and_named_as_the_transformations_say() -> None:
+    organize = {
+        "excludeByName": {"Time": True, "Time 1": True, "Time 2": True},
+        "indexByName": {"service": 0, "Value #B": 1, "Value #A": 2},
+        "renameByName": {"service": "Service", "Value #A": "Requests", "Value #B": "Errors"},
+    }
+    join = {"id": "joinByField", "options": {"byField": "service", "mode": "outer"}}
+    of = panel("table", 2, transformations=[join, {"id": "organize", "options": organize}])
+    shown = Shown(
+        (
+            series(of, 10.0, service="a"),
+            series(of, 20.0, service="b"),
+            series(of, 2.0, query=1, service="b"),
+            series(of, 3.0, query=1, service="c"),
+        )
+    )
+    content = tables.table(of, shown)
+    assert content.columns == ("Service", "Errors", "Requests")
+    assert content.rows == (
+        {"Service": "a", "Requests": 10.0},
+        {"Service": "b", "Errors": 2.0, "Requests": 20.0},
+        {"Service": "c", "Errors": 3.0},
+    )
+
+
+def test_merged_queries_share_the_rows_whose_labels_agree() -> None:
+    of = panel("table", 2, transformations=[{"id": "merge", "options": {}}])
+    shown = Shown((series(of, 10.0, service="a"), series(of, 2.0, query=1, service="a"), series(of, 3.0, service="b")))
+    rows = [{key: cell for key, cell in row.items() if key != "Time"} for row in tables.table(of, shown).rows]
+    assert rows == [{"service": "a", "Value #A": 10.0, "Value #B": 2.0}, {"service": "b", "Value #A": 3.0}]
+
+
+def test_a_row_links_to_the_dashboard_of_what_it_names() -> None:
+    link = {
+        "title": "Detail of ${__field.labels.service}",
+        "url": "/d/detail?var-service=${__field.labels.service}&x=1",
+    }
+    of = panel("bargauge", fieldConfig=config(links=[link]))
+    anchors = [item.attrib for item in draw.body(of, Shown((series(of, 1.0, service="gateway"),)), FRAME).iter("a")]
+    assert [(item["href"], item["title"]) for item in anchors] == [("#detail/gateway", "Detail of gateway")]
+
+
+def test_a_time_is_left_to_the_zone_of_its_reader() -> None:
+    of = panel("table", fieldConfig=config(unit="dateTimeFromNow"))
+    sampled, told = draw.body(of, Shown((series(of, 1_000_000.0, service="a"),)), FRAME).findall(".//time")
+    assert (told.attrib["datetime"], told.text) == ("1970-01-01T00:16:40.000+00:00", "2 min ago")
+    assert (sampled.attrib["datetime"], "data-words" in sampled.attrib) == ("1970-01-01T00:16:40.000+00:00", False)
+
+
+# --- panels without data, and the page ------------------------------------------------------------------------------
+def answering(status: int = 200, result: Any = ()) -> Sources:
+    """Sources that answer every query alike."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        document = {"data": {"resultType": "vector", "result": result}} if status == 200 else {"error": "too long"}
+        return httpx.Response(status, json=document)
+
+    return Sources("http://prometheus", "http://loki", httpx.Client(transport=httpx.MockTransport(answer)))
+
+
+def drawing(*panels: dict[str, Any], sources: Sources) -> Drawing:
+    return gather.gather(gather.plan(dashboard(*panels), sources), sources)
+
+
+def instant(kind: str = "stat", **keys: Any) -> dict[str, Any]:
+    raw = panel_json(kind, **keys)
+    raw["targets"][0]["instant"] = True
+    return raw
+
+
+def test_a_panel_without_data_says_whether_that_is_good() -> None:
+    found = drawing(
+        instant(title="Fine", fieldConfig=config(noValue="No request has failed")),
+        instant(title="Odd"),
+        sources=answering(),
+    )
+    fine, odd = found.panels
+    assert (fine.state, text(fine.body)) == ("healthy", "✓ No request has failed")
+    assert (odd.state, text(odd.body)) == ("empty", "No data")
+    written = page([found], stack="dev", now=0.0).decode()
+    assert "2 panels, 1 empty, as is good, 1 without data" in written
+
+
+def test_a_panel_that_fails_shows_the_query_and_the_servers_words() -> None:
+    (found,) = drawing(instant(), sources=answering(status=422)).panels
+    assert found.state == "failed"
+    assert found.body.attrib["class"] == "error"
+    assert "too long" in text(found.body)
+    assert "metric_0" in text(found.body)
+
+
+def test_a_panel_of_a_source_that_does_not_run_is_not_called_empty() -> None:
+    raw = panel_json("table")
+    raw["targets"][0]["datasource"] = {"type": "tempo", "uid": "x"}
+    (found,) = drawing(raw, sources=answering()).panels
+    assert (found.state, text(found.body)) == ("elsewhere", "Asks Tempo, which the rehearsal does not run")
+
+
+def test_a_row_is_repeated_for_each_value_of_its_variable() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/values"):
+            return httpx.Response(200, json={"data": ["gateway", "order.service"]})
+        asked.append(dict(httpx.QueryParams(request.content.decode()))["query"])
+        return httpx.Response(200, json={"data": {"resultType": "vector", "result": []}})
+
+    asked: list[str] = []
+    sources = Sources("http://p", "http://l", httpx.Client(transport=httpx.MockTransport(answer)))
+    inside = instant(title="$service: up")
+    inside["targets"][0]["expr"] = 'up{service=~"$service"}'
+    row = {"type": "row", "title": "${service} alone", "repeat": "service", "collapsed": True, "panels": [inside]}
+    variable = {
+        "name": "service",
+        "type": "query",
+        "datasource": PROMETHEUS,
+        "definition": "label_values(up, service)",
+        "includeAll": True,
+        "current": {"value": ["$__all"]},
+    }
+    text_of_board = dashboard(row, variables=(variable,))
+    found = gather.gather(gather.plan(text_of_board, sources), sources)
+    assert [(part.title, part.panels[0].panel.title) for part in found.parts] == [
+        ("gateway alone", "gateway: up"),
+        ("order.service alone", "order.service: up"),
+    ]
+    assert sorted(asked) == ['up{service=~"gateway"}', 'up{service=~"order\\\\.service"}']
+
+
+class Loads(HTMLParser):
+    """Everything in a page that a browser would load, follow or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str | None]] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.found += [(name, value) for name, value in attrs if name in {"src", "href"} or name.startswith("on")]
+
+
+def hostile_page() -> str:
+    of = panel("logs")
+    line = Line(1000.0, {"detected_level": HOSTILE, "service_name": HOSTILE, "user": HOSTILE}, HOSTILE)
+    graph = panel("timeseries", title=HOSTILE, description=HOSTILE)
+    tile = panel(fieldConfig=config(noValue=HOSTILE), options={"textMode": "value_and_name"})
+    bodies = [
+        draw.body(of, Shown(lines=(line,)), FRAME),
+        draw.body(graph, Shown((series(graph, 1.0, service=HOSTILE),)), FRAME),
+        draw.body(tile, Shown((series(tile, 1.0, service=HOSTILE),)), FRAME),
+        draw.body(tile, Shown(), FRAME),
+        draw.failed(ValueError(HOSTILE)),
+    ]
+    parts = (gather.Part(HOSTILE, HOSTILE, tuple(gather.Drawn(graph, body, "shown") for body in bodies)),)
+    marks = (Mark(1000.0, 1030.0, HOSTILE, look.COLOURS["red"]),)
+    raw = board.read(dashboard(panel_json()))
+    return page([Drawing(raw, FRAME.period, {HOSTILE: HOSTILE}, parts, marks)], stack="dev", now=0.0).decode()
+
+
+def test_what_a_label_or_a_log_line_says_stays_text() -> None:
+    written = hostile_page()
+    found = Loads()
+    found.feed(written)
+    assert all(value and value.startswith("#") for _, value in found.found), found.found
+    assert "img" not in found.tags
+    assert found.tags.count("script") == 3  # the graph's data, plotly's script and the page's own
+    assert html.escape(HOSTILE, quote=False) in written
+    (graph_data,) = re.findall(r'<script type="application/json">(.*?)</script>', written, re.DOTALL)
+    assert json.loads(graph_data)["data"][0]["name"] == html.escape(HOSTILE)  # plotly reads markup in names
+
+
+def test_the_page_allows_no_address_and_no_script_but_its_own() -> None:
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', hostile_page())
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert re.fullmatch(r"('sha256-[A-Za-z0-9+/=]+' ?){2}", rules["script-src"])
+    assert "http" not in policy
+
+
+def test_a_description_keeps_its_emphasis_and_nothing_else() -> None:
+    of = panel("text", targets=[], options={"content": "First `code`\n\n**Then** <b>not</b>"})
+    assert tostring(draw.body(of, Shown(), FRAME), encoding="unicode", method="html") == (
+        '<div class="prose"><p>First <code>code</code></p><p><strong>Then</strong> &lt;b&gt;not&lt;/b&gt;</p></div>'
+    )
+
+
+def test_no_text_in_a_graphs_data_ends_it() -> None:
+    written = tostring(data({"name": HOSTILE}), encoding="unicode", method="html")
+    assert written.count("<") == 2
+    assert json.loads(written.partition(">")[2].removesuffix("</script>")) == {"name": HOSTILE}
