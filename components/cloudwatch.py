@@ -110,12 +110,21 @@ def jobs(aws: Aws) -> list[Job]:
             {
                 "apiserver_request_total": total,
                 "apiserver_request_total_5XX": total,
-                "scheduler_pending_pods_UNSCHEDULABLE": total,
+                "apiserver_request_duration_seconds_GET_P99": ("Average",),
                 "apiserver_storage_size_bytes": ("Maximum",),
             },
             ((aws.cluster_name,),),
         ),
-        Job("AWS/NetworkELB", ("LoadBalancer",), {"ActiveFlowCount": ("Average",), "ProcessedBytes": total}),
+        Job(
+            "AWS/NetworkELB",
+            ("LoadBalancer",),
+            {
+                "ActiveFlowCount": ("Average",),
+                "ProcessedBytes": total,
+                "TCP_ELB_Reset_Count": total,
+                "TCP_Target_Reset_Count": total,
+            },
+        ),
         Job(
             "AWS/ElastiCache",
             ("CacheClusterId",),

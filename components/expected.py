@@ -1,8 +1,7 @@
 """Which scrape jobs of the infrastructure a stack must have. Pure functions.
 
 The rule: what an alert or a dashboard reads must be there, or it would be silent and empty without a word. The rest
-(the API server, the control plane, the operator, Grafana, Tempo) has the alerts of kube-prometheus-stack, or nobody who
-would miss its series.
+(the API server, the control plane, Tempo) has the alerts of kube-prometheus-stack, or nobody who would miss its series.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ def expected_jobs(settings: Settings) -> tuple[str, ...]:
     return (
         "kube-prometheus-stack-prometheus",
         "kube-prometheus-stack-alertmanager",
+        "kube-prometheus-stack-operator",
+        "kube-prometheus-stack-grafana",
         "kube-state-metrics",
         "node-exporter",
         "kubelet",

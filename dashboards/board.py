@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import cleandoc
 
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus
@@ -35,6 +36,11 @@ def loki_datasource() -> model.VariableModel:
     return _datasource("loki_datasource", "Loki data source", "Loki")
 
 
+def tempo_datasource() -> model.VariableModel:
+    """The variable that every TraceQL query is sent to; where a stack does not trace there is none to choose."""
+    return _datasource("tempo_datasource", "Tempo data source", "Tempo")
+
+
 def choice(name: str, label: str, values: str, chosen: str | None = None) -> model.VariableModel:
     """A choice of one or more of `values`, a `label_values(…)` query; everything is chosen unless `chosen` is given.
 
@@ -62,6 +68,22 @@ def namespace(chosen: str | None = None) -> model.VariableModel:
     return choice("namespace", "Namespace", "label_values(kube_pod_info, namespace)", chosen)
 
 
+def logging_namespace(chosen: str | None = None) -> model.VariableModel:
+    """A choice of the namespaces whose logs are collected, which are those of the application."""
+    return choice("namespace", "Namespace", "label_values(log_records_total, k8s_namespace_name)", chosen)
+
+
+def text(name: str, label: str) -> model.VariableModel:
+    """A field to type in, empty at first: a query that uses it must then find everything."""
+    return model.VariableModel(
+        type_val=model.VariableType.TEXTBOX,
+        name=name,
+        label=label,
+        query="",
+        current=model.VariableOption(selected=True, text="", value=""),
+    )
+
+
 def dashboard(
     uid: str,
     title: str,
@@ -74,7 +96,8 @@ def dashboard(
 ) -> model.Dashboard:
     """A dashboard for the folder of the order processor.
 
-    `since` is the start of the time range it opens with. `annotated` selects the alerts marked on its graphs.
+    `since` is the start of the time range it opens with. `annotated` selects the alerts marked on its graphs, as are
+    the deployments of what `variables` choose. The resolution of the graphs can be chosen on every dashboard.
     """
     return model.Dashboard(
         uid=uid,
@@ -86,8 +109,8 @@ def dashboard(
         refresh="30s",
         time=model.DashboardDashboardTime(since, "now"),
         graph_tooltip=model.DashboardCursorSync.CROSSHAIR,
-        templating=model.DashboardDashboardTemplating(list(variables)),
-        annotations=model.AnnotationContainer([_firing_alerts(annotated)]),
+        templating=model.DashboardDashboardTemplating([*variables, _resolution()]),
+        annotations=model.AnnotationContainer([_firing_alerts(annotated), _deployments(variables)]),
         panels=_placed(rows),
     )
 
@@ -118,6 +141,20 @@ def _datasource(name: str, label: str, product: str) -> model.VariableModel:
     )
 
 
+def _resolution() -> model.VariableModel:
+    steps = {"auto": "15s", "30s": "30s", "1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h"}
+    choices = [model.VariableOption(selected=name == "auto", text=name, value=step) for name, step in steps.items()]
+    return model.VariableModel(
+        type_val=model.VariableType.CUSTOM,
+        name="interval",
+        label="Resolution",
+        # It must be a duration. The shortest scrape interval changes nothing: then the width of the panel decides.
+        query=",".join(f"{name} : {step}" for name, step in steps.items()),
+        options=choices,
+        current=choices[0],
+    )
+
+
 def _firing_alerts(matchers: str) -> model.AnnotationQuery:
     query = prometheus.Dataquery(
         ref_id="Anno", expr=f'ALERTS{{alertstate="firing", {matchers}}}', interval="1m", datasource=PROMETHEUS
@@ -130,6 +167,32 @@ def _firing_alerts(matchers: str) -> model.AnnotationQuery:
         title_format="{{alertname}}",
         text_format="{{severity}} {{service}}",
         tag_keys="alertname,severity,service",
+    )
+
+
+def _deployments(variables: Sequence[model.VariableModel]) -> model.AnnotationQuery:
+    bound = {variable.name for variable in variables}
+    namespace = 'namespace=~"$namespace"' if "namespace" in bound else ""
+    service = 'owner_name=~"$service"' if "service" in bound else ""
+    owner = ", ".join(filter(None, ('owner_kind="Deployment"', namespace, service)))
+    # A new pod template makes a replica set; scaling does not, nor does a pod that is replaced. A rollback is not seen:
+    # it takes up the replica set of before. Each one is younger than a step at exactly one step.
+    created = f"time() - kube_replicaset_created{{{namespace}}} < $__interval_ms / 1000"
+    expr = f"""
+    max by (namespace, owner_name) (
+      kube_replicaset_owner{{{owner}}}
+        and on (namespace, replicaset)
+      ({created})
+    )
+    """
+    return model.AnnotationQuery(
+        name="Deployments",
+        datasource=PROMETHEUS,
+        icon_color="blue",
+        target=prometheus.Dataquery(ref_id="Anno", expr=cleandoc(expr), interval="1m", datasource=PROMETHEUS),
+        title_format="{{owner_name}} is rolled out",
+        text_format="{{namespace}}",
+        tag_keys="owner_name",
     )
 
 

@@ -8,16 +8,19 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row, row
-from dashboards.panels import NEUTRAL, Limits, Query, bars, below, stat, table, timeseries
+from dashboards.panels import NEUTRAL, Limits, Query, above, bars, below, stat, table, timeseries
+from dashboards.promql import at_start, growth
 
 ASSET = 'namespace=~"$namespace", asset=~"$asset"'
 CUSTOMER = 'namespace=~"$namespace"'
 
+ORDERS = f"business_orders_total{{{ASSET}}}"
+DECIDED = f'business_orders_total{{{ASSET}, event=~"executed|rejected"}}'
+EVENTS = ("created", "executed", "cancelled", "rejected")
 EVENT_COLOURS = {"created": "blue", "executed": "green", "cancelled": "orange", "rejected": "red"}
 SIDE_COLOURS = {"buy": "green", "sell": "red"}
 
-COUNTED = "Counted by Prometheus, so a count may be off by the few events between two scrapes."
-"""increase() extrapolates to the range's ends, and a series is seen only from its first scrape on."""
+COUNTED = "Counted up to the last scrape, so up to half a minute late."
 
 GAIN_OR_LOSS: Limits = [(None, "red"), (0, "green")]
 
@@ -31,13 +34,18 @@ def build(catalogue: Catalogue) -> Dashboard:
     return board.dashboard(
         "business-operations",
         "Business Operations",
-        "Trading, user activity, portfolio performance and asset prices of the order processor.",
+        "Trading, user activity, money in and out, portfolio performance and asset prices of the order processor.",
         variables=[
             board.datasource(),
-            board.namespace(catalogue.namespace),
+            board.choice(
+                "namespace",
+                "Namespace",
+                "label_values(business_registrations_total, namespace)",
+                catalogue.namespace,
+            ),
             board.choice("asset", "Asset", "label_values(business_asset_price_usd, asset)"),
         ],
-        rows=[_trading(), _users(), _portfolio(), _assets()],
+        rows=[_trading(), _users(), _money(), _portfolio(), _assets()],
         since="now-6h",
         annotated='severity="critical"',
     )
@@ -48,10 +56,10 @@ def _trading() -> Row:
         "Trading volume and orders",
         stat(
             "Orders",
-            Query(f"sum by (event) (increase(business_orders_total{{{ASSET}}}[$__range]))", "{{event}}"),
+            Query(f"sort_desc({growth(ORDERS, 'event')})", "{{event}}"),
             shows=f"Orders created, executed, cancelled and rejected in the chosen time range. {COUNTED}",
-            wrong="Many rejected: look for validation errors in System Health's logs. None created: is the gateway up?",
-            unit=units.Short,
+            wrong="Many rejected: look for validation errors in order-service's logs. None created: is the gateway up?",
+            unit=units.LocaleFormat,
             decimals=0,
             limits=NEUTRAL,
             colours=EVENT_COLOURS,
@@ -60,12 +68,9 @@ def _trading() -> Row:
         ),
         stat(
             "Trading volume",
-            Query(
-                f'sum(increase(business_order_value_usd_total{{{ASSET}, event="executed"}}[$__range]))',
-                "executed",
-            ),
+            Query(growth(_value("executed")), "executed"),
             shows=f"Value of the orders executed in the chosen time range. {COUNTED}",
-            wrong="Lower than orders suggest: one asset may have stopped trading, see the volume by asset.",
+            wrong="Lower than orders suggest: one asset may have stopped trading, see the orders by asset.",
             unit=units.Dollars,
             limits=NEUTRAL,
             width=6,
@@ -73,36 +78,26 @@ def _trading() -> Row:
         ),
         stat(
             "Order success rate",
-            Query(
-                f"""
-                sum(increase(business_orders_total{{{ASSET}, event="executed"}}[$__range]))
-                  /
-                (sum(increase(business_orders_total{{{ASSET}, event=~"executed|rejected"}}[$__range])) > 0)
-                """,
-                "executed",
-            ),
+            Query(f"{growth(_orders('executed'))}\n/\n({growth(DECIDED)} > 0)", "executed"),
             shows="Share of decided orders, executed or rejected, that were executed. Target: above 99 %.",
-            wrong="See which asset and side is rejected, then order-service's error logs in System Health.",
+            wrong="See which asset and side is rejected, then order-service's error logs.",
             unit=units.PercentUnit,
+            decimals=2,
             limits=below(0.99, 0.95),
-            empty="No order decided",
             width=6,
             height=5,
         ),
         timeseries(
             "Orders per minute",
-            Query(f"60 * sum by (event) (rate(business_orders_total{{{ASSET}}}[$__rate_interval]))", "{{event}}"),
+            Query(f"60 * sum by (event) (rate({ORDERS}[$__rate_interval]))", "{{event}}"),
             shows="Orders created, executed, cancelled and rejected per minute.",
-            wrong="Created without executed: orders are stuck, see order-service in System Health.",
+            wrong="Created without executed: orders are stuck, see order-service in Service detail.",
             unit=units.EventsPerMinute,
             colours=EVENT_COLOURS,
         ),
         timeseries(
             "Executed orders by side",
-            Query(
-                f'60 * sum by (side) (rate(business_orders_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
-                "{{side}}",
-            ),
+            Query(f"60 * sum by (side) (rate({_orders('executed')}[$__rate_interval]))", "{{side}}"),
             shows="Buy and sell orders executed per minute.",
             wrong="One side at zero points at a rule or a balance check that refuses it.",
             unit=units.EventsPerMinute,
@@ -110,22 +105,41 @@ def _trading() -> Row:
         ),
         timeseries(
             "Executed orders by asset",
-            Query(
-                f'60 * sum by (asset) (rate(business_orders_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
-                "{{asset}}",
-            ),
+            Query(f"60 * sum by (asset) (rate({_orders('executed')}[$__rate_interval]))", "{{asset}}"),
             shows="Orders executed per minute for each asset.",
             wrong="One asset at zero: check its price below and inventory-service.",
             unit=units.EventsPerMinute,
             stacked=True,
         ),
+        table(
+            "Orders by side",
+            *_statistics("side"),
+            by=["side"],
+            units={"Volume": units.Dollars},
+            shows=f"Buy and sell orders of the chosen time range by what became of them, and the value of the executed "
+            f"ones. {COUNTED}",
+            wrong="One side rejected far more often: a balance check, or customers without money or holdings.",
+            unit=units.LocaleFormat,
+            decimals=0,
+            width=12,
+            height=5,
+        ),
+        table(
+            "Orders by asset",
+            *_statistics("asset"),
+            by=["asset"],
+            units={"Volume": units.Dollars},
+            shows=f"Each asset's orders of the chosen time range by what became of them, and the value of the executed "
+            f"ones. {COUNTED}",
+            wrong="An asset with orders created and none executed: check its price below and inventory-service.",
+            unit=units.LocaleFormat,
+            decimals=0,
+            width=12,
+            height=5,
+        ),
         timeseries(
             "Trading volume by side",
-            Query(
-                "60 * sum by (side) "
-                f'(rate(business_order_value_usd_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
-                "{{side}}",
-            ),
+            Query(f"60 * sum by (side) (rate({_value('executed')}[$__rate_interval]))", "{{side}}"),
             shows="Value of the buy and sell orders executed, in USD per minute.",
             wrong="A spike without more orders is one large order: check its price for an error.",
             unit=units.Dollars,
@@ -133,11 +147,7 @@ def _trading() -> Row:
         ),
         timeseries(
             "Trading volume by asset",
-            Query(
-                "60 * sum by (asset) "
-                f'(rate(business_order_value_usd_total{{{ASSET}, event="executed"}}[$__rate_interval]))',
-                "{{asset}}",
-            ),
+            Query(f"60 * sum by (asset) (rate({_value('executed')}[$__rate_interval]))", "{{asset}}"),
             shows="Value of the orders executed for each asset, in USD per minute.",
             wrong="Compare with the asset's price: volume that follows a false price must be reversed.",
             unit=units.Dollars,
@@ -145,29 +155,44 @@ def _trading() -> Row:
         ),
         bars(
             "Rejected orders",
-            Query(
-                f'sum by (asset, side) (increase(business_orders_total{{{ASSET}, event="rejected"}}[$__range])) > 0',
-                "{{asset}} {{side}}",
-            ),
+            Query(f"sort_desc({growth(_orders('rejected'), 'asset, side')})", "{{asset}} {{side}}"),
             shows=f"Orders rejected in the chosen time range, by asset and side. {COUNTED}",
             wrong="One asset: its balance or price. All of them: the order service or its table.",
-            unit=units.Short,
+            unit=units.LocaleFormat,
             decimals=0,
-            limits=[(None, "orange")],
-            empty="No order was rejected",
+            limits=above(1, 100),
         ),
     )
 
 
+def _orders(event: str) -> str:
+    return f'business_orders_total{{{ASSET}, event="{event}"}}'
+
+
+def _value(event: str) -> str:
+    return f'business_order_value_usd_total{{{ASSET}, event="{event}"}}'
+
+
+def _statistics(label: str) -> list[Query]:
+    return [
+        *(Query(growth(_orders(event), label), event.capitalize()) for event in EVENTS),
+        Query(growth(_value("executed"), label), "Volume"),
+    ]
+
+
 def _users() -> Row:
+    registrations = f"business_registrations_total{{{CUSTOMER}}}"
+    logins = f"business_logins_total{{{CUSTOMER}}}"
+    logins_ok = f'business_logins_total{{{CUSTOMER}, result="ok"}}'
+    active = f"max(business_active_users{{{CUSTOMER}}})"
     return row(
         "User registration and activity",
         stat(
             "Registrations",
-            Query(f"sum(increase(business_registrations_total{{{CUSTOMER}}}[$__range]))", "registered"),
+            Query(growth(registrations), "registered"),
             shows=f"Users registered in the chosen time range. {COUNTED}",
             wrong="None for long: try to register yourself, then read user-service's error logs.",
-            unit=units.Short,
+            unit=units.LocaleFormat,
             decimals=0,
             limits=NEUTRAL,
             width=6,
@@ -175,10 +200,10 @@ def _users() -> Row:
         ),
         stat(
             "Logins",
-            Query(f"sum by (result) (increase(business_logins_total{{{CUSTOMER}}}[$__range]))", "{{result}}"),
+            Query(growth(logins, "result"), "{{result}}"),
             shows=f"Logins in the chosen time range, by result. {COUNTED}",
             wrong="Failed logins far above the usual: guessing of passwords, or a change of the password check.",
-            unit=units.Short,
+            unit=units.LocaleFormat,
             decimals=0,
             limits=NEUTRAL,
             colours={"ok": "green", "failed": "orange"},
@@ -187,28 +212,21 @@ def _users() -> Row:
         ),
         stat(
             "Login success rate",
-            Query(
-                f"""
-                sum(increase(business_logins_total{{{CUSTOMER}, result="ok"}}[$__range]))
-                  /
-                (sum(increase(business_logins_total{{{CUSTOMER}}}[$__range])) > 0)
-                """,
-                "ok",
-            ),
+            Query(f"{growth(logins_ok)}\n/\n({growth(logins)} > 0)", "ok"),
             shows="Share of logins that succeeded. Target: above 98 %.",
             wrong="Below target for all users: auth-service or the users' table. For a few: look for an attack.",
             unit=units.PercentUnit,
+            decimals=2,
             limits=below(0.98, 0.9),
-            empty="No login",
             width=6,
             height=5,
         ),
         stat(
             "Active users",
-            Query(f"max(business_active_users{{{CUSTOMER}}})", "active"),
-            shows="Users active now.",
+            Query(active, "active"),
+            shows="Users with a request in the last 5 minutes.",
             wrong="A sudden fall with the services up: can users reach the gateway and log in?",
-            unit=units.Short,
+            unit=units.LocaleFormat,
             decimals=0,
             limits=NEUTRAL,
             width=6,
@@ -216,59 +234,78 @@ def _users() -> Row:
         ),
         timeseries(
             "Registrations and logins per hour",
-            Query(
-                f"3600 * sum(rate(business_registrations_total{{{CUSTOMER}}}[$__rate_interval]))",
-                "registrations",
-            ),
-            Query(
-                f"3600 * sum by (result) (rate(business_logins_total{{{CUSTOMER}}}[$__rate_interval]))",
-                "logins {{result}}",
-            ),
+            Query(f"3600 * sum(rate({registrations}[$__rate_interval]))", "registrations"),
+            Query(f"3600 * sum by (result) (rate({logins}[$__rate_interval]))", "logins {{result}}"),
             shows="Registrations, and logins by result, at their present pace per hour.",
             wrong="Failed logins above successful ones: see the login success rate.",
             unit=units.Short,
             colours={"registrations": "blue", "logins ok": "green", "logins failed": "orange"},
+            width=12,
         ),
         timeseries(
             "Active users over time",
-            Query(f"max(business_active_users{{{CUSTOMER}}})", "active users"),
-            shows="Users active at each moment.",
+            Query(active, "active users"),
+            shows="Users with a request in the 5 minutes before each moment.",
             wrong="Compare with the same hour of yesterday; a step down marks an outage that the services did not see.",
             unit=units.Short,
+            width=12,
         ),
-        timeseries(
-            "Transactions per minute",
-            Query(
-                f"60 * sum by (type) (rate(business_transactions_total{{{CUSTOMER}}}[$__rate_interval]))",
-                "{{type}}",
-            ),
-            shows="Deposits and withdrawals per minute.",
-            wrong="Withdrawals far above deposits: check for an abuse or a loss of trust before anything else.",
-            unit=units.EventsPerMinute,
+    )
+
+
+def _money() -> Row:
+    transactions = f"business_transactions_total{{{CUSTOMER}}}"
+    value = f"business_transaction_value_usd_total{{{CUSTOMER}}}"
+    return row(
+        "Deposits and withdrawals",
+        stat(
+            "Transactions",
+            Query(growth(transactions, "type"), "{{type}}"),
+            shows=f"Deposits and withdrawals in the chosen time range. {COUNTED}",
+            wrong="None of one kind while customers trade: try one yourself, then read user-service's error logs.",
+            unit=units.LocaleFormat,
+            decimals=0,
+            limits=NEUTRAL,
+            height=6,
         ),
         stat(
             "Transaction value",
-            Query(
-                f"sum by (type) (increase(business_transaction_value_usd_total{{{CUSTOMER}}}[$__range]))",
-                "{{type}}",
-            ),
+            Query(growth(value, "type"), "{{type}}"),
             shows=f"Value of deposits and withdrawals in the chosen time range. {COUNTED}",
             wrong="A sum out of proportion to the number of transactions is one large one: look it up in the logs.",
             unit=units.Dollars,
             limits=NEUTRAL,
             height=6,
         ),
+        stat(
+            "Net deposits",
+            Query(
+                growth(f'business_transaction_value_usd_total{{{CUSTOMER}, type="deposit"}}')
+                + "\n-\n"
+                + growth(f'business_transaction_value_usd_total{{{CUSTOMER}, type="withdrawal"}}'),
+                "net",
+            ),
+            shows="Deposits less withdrawals of the chosen time range: money that came (green) or left (red).",
+            wrong="Much money leaving: see who withdraws, in user-service's logs, and whether something scared them.",
+            unit=units.Dollars,
+            limits=GAIN_OR_LOSS,
+            height=6,
+        ),
+        timeseries(
+            "Transactions per minute",
+            Query(f"60 * sum by (type) (rate({transactions}[$__rate_interval]))", "{{type}}"),
+            shows="Deposits and withdrawals per minute.",
+            wrong="Withdrawals far above deposits: check for an abuse or a loss of trust before anything else.",
+            unit=units.EventsPerMinute,
+            width=12,
+        ),
         timeseries(
             "Transaction value per minute",
-            Query(
-                f"60 * sum by (type) (rate(business_transaction_value_usd_total{{{CUSTOMER}}}[$__rate_interval]))",
-                "{{type}}",
-            ),
+            Query(f"60 * sum by (type) (rate({value}[$__rate_interval]))", "{{type}}"),
             shows="Value of deposits and withdrawals, in USD per minute.",
             wrong="A spike of withdrawals: see who and why in user-service's logs.",
             unit=units.Dollars,
-            width=16,
-            height=6,
+            width=12,
         ),
     )
 
@@ -309,7 +346,7 @@ def _portfolio() -> Row:
             "Portfolio value over time",
             Query(value, "value"),
             shows="What all customers' holdings were worth at each moment.",
-            wrong="A gap means that user-service was not scraped: see System Health.",
+            wrong="A gap means that no instance reported it: is user-service up?",
             unit=units.Dollars,
             width=12,
         ),
@@ -326,13 +363,15 @@ def _portfolio() -> Row:
 
 def _assets() -> Row:
     price = f"max by (asset) (business_asset_price_usd{{{ASSET}}})"
+    price_before = at_start(f"business_asset_price_usd{{{ASSET}}}", "asset")
     balance = f"max by (asset) (business_asset_balance{{{ASSET}}})"
+    balance_before = at_start(f"business_asset_balance{{{ASSET}}}", "asset")
     return row(
         "Asset prices and balances",
         table(
             "Assets",
             Query(price, "Price"),
-            Query(f"{price} / (max by (asset) (business_asset_price_usd{{{ASSET}}} offset $__range)) - 1", "Change"),
+            Query(f"{price} / {price_before} - 1", "Change"),
             Query(balance, "Balance"),
             Query(f"{balance} * {price}", "Value"),
             by=["asset"],
@@ -352,7 +391,7 @@ def _assets() -> Row:
         ),
         timeseries(
             "Asset price change",
-            Query(f"{price} / (max by (asset) (business_asset_price_usd{{{ASSET}}} @ start())) - 1", "{{asset}}"),
+            Query(f"{price} / {price_before} - 1", "{{asset}}"),
             shows="Each asset's price against its price at the start of the chosen time range.",
             wrong="One asset apart from all the others: check its price against another source.",
             unit=units.PercentUnit,
@@ -367,7 +406,7 @@ def _assets() -> Row:
         ),
         timeseries(
             "Asset balance change",
-            Query(f"{balance} / (max by (asset) (business_asset_balance{{{ASSET}}} @ start()) > 0) - 1", "{{asset}}"),
+            Query(f"{balance} / ({balance_before} > 0) - 1", "{{asset}}"),
             shows="Each balance against its balance at the start of the chosen time range.",
             wrong="A fall without sell orders or withdrawals is a loss of data or money: act at once.",
             unit=units.PercentUnit,

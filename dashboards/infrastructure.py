@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row, row
-from dashboards.panels import NEUTRAL, Query, above, bars, stat, states, timeseries, to_service
+from dashboards.panels import NEUTRAL, Limits, Query, above, bars, stat, states, table, timeseries, to_service
 
 NODE = 'job="node-exporter", instance=~"$instance"'
 POD = 'namespace=~"$namespace"'
@@ -23,6 +23,22 @@ DISK = f'{NODE}, fstype=~"btrfs|ext4|xfs|zfs"'
 CLOUDWATCH_PERIOD = 300
 """Seconds that one CloudWatch sum covers; dividing by it gives a rate."""
 
+BILLED_SERVICE = 'dimension_service_name!=""'
+"""The bill of one AWS service; the whole bill has no name."""
+
+MONTH_PASSED = "(clamp_min(day_of_month() - 1 + hour() / 24, 1) / days_in_month())"
+"""Share of the month that has passed, in UTC as AWS bills: at least a day, as there is too little to go by before."""
+
+BUDGET_NEEDED: Limits = [(None, "blue"), (0, "green"), (0.9, "orange"), (1, "red")]
+"""Blue where there is no budget."""
+
+DESIRED = ("spec_replicas", "replicas", "status_desired_number_scheduled")
+READY = ("status_replicas_ready", "status_replicas_ready", "status_number_ready")
+UPDATED = ("status_replicas_updated", "status_replicas_updated", "status_updated_number_scheduled")
+"""What Deployments, StatefulSets and DaemonSets call the same number of pods."""
+
+PHASE_COLOURS = {"Running": "green", "Pending": "orange", "Failed": "red", "Unknown": "red"}
+
 
 def build(catalogue: Catalogue) -> Dashboard:
     """The dashboard; it is about the whole cluster, so the catalogue is not used."""
@@ -30,7 +46,7 @@ def build(catalogue: Catalogue) -> Dashboard:
     return board.dashboard(
         "infrastructure",
         "Infrastructure",
-        "Kubernetes cluster, AWS services and their costs, network, storage and memory under the order processor.",
+        "Nodes, pods, workloads, volumes and network under the order processor, and the AWS services with their costs.",
         variables=[
             board.datasource(),
             board.choice("instance", "Node", "label_values(node_uname_info, instance)"),
@@ -41,7 +57,17 @@ def build(catalogue: Catalogue) -> Dashboard:
                 "label_values(aws_dynamodb_consumed_read_capacity_units_sum, dimension_table_name)",
             ),
         ],
-        rows=[_cluster(), _aws(), _costs(), _network(), _storage_and_memory()],
+        rows=[
+            _cluster(),
+            _workloads(),
+            _nodes(),
+            _volumes(),
+            _network(),
+            _dynamodb(),
+            _eks_and_load_balancer(),
+            _redis(),
+            _costs(),
+        ],
         since="now-3h",
     )
 
@@ -79,21 +105,36 @@ def _cluster() -> Row:
             wrong="Pending: no node has room, or a volume is missing. Failed: `kubectl describe pod`.",
             unit=units.Short,
             limits=NEUTRAL,
-            colours={"Running": "green", "Pending": "orange", "Failed": "red", "Unknown": "red"},
-            width=12,
+            colours=PHASE_COLOURS,
+            width=8,
             height=5,
         ),
         stat(
-            "Container restarts",
+            "Pods not ready",
             Query(
-                f"sum(increase(kube_pod_container_status_restarts_total{{{POD}}}[$__range]))",
-                "restarts",
+                f"""
+                sum(
+                  kube_pod_status_ready{{{POD}, condition="true"}} == bool 0
+                    and on (namespace, pod)
+                  kube_pod_status_phase{{{POD}, phase=~"Pending|Running"}} == 1
+                )
+                """,
+                "not ready",
             ),
-            shows="Containers restarted in the chosen time range.",
-            wrong="Find the container in the graph below and read its previous log: `kubectl logs --previous`.",
+            shows="Pods that should serve and do not: they start, fail their readiness probe, or wait for a node.",
+            wrong="`kubectl get pods` shows which. Unschedulable ones are beside it, crashing ones among the restarts.",
             unit=units.Short,
-            decimals=0,
-            limits=above(1, 10),
+            limits=above(1, 3),
+            width=4,
+            height=5,
+        ),
+        stat(
+            "Pods without a node",
+            Query(f'sum(kube_pod_status_scheduled{{{POD}, condition="false"}})', "unschedulable"),
+            shows="Pods that fit on no node.",
+            wrong="Add a node or lower requests; `kubectl describe pod` names what is missing.",
+            unit=units.Short,
+            limits=above(1, 3),
             width=4,
             height=5,
         ),
@@ -101,39 +142,10 @@ def _cluster() -> Row:
             "Pods by phase over time",
             Query(f"sum by (phase) (kube_pod_status_phase{{{POD}}})", "{{phase}}"),
             shows="Pods in each phase.",
-            wrong="A rise of pending pods together with node CPU requested means that the cluster is full.",
+            wrong="A rise of pending pods together with the resources requested means that the cluster is full.",
             unit=units.Short,
-            colours={"Running": "green", "Pending": "orange", "Failed": "red", "Unknown": "red"},
+            colours=PHASE_COLOURS,
             stacked=True,
-        ),
-        timeseries(
-            "Restarts by container",
-            Query(
-                f"""
-                topk(10, sum by (namespace, container)
-                  (increase(kube_pod_container_status_restarts_total{{{POD}}}[$__rate_interval])) > 0)
-                """,
-                "{{namespace}}/{{container}}",
-            ),
-            shows="The ten containers that restarted most, at the moment they did.",
-            wrong="Regular restarts are a crash loop or a memory limit: see memory against limit in System Health.",
-            unit=units.Short,
-            empty="No container has restarted",
-        ),
-        timeseries(
-            "Deployment replicas missing",
-            Query(
-                f"""
-                sum by (namespace, deployment) (kube_deployment_spec_replicas{{{POD}}})
-                  -
-                sum by (namespace, deployment) (kube_deployment_status_replicas_available{{{POD}}})
-                """,
-                "{{namespace}}/{{deployment}}",
-            ),
-            shows="Replicas that each deployment wants and does not have.",
-            wrong="Above zero for longer than a rollout: the new pods do not become ready.",
-            unit=units.Short,
-            limits=above(1, 2),
         ),
         states(
             "Node conditions",
@@ -152,7 +164,6 @@ def _cluster() -> Row:
             unit=units.Short,
             limits=[(None, "green"), (1, "red")],
             words={0: "fine", 1: "in trouble"},
-            width=12,
         ),
         timeseries(
             "Resources requested",
@@ -168,8 +179,115 @@ def _cluster() -> Row:
             wrong="Near 100 % new pods stay pending although the nodes look idle: lower requests or add a node.",
             unit=units.PercentUnit,
             limits=above(0.8, 0.95),
+        ),
+    )
+
+
+def _workloads() -> Row:
+    return row(
+        "Workloads",
+        table(
+            "Replicas of workloads",
+            *(
+                Query(_replicas(*series), column)
+                for column, series in (("Desired", DESIRED), ("Ready", READY), ("Updated", UPDATED))
+            ),
+            by=["workload"],
+            shows="Each Deployment, StatefulSet and DaemonSet: the pods that it wants, those that are ready, and those "
+            "that are of its newest version.",
+            wrong="Fewer ready than desired: see the restarts. Fewer updated for long: a rollout is stuck; "
+            "`kubectl rollout status` says why, `kubectl rollout undo` ends it.",
+            unit=units.Short,
+            decimals=0,
+            width=12,
+        ),
+        timeseries(
+            "Replicas missing",
+            Query(
+                f"{_replicas(*DESIRED)}\n-\n{_replicas(*READY)}",
+                "{{workload}}",
+            ),
+            shows="Pods that each workload wants and that are not ready.",
+            wrong="Above zero for longer than a rollout: the new pods do not become ready. Do they wait or restart?",
+            unit=units.Short,
+            limits=above(1, 2),
             width=6,
         ),
+        timeseries(
+            "Rollouts under way",
+            Query(
+                f"{_replicas(*DESIRED)}\n-\n{_replicas(*UPDATED)}",
+                "{{workload}}",
+            ),
+            shows="Pods of each workload that are still of an older version, or not made yet.",
+            wrong="Above zero for longer than ten minutes: the rollout is stuck. `kubectl rollout undo` goes back.",
+            unit=units.Short,
+            limits=above(1, 10),
+            width=6,
+        ),
+        stat(
+            "Container restarts",
+            Query(f"sum(increase(kube_pod_container_status_restarts_total{{{POD}}}[$__range]))", "restarts"),
+            shows="Containers restarted in the chosen time range.",
+            wrong="Find the container in the bars beside it and read its previous log: `kubectl logs --previous`.",
+            unit=units.Short,
+            decimals=0,
+            limits=above(1, 10),
+            width=4,
+        ),
+        bars(
+            "Restarts by container",
+            Query(
+                f"""
+                sort_desc(topk(10, sum by (namespace, container)
+                  (increase(kube_pod_container_status_restarts_total{{{POD}}}[$__range]))))
+                """,
+                "{{namespace}}/{{container}}",
+            ),
+            shows="The ten containers that restarted most in the chosen time range.",
+            wrong="Regular restarts are a crash loop or a memory limit: see memory against limit in System Health.",
+            unit=units.Short,
+            decimals=0,
+            limits=above(1, 10),
+        ),
+        timeseries(
+            "Containers that wait",
+            Query(f"sum by (namespace) (kube_pod_container_status_waiting{{{POD}}})", "{{namespace}}"),
+            shows="Containers that do not run because they are to be started: image, volume or configuration are "
+            "missing, or they crashed and wait for the next attempt.",
+            wrong="Longer than a start takes: `kubectl describe pod` names what it waits for.",
+            unit=units.Short,
+            limits=above(1, 5),
+            width=6,
+        ),
+        timeseries(
+            "Containers killed for memory",
+            Query(
+                f"sum by (instance) (increase(node_vmstat_oom_kill{{{NODE}}}[$__rate_interval]))",
+                "{{instance}}",
+            ),
+            shows="Processes that each node's kernel killed for want of memory, most often at a container's limit.",
+            wrong="The alert ContainerOomKilled names the container: raise its limit, or find what made it grow.",
+            unit=units.Short,
+            limits=above(1, 5),
+            width=6,
+        ),
+    )
+
+
+def _replicas(deployment: str, statefulset: str, daemonset: str) -> str:
+    """Pods of every workload by `workload`, its namespace and name, from each kind's series."""
+    kinds = {"deployment": deployment, "statefulset": statefulset, "daemonset": daemonset}
+    either = "\n    or\n".join(
+        f'  label_join(kube_{kind}_{series}{{{POD}}}, "workload", "/", "namespace", "{kind}")'
+        for kind, series in kinds.items()
+    )
+    return f"max by (workload) (\n{either}\n)"
+
+
+def _nodes() -> Row:
+    return row(
+        "Nodes",
         timeseries(
             "Node CPU",
             Query(
@@ -177,204 +295,116 @@ def _cluster() -> Row:
                 "{{instance}}",
             ),
             shows="Share of each node's CPU time that is used.",
-            wrong="Find the busy pods in System Health; a node alone at 100 % holds too many of them.",
+            wrong="Find the busy pods beside it; a node alone at 100 % holds too many of them.",
             unit=units.PercentUnit,
             limits=above(0.8, 0.95),
             maximum=1,
-            width=6,
-        ),
-    )
-
-
-def _aws() -> Row:
-    return row(
-        "AWS services",
-        timeseries(
-            "DynamoDB consumed capacity",
-            *(
-                Query(
-                    f"sum by (dimension_table_name) (aws_dynamodb_consumed_{kind}_capacity_units_sum{{{TABLE}}})"
-                    f" / {CLOUDWATCH_PERIOD}",
-                    f"{{{{dimension_table_name}}}} {kind}",
-                )
-                for kind in ("read", "write")
-            ),
-            shows="Capacity units per second that reads and writes of each table use. On demand, this is the bill.",
-            wrong="Rising without traffic: a scan, or a missing cache. Compare with the request rate.",
-            unit=units.OpsPerSecond,
-            width=12,
         ),
         timeseries(
-            "DynamoDB latency",
+            "Pod CPU",
             Query(
-                f"avg by (dimension_table_name, dimension_operation) "
-                f"(aws_dynamodb_successful_request_latency_average{{{TABLE}}})",
-                "{{dimension_table_name}} {{dimension_operation}}",
+                "topk(10, sum by (namespace, pod) "
+                f'(rate(container_cpu_usage_seconds_total{{{POD}, container!=""}}[$__rate_interval])))',
+                "{{namespace}}/{{pod}}",
             ),
-            shows="Average time of DynamoDB's successful answers, by table and operation. CloudWatch is minutes late.",
-            wrong="Single items over 20 ms: large items or a hot key. Queries over 100 ms: too many rows are read.",
-            unit=units.Milliseconds,
-            limits=above(20, 100),
-            width=12,
-        ),
-        timeseries(
-            "DynamoDB throttled requests and errors",
-            Query(
-                f"sum by (dimension_table_name) (aws_dynamodb_throttled_requests_sum{{{TABLE}}})",
-                "{{dimension_table_name}} throttled",
-            ),
-            Query(
-                f"sum by (dimension_table_name) (aws_dynamodb_system_errors_sum{{{TABLE}}})",
-                "{{dimension_table_name}} system errors",
-            ),
-            shows=f"Requests per {CLOUDWATCH_PERIOD // 60} min that DynamoDB refused for lack of capacity, or failed.",
-            wrong="Throttled: a hot key or a table limit. System errors: check the AWS Health Dashboard.",
+            shows="CPU cores that the ten busiest pods use.",
+            wrong="One pod far above the others: what does it do? System Health shows how far its limit is.",
             unit=units.Short,
-            limits=above(1, 100),
         ),
         timeseries(
-            "EKS API requests",
+            "Node memory",
             Query(
-                f"sum by (dimension_cluster_name) (aws_eks_apiserver_request_total_sum) / {CLOUDWATCH_PERIOD}",
-                "{{dimension_cluster_name}} requests",
+                f"1 - node_memory_MemAvailable_bytes{{{NODE}}} / node_memory_MemTotal_bytes{{{NODE}}}",
+                "{{instance}}",
             ),
-            Query(
-                f"sum by (dimension_cluster_name) (aws_eks_apiserver_request_total_5_xx_sum) / {CLOUDWATCH_PERIOD}",
-                "{{dimension_cluster_name}} 5xx",
-            ),
-            shows="Requests per second to the cluster's API server, and those it answered with a 5xx status.",
-            wrong="5xx answers: a control plane update, or a webhook that fails. A flood: a controller in a loop.",
-            unit=units.RequestsPerSecond,
+            shows="Share of each node's memory that is in use and cannot be freed.",
+            wrong="Above 90 % pods are evicted, then killed: see which pods grow, beside it.",
+            unit=units.PercentUnit,
+            limits=above(0.8, 0.9),
+            maximum=1,
         ),
         timeseries(
-            "EKS unschedulable pods",
+            "Pod memory",
             Query(
-                "max by (dimension_cluster_name) (aws_eks_scheduler_pending_pods_unschedulable_sum)",
-                "{{dimension_cluster_name}}",
+                f'topk(10, sum by (namespace, pod) (container_memory_working_set_bytes{{{POD}, container!=""}}))',
+                "{{namespace}}/{{pod}}",
             ),
-            shows="Pods that the scheduler finds no node for.",
-            wrong="Add a node or lower requests; `kubectl describe pod` names what is missing.",
-            unit=units.Short,
-            limits=above(1, 5),
-            width=4,
-        ),
-        timeseries(
-            "EKS control plane storage",
-            Query(
-                "max by (dimension_cluster_name) (aws_eks_apiserver_storage_size_bytes_maximum)",
-                "{{dimension_cluster_name}}",
-            ),
-            shows="Size of the control plane's database. At 8 GiB the cluster becomes read-only.",
-            wrong="Find the kind of object that grows, often Events or Helm release Secrets, and delete the old ones.",
+            shows="Memory in use by the ten largest pods.",
+            wrong="A steady climb is a leak; System Health shows how far the limit is.",
             unit=units.BytesIEC,
-            limits=above(4 * 2**30, 6 * 2**30),
-            width=4,
         ),
         timeseries(
-            "Load balancer flows",
+            "Node disk",
             Query(
-                "sum by (dimension_load_balancer) (aws_networkelb_active_flow_count_average)",
-                "{{dimension_load_balancer}}",
+                f"""
+                max by (instance, device) (
+                  1 - node_filesystem_avail_bytes{{{DISK}}} / node_filesystem_size_bytes{{{DISK}}}
+                )
+                """,
+                "{{instance}} {{device}}",
             ),
-            shows="Connections open through the network load balancer.",
-            wrong="None with users about: check its target health and DNS. A flood: see the gateway's request rate.",
-            unit=units.Short,
-            width=6,
+            shows="Share of each node's filesystems that is used.",
+            wrong="Above 85 % images are removed, above 90 % pods are evicted: find large logs or grow the disk.",
+            unit=units.PercentUnit,
+            limits=above(0.85, 0.9),
+            maximum=1,
         ),
         timeseries(
-            "Load balancer traffic",
+            "Disk throughput",
             Query(
-                f"sum by (dimension_load_balancer) (aws_networkelb_processed_bytes_sum) / {CLOUDWATCH_PERIOD}",
-                "{{dimension_load_balancer}}",
+                f"sum by (instance) (rate(node_disk_read_bytes_total{{{NODE}}}[$__rate_interval]))",
+                "{{instance}} read",
             ),
-            shows="Bytes per second through the network load balancer, both ways.",
-            wrong="More bytes for the same requests: an answer has grown, or files are being fetched.",
+            Query(
+                f"sum by (instance) (rate(node_disk_written_bytes_total{{{NODE}}}[$__rate_interval]))",
+                "{{instance}} written",
+            ),
+            shows="Bytes per second that each node reads from and writes to its disks.",
+            wrong="At the volume type's limit everything on the node waits: see which pod writes, or raise the limit.",
             unit=units.BytesPerSecondIEC,
-            width=6,
-        ),
-        timeseries(
-            "Redis CPU and memory",
-            Query(
-                "max by (dimension_cache_cluster_id) (aws_elasticache_cpuutilization_average)",
-                "{{dimension_cache_cluster_id}} CPU",
-            ),
-            Query(
-                "max by (dimension_cache_cluster_id) (aws_elasticache_database_memory_usage_percentage_average)",
-                "{{dimension_cache_cluster_id}} memory",
-            ),
-            shows="CPU and memory that ElastiCache uses.",
-            wrong="Memory near 100 % evicts sessions and rate limits: raise the node type or shorten expiry.",
-            unit=units.Percent,
-            limits=above(75, 90),
-            maximum=100,
-            width=6,
-        ),
-        timeseries(
-            "Redis connections and evictions",
-            Query(
-                "sum by (dimension_cache_cluster_id) (aws_elasticache_curr_connections_average)",
-                "{{dimension_cache_cluster_id}} connections",
-            ),
-            Query(
-                "sum by (dimension_cache_cluster_id) (aws_elasticache_evictions_sum)",
-                "{{dimension_cache_cluster_id}} evictions",
-            ),
-            shows=f"Open connections, and keys evicted for lack of memory in {CLOUDWATCH_PERIOD // 60} minutes.",
-            wrong="Connections that only climb are not returned to the pool; any eviction means that memory is short.",
-            unit=units.Short,
-            width=6,
         ),
     )
 
 
-def _costs() -> Row:
-    total = 'max(aws_billing_estimated_charges_maximum{dimension_service_name=""})'
+def _volumes() -> Row:
+    used = "persistentvolumeclaim:kubelet_volume_used:ratio"  # few, and most are the monitoring's: all are shown
     return row(
-        "AWS costs",
-        stat(
-            "Charges this month",
-            Query(total, "total"),
-            shows="AWS's own estimate of this month's charges so far, for the whole account. Updated every few hours.",
-            wrong="See which service grew in the bars beside it, then Cost Explorer for the resource.",
-            unit=units.Dollars,
-            limits=NEUTRAL,
-            width=4,
-        ),
-        stat(
-            "Charges at month's end",
-            Query(
-                # Days of the month that have passed, at least one: on the first day there is too little to go by.
-                f"{total} / clamp_min(day_of_month() - 1 + hour() / 24, 1) * days_in_month()",
-                "expected",
-            ),
-            shows="The month's charges if its other days cost as much as those so far. In UTC, as AWS bills.",
-            wrong="Compare with the budget; the first days of a month carry fixed charges and overstate it.",
-            unit=units.Dollars,
-            limits=NEUTRAL,
-            width=4,
-        ),
+        "Volumes",
         bars(
-            "Cost by service",
-            Query(
-                "sort_desc(topk(12, max by (dimension_service_name) "
-                '(aws_billing_estimated_charges_maximum{dimension_service_name!=""})))',
-                "{{dimension_service_name}}",
-            ),
-            shows="This month's charges so far, by AWS service: the twelve dearest.",
-            wrong="A service that nobody uses on purpose: find its resources in Cost Explorer and remove them.",
-            unit=units.Dollars,
-            limits=NEUTRAL,
+            "Persistent volumes",
+            Query(used, "{{namespace}}/{{persistentvolumeclaim}}"),
+            shows="Share of each persistent volume that is used.",
+            wrong="Prometheus keeps itself below 90 %. Others near full: shorten the retention or grow the claim "
+            "before it stops writing.",
+            unit=units.PercentUnit,
+            limits=above(0.9, 0.95),
+            maximum=1,
         ),
         timeseries(
-            "Cost by service over time",
+            "Persistent volumes over time",
+            Query(used, "{{namespace}}/{{persistentvolumeclaim}}"),
+            shows="Share of each persistent volume that was used.",
+            wrong="A line steeper than before: more series or more logs; the one that grew names the cause.",
+            unit=units.PercentUnit,
+            limits=above(0.9, 0.95),
+            maximum=1,
+        ),
+        timeseries(
+            "Files on persistent volumes",
             Query(
-                'max by (dimension_service_name) (aws_billing_estimated_charges_maximum{dimension_service_name!=""})',
-                "{{dimension_service_name}}",
+                """
+                max by (namespace, persistentvolumeclaim) (
+                  1 - kubelet_volume_stats_inodes_free / kubelet_volume_stats_inodes
+                )
+                """,
+                "{{namespace}}/{{persistentvolumeclaim}}",
             ),
-            shows="The month's charges as they add up, by AWS service; back to zero on the first of the month.",
-            wrong="A line that turns steeper shows when a cost began: look for a change on that day.",
-            unit=units.Dollars,
-            stacked=True,
+            shows="Share of the files (inodes) that each persistent volume can hold. Without free ones it is full, "
+            "whatever its bytes.",
+            wrong="Very many small files: delete what is not needed; a volume's number of files cannot be raised.",
+            unit=units.PercentUnit,
+            limits=above(0.9, 0.97),
+            maximum=1,
         ),
     )
 
@@ -439,6 +469,24 @@ def _network() -> Row:
             wrong="Above 1 % connections stall: look for drops beside it, or for a distant party that is overloaded.",
             unit=units.PercentUnit,
             limits=above(0.01, 0.05),
+            width=12,
+        ),
+        timeseries(
+            "Connections tracked",
+            Query(
+                f"""
+                max by (instance) (
+                  node_nf_conntrack_entries{{{NODE}}} / node_nf_conntrack_entries_limit{{{NODE}}}
+                )
+                """,
+                "{{instance}}",
+            ),
+            shows="Connections that each node's kernel keeps track of, as a share of what it can.",
+            wrong="Full, the node drops new connections at random, name look-ups first: find the pod that opens them.",
+            unit=units.PercentUnit,
+            limits=above(0.75, 0.9),
+            maximum=1,
+            width=12,
         ),
         timeseries(
             "Probe duration",
@@ -447,100 +495,293 @@ def _network() -> Row:
                 "{{service}}",
             ),
             shows="Round trip inside the cluster to each service's health endpoint: the network plus a static answer.",
-            wrong="All services slower: DNS or the network. One: see System Health by a click on its line.",
+            wrong="All services slower: DNS or the network. One alone: click on its line for its detail.",
             unit=units.Seconds,
+            limits=above(1, 5),
             drill=to_service(),
+            width=12,
         ),
         timeseries(
-            "Request rate by service",
-            Query("service:http_requests:rate5m", "{{service}}"),
-            shows="Requests per second that each service answered, to set the traffic above against.",
-            wrong="Traffic that grows without requests does not come from users.",
-            unit=units.RequestsPerSecond,
-            drill=to_service(),
+            "Probe phases",
+            Query(
+                'max by (phase) (probe_http_duration_seconds{job="service-probes"})',
+                "{{phase}}",
+            ),
+            shows="Where the slowest probe of a health endpoint spends its time: looking up the name (resolve), "
+            "connecting, waiting for the answer (processing), reading it (transfer).",
+            wrong="resolve: CoreDNS is slow or loses packets. connect: the network. processing: the service itself.",
+            unit=units.Seconds,
+            limits=above(0.5, 1),
+            width=12,
         ),
     )
 
 
-def _storage_and_memory() -> Row:
+def _dynamodb() -> Row:
     return row(
-        "Storage and memory utilisation",
+        "DynamoDB",
         timeseries(
-            "Node memory",
-            Query(
-                f"1 - node_memory_MemAvailable_bytes{{{NODE}}} / node_memory_MemTotal_bytes{{{NODE}}}",
-                "{{instance}}",
-            ),
-            shows="Share of each node's memory that is in use and cannot be freed.",
-            wrong="Above 90 % pods are evicted, then killed: see which pods grow, beside it.",
-            unit=units.PercentUnit,
-            limits=above(0.8, 0.9),
-            maximum=1,
-        ),
-        timeseries(
-            "Pod memory",
-            Query(
-                f'topk(10, sum by (namespace, pod) (container_memory_working_set_bytes{{{POD}, container!=""}}))',
-                "{{namespace}}/{{pod}}",
-            ),
-            shows="Memory in use by the ten largest pods.",
-            wrong="A steady climb is a leak; System Health shows how far the limit is.",
-            unit=units.BytesIEC,
-        ),
-        timeseries(
-            "Node disk",
-            Query(
-                f"""
-                max by (instance, device) (
-                  1 - node_filesystem_avail_bytes{{{DISK}}} / node_filesystem_size_bytes{{{DISK}}}
+            "DynamoDB consumed capacity",
+            *(
+                Query(
+                    f"sum by (dimension_table_name) (aws_dynamodb_consumed_{kind}_capacity_units_sum{{{TABLE}}})"
+                    f" / {CLOUDWATCH_PERIOD}",
+                    f"{{{{dimension_table_name}}}} {kind}",
                 )
-                """,
-                "{{instance}} {{device}}",
+                for kind in ("read", "write")
             ),
-            shows="Share of each node's filesystems that is used.",
-            wrong="Above 85 % images are removed, above 90 % pods are evicted: find large logs or grow the disk.",
-            unit=units.PercentUnit,
-            limits=above(0.85, 0.9),
-            maximum=1,
-        ),
-        bars(
-            "Persistent volumes",
-            Query(
-                f"""
-                max by (namespace, persistentvolumeclaim) (
-                  kubelet_volume_stats_used_bytes{{{POD}}} / kubelet_volume_stats_capacity_bytes{{{POD}}}
-                )
-                """,
-                "{{namespace}}/{{persistentvolumeclaim}}",
-            ),
-            shows="Share of each persistent volume that is used.",
-            wrong="Prometheus or Loki near full: shorten the retention or grow the claim before it stops writing.",
-            unit=units.PercentUnit,
-            limits=above(0.9, 0.95),
-            maximum=1,
+            shows="Capacity units per second that reads and writes of each table use. On demand, this is the bill.",
+            wrong="Rising without traffic: a scan, or a missing cache. Compare with the request rate.",
+            unit=units.OpsPerSecond,
+            width=12,
         ),
         timeseries(
-            "Persistent volumes over time",
+            "DynamoDB latency",
             Query(
-                f"max by (namespace, persistentvolumeclaim) (kubelet_volume_stats_used_bytes{{{POD}}})",
-                "{{namespace}}/{{persistentvolumeclaim}}",
+                f"avg by (dimension_table_name, dimension_operation) "
+                f"(aws_dynamodb_successful_request_latency_average{{{TABLE}}})",
+                "{{dimension_table_name}} {{dimension_operation}}",
             ),
-            shows="Bytes used on each persistent volume.",
-            wrong="A line steeper than before: more series or more logs; the one that grew names the cause.",
+            shows="Average time of DynamoDB's successful answers, by table and operation. CloudWatch is minutes late.",
+            wrong="Single items over 20 ms: large items or a hot key. Queries over 100 ms: too many rows are read.",
+            unit=units.Milliseconds,
+            limits=above(20, 100),
+            width=12,
+        ),
+        timeseries(
+            "DynamoDB throttled requests",
+            Query(_by_table("throttled_requests"), "{{dimension_table_name}} requests"),
+            Query(_by_table("read_throttle_events"), "{{dimension_table_name}} reads"),
+            Query(_by_table("write_throttle_events"), "{{dimension_table_name}} writes"),
+            shows=f"What DynamoDB refused in {CLOUDWATCH_PERIOD // 60} min for lack of capacity: requests, and the "
+            "reads and writes in them.",
+            wrong="A hot key or a table's limit: for how long, and does the traffic explain it? The clients ask again "
+            "several times, so users notice it as slowness first.",
+            unit=units.Short,
+            limits=above(1, 10),
+            width=12,
+        ),
+        timeseries(
+            "DynamoDB errors",
+            Query(_by_table("system_errors"), "{{dimension_table_name}}"),
+            shows=f"Requests that DynamoDB itself failed in {CLOUDWATCH_PERIOD // 60} min (HTTP 500).",
+            wrong="Check the AWS Health Dashboard; on our side nothing helps but to wait and retry.",
+            unit=units.Short,
+            limits=above(1, 10),
+            width=12,
+        ),
+    )
+
+
+def _by_table(figure: str) -> str:
+    # DynamoDB sends no figure for nothing: a table with answered requests had 0.
+    return f"""
+    sum by (dimension_table_name) (aws_dynamodb_{figure}_sum{{{TABLE}}})
+      or
+    0 * sum by (dimension_table_name) (aws_dynamodb_successful_request_latency_sample_count{{{TABLE}}})
+    """
+
+
+def _eks_and_load_balancer() -> Row:
+    return row(
+        "EKS control plane and load balancer",
+        timeseries(
+            "EKS API requests",
+            Query(
+                f"sum by (dimension_cluster_name) (aws_eks_apiserver_request_total_sum) / {CLOUDWATCH_PERIOD}",
+                "{{dimension_cluster_name}} requests",
+            ),
+            Query(
+                f"sum by (dimension_cluster_name) (aws_eks_apiserver_request_total_5_xx_sum) / {CLOUDWATCH_PERIOD}",
+                "{{dimension_cluster_name}} 5xx",
+            ),
+            shows="Requests per second to the cluster's API server, and those it answered with a 5xx status.",
+            wrong="5xx answers: a control plane update, or a webhook that fails. A flood: a controller in a loop.",
+            unit=units.RequestsPerSecond,
+        ),
+        timeseries(
+            "EKS API latency",
+            Query(
+                "max by (dimension_cluster_name) (aws_eks_apiserver_request_duration_seconds_get_p99_average)",
+                "{{dimension_cluster_name}}",
+            ),
+            shows="99 % of the reads of single objects were answered by the cluster's API server within this time.",
+            wrong="Above 1 s everything in the cluster is late: a flood of requests beside it, or a busy control "
+            "plane, which AWS enlarges by itself within minutes.",
+            unit=units.Seconds,
+            limits=above(0.5, 1),
+        ),
+        timeseries(
+            "EKS control plane storage",
+            Query(
+                "max by (dimension_cluster_name) (aws_eks_apiserver_storage_size_bytes_maximum)",
+                "{{dimension_cluster_name}}",
+            ),
+            shows="Size of the control plane's database. At 8 GiB the cluster becomes read-only.",
+            wrong="Find the kind of object that grows, often Events or Helm release Secrets, and delete the old ones.",
             unit=units.BytesIEC,
+            limits=above(4 * 2**30, 6 * 2**30),
         ),
         timeseries(
-            "Disk throughput",
+            "Load balancer flows",
             Query(
-                f"sum by (instance) (rate(node_disk_read_bytes_total{{{NODE}}}[$__rate_interval]))",
-                "{{instance}} read",
+                "sum by (dimension_load_balancer) (aws_networkelb_active_flow_count_average)",
+                "{{dimension_load_balancer}}",
             ),
+            shows="Connections open through the network load balancer.",
+            wrong="None with users about: check its target health and DNS. A flood: see the gateway's request rate.",
+            unit=units.Short,
+        ),
+        timeseries(
+            "Load balancer traffic",
             Query(
-                f"sum by (instance) (rate(node_disk_written_bytes_total{{{NODE}}}[$__rate_interval]))",
-                "{{instance}} written",
+                f"sum by (dimension_load_balancer) (aws_networkelb_processed_bytes_sum) / {CLOUDWATCH_PERIOD}",
+                "{{dimension_load_balancer}}",
             ),
-            shows="Bytes per second that each node reads from and writes to its disks.",
-            wrong="At the volume type's limit everything on the node waits: see which pod writes, or raise the limit.",
+            shows="Bytes per second through the network load balancer, both ways.",
+            wrong="More bytes for the same requests: an answer has grown, or files are being fetched.",
             unit=units.BytesPerSecondIEC,
+        ),
+        timeseries(
+            "Load balancer resets",
+            *(
+                Query(
+                    f"sum by (dimension_load_balancer) (aws_networkelb_tcp_{party}_reset_count_sum)",
+                    f"{{{{dimension_load_balancer}}}} by the {name}",
+                )
+                for party, name in (("elb", "load balancer"), ("target", "target"))
+            ),
+            shows=f"Connections broken off in {CLOUDWATCH_PERIOD // 60} min, by the load balancer or by the gateway "
+            "behind it.",
+            wrong="By the load balancer: its target is unhealthy, or connections were idle for too long. By the "
+            "target: the gateway restarts or refuses.",
+            unit=units.Short,
+            limits=above(50, 500),
+        ),
+    )
+
+
+def _redis() -> Row:
+    return row(
+        "Redis",
+        timeseries(
+            "Redis CPU and memory",
+            *(
+                Query(f"max by (dimension_cache_cluster_id) (aws_elasticache_{series}_average)", legend)
+                for series, legend in (
+                    ("cpuutilization", "{{dimension_cache_cluster_id}} CPU"),
+                    ("engine_cpuutilization", "{{dimension_cache_cluster_id}} engine"),
+                    ("database_memory_usage_percentage", "{{dimension_cache_cluster_id}} memory"),
+                )
+            ),
+            shows="CPU and memory that ElastiCache uses. The engine is the one thread that runs all commands: it is "
+            "full when a host of two CPUs looks half idle.",
+            wrong="Memory near 100 % evicts sessions and rate limits: raise the node type or shorten expiry. Engine: "
+            "look for slow commands.",
+            unit=units.Percent,
+            limits=above(75, 90),
+            maximum=100,
+            width=8,
+        ),
+        timeseries(
+            "Redis connections",
+            Query(
+                "sum by (dimension_cache_cluster_id) (aws_elasticache_curr_connections_average)",
+                "{{dimension_cache_cluster_id}}",
+            ),
+            shows="Open connections. AWS itself always holds a few.",
+            wrong="Only climbing: a service does not return them to its pool. None: Redis is down or out of reach.",
+            unit=units.Short,
+            limits=[(None, "red"), (1, "green"), (10_000, "orange")],
+        ),
+        timeseries(
+            "Redis evictions",
+            Query(
+                "sum by (dimension_cache_cluster_id) (aws_elasticache_evictions_sum)",
+                "{{dimension_cache_cluster_id}}",
+            ),
+            shows=f"Keys removed for lack of memory in {CLOUDWATCH_PERIOD // 60} min.",
+            wrong="Any eviction means that memory is short: sessions and rate limits vanish. Raise the node type.",
+            unit=units.Short,
+            limits=above(1, 100),
+        ),
+    )
+
+
+def _costs() -> Row:
+    by_service = f"max by (dimension_service_name) (aws_billing_estimated_charges_maximum{{{BILLED_SERVICE}}})"
+    forecast = f"aws:month_charges:usd / on () group_left () {MONTH_PASSED}"
+    return row(
+        "AWS costs",
+        stat(
+            "Charges this month",
+            Query("aws:month_charges:usd", "total"),
+            shows="AWS's own estimate of this month's charges so far, for the whole account. Updated every few hours.",
+            wrong="See which service grew in the table beside it, then Cost Explorer for the resource.",
+            unit=units.Dollars,
+            limits=NEUTRAL,
+            width=4,
+        ),
+        stat(
+            "Charges at month's end",
+            Query(forecast, "expected"),
+            shows="The month's charges if its other days cost as much as those so far.",
+            wrong="Compare with the budget; the first week carries fixed charges and overstates it.",
+            unit=units.Dollars,
+            limits=NEUTRAL,
+            width=4,
+        ),
+        stat(
+            "Share of the budget",
+            Query(
+                f"{forecast} / on () group_left () aws:monthly_budget:usd\nor\n"
+                "(0 * aws:month_charges:usd - 1 unless on () aws:monthly_budget:usd)",
+                "of the budget",
+            ),
+            shows="The charges expected at the month's end as a share of the stack's monthly budget.",
+            wrong="Above 100 % the budget will not do: find what grew beside it, and tell who answers for the money. "
+            "Without a budget set `aws.monthlyBudgetUsd` in the stack's settings.",
+            unit=units.PercentUnit,
+            decimals=0,
+            limits=BUDGET_NEEDED,
+            words={-1: "No budget"},
+            width=4,
+        ),
+        table(
+            "Cost by service",
+            Query(f"sort_desc({by_service})", "So far"),
+            Query(f"{by_service} / on () group_left () {MONTH_PASSED}", "At month's end"),
+            by=["dimension_service_name"],
+            shows="This month's charges so far by AWS service, and what they come to at its end at the same pace.",
+            wrong="A service that nobody uses on purpose: find its resources in Cost Explorer and remove them.",
+            unit=units.Dollars,
+            width=12,
+        ),
+        timeseries(
+            "Cost against budget",
+            Query(
+                f"""
+                label_replace(max(aws:month_charges:usd), "what", "so far", "", "")
+                  or
+                label_replace(max({forecast}), "what", "expected at month's end", "", "")
+                  or
+                label_replace(max(aws:monthly_budget:usd), "what", "budget", "", "")
+                """,
+                "{{what}}",
+            ),
+            shows="The month's charges as they add up, what they will come to at this pace, and the budget, if set.",
+            wrong="Expected above the budget: look for a change at the time when the line turned steeper.",
+            unit=units.Dollars,
+            colours={"budget": "red"},
+            width=12,
+        ),
+        timeseries(
+            "Cost by service over time",
+            Query(by_service, "{{dimension_service_name}}"),
+            shows="The month's charges as they add up, by AWS service; back to zero on the first of the month.",
+            wrong="A line that turns steeper shows when a cost began: look for a change on that day.",
+            unit=units.Dollars,
+            stacked=True,
+            width=12,
         ),
     )

@@ -14,7 +14,7 @@ from inspect import cleandoc
 from typing import Literal, Required, TypedDict, Unpack
 
 from grafana_foundation_sdk.models import bargauge as bargauge_models
-from grafana_foundation_sdk.models import common, loki, prometheus
+from grafana_foundation_sdk.models import common, loki, prometheus, tempo
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import logs as logs_models
 from grafana_foundation_sdk.models import stat as stat_models
@@ -27,6 +27,13 @@ GRID_WIDTH = 24
 
 PROMETHEUS = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 LOKI = common.DataSourceRef(type_val="loki", uid="${loki_datasource}")
+TEMPO = common.DataSourceRef(type_val="tempo", uid="${tempo_datasource}")
+
+RESOLUTION = "${interval}"
+"""The least time between two points of a panel, which every dashboard lets its reader choose.
+
+It is the panel's and not a query's: Grafana would take the latter for the scrape interval and rate over four of it.
+"""
 
 Limits = Sequence[tuple[float | None, str]]
 """Threshold steps: a colour and the value from which it holds; the first holds from minus infinity (None)."""
@@ -37,6 +44,17 @@ Kind = Literal["bargauge", "stat", "state-timeline", "table", "timeseries"]
 @dataclass(frozen=True)
 class Query:
     """A PromQL expression and the legend of its series, in Grafana's `{{label}}` form."""
+
+    expr: str
+    legend: str
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """A LogQL expression whose result is numbers, such as a `count_over_time(… [$__auto])`, and their legend.
+
+    A panel asks either Prometheus or Loki: its data source is that of its first query.
+    """
 
     expr: str
     legend: str
@@ -67,8 +85,8 @@ class Look(TypedDict, total=False):
     """Text shown when there is no data and that is good news."""
     maximum: float
     """Top of the scale; its bottom is then 0."""
-    drill: model.DashboardLink
-    """Link that a click on a series follows."""
+    drill: Sequence[model.DashboardLink]
+    """Links that a click on a series offers."""
 
 
 NEUTRAL: Limits = [(None, "blue")]
@@ -86,7 +104,7 @@ def below(warning: float, critical: float) -> Limits:
 
 
 def timeseries(
-    title: str, *queries: Query, stacked: bool = False, log_scale: bool = False, **look: Unpack[Look]
+    title: str, *queries: Query | LogQuery, stacked: bool = False, log_scale: bool = False, **look: Unpack[Look]
 ) -> model.Panel:
     """Values over time. `log_scale` is for series of very different size."""
     limits_style = common.GraphThresholdsStyleMode.DASHED if look.get("limits") else None
@@ -109,7 +127,7 @@ def timeseries(
     return _panel("timeseries", title, queries, options, look, style)
 
 
-def stat(title: str, *queries: Query, **look: Unpack[Look]) -> model.Panel:
+def stat(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.Panel:
     """One big number for each series, as it is now."""
     several = len(queries) > 1 or "{{" in queries[0].legend
     options = stat_models.Options(
@@ -121,7 +139,7 @@ def stat(title: str, *queries: Query, **look: Unpack[Look]) -> model.Panel:
     return _panel("stat", title, queries, options, look)
 
 
-def bars(title: str, *queries: Query, **look: Unpack[Look]) -> model.Panel:
+def bars(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.Panel:
     """One horizontal bar for each series, as it is now."""
     options = bargauge_models.Options(
         display_mode=common.BarGaugeDisplayMode.BASIC,
@@ -132,7 +150,7 @@ def bars(title: str, *queries: Query, **look: Unpack[Look]) -> model.Panel:
     return _panel("bargauge", title, queries, options, look)
 
 
-def states(title: str, *queries: Query, **look: Unpack[Look]) -> model.Panel:
+def states(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.Panel:
     """One band for each series, coloured by its state over time."""
     options = statetimeline_models.Options(
         show_value=common.VisibilityMode.NEVER,
@@ -143,7 +161,7 @@ def states(title: str, *queries: Query, **look: Unpack[Look]) -> model.Panel:
 
 def table(
     title: str,
-    *queries: Query,
+    *queries: Query | LogQuery,
     by: Sequence[str],
     units: Mapping[str, str] | None = None,
     **look: Unpack[Look],
@@ -152,16 +170,40 @@ def table(
 
     Every query must aggregate to exactly the labels `by`; queries are joined on the first of them.
     `units` gives columns a unit other than the panel's.
+    Raises ValueError for several queries of which one is LogQL: Loki calls every value the same.
     """
+    if len(queries) > 1 and any(isinstance(query, LogQuery) for query in queries):
+        raise ValueError(f"table {title!r}: a LogQL query must be the only one; give each a table of its own")
     own_units = [_override(column, "unit", unit) for column, unit in (units or {}).items()]
     panel = _panel("table", title, queries, table_models.Options(), look, common.TableFieldOptions(), own_units)
     panel.transformations = _columns(queries, by)
     return panel
 
 
-def logs(title: str, logql: str, *, shows: str, wrong: str, width: int = GRID_WIDTH) -> model.Panel:
-    """The newest log lines that a LogQL selector finds."""
-    query = loki.Dataquery(expr=logql, ref_id="A", query_type=loki.LokiQueryType.RANGE, max_lines=200, datasource=LOKI)
+def logs(
+    title: str,
+    logql: str,
+    *,
+    shows: str,
+    wrong: str,
+    empty: str | None = None,
+    oldest_first: bool = False,
+    width: int = GRID_WIDTH,
+    height: int = 10,
+) -> model.Panel:
+    """The newest log lines that a LogQL query finds, or with `oldest_first` the first ones.
+
+    `empty` is the text shown when there are none and that is good news.
+    """
+    query = loki.Dataquery(
+        expr=cleandoc(logql),
+        ref_id="A",
+        query_type=loki.LokiQueryType.RANGE,
+        direction=loki.LokiQueryDirection.FORWARD if oldest_first else loki.LokiQueryDirection.BACKWARD,
+        max_lines=200,
+        datasource=LOKI,
+    )
+    order = common.LogsSortOrder.ASCENDING if oldest_first else common.LogsSortOrder.DESCENDING
     return model.Panel(
         type_val="logs",
         id_val=panel_id(title),
@@ -169,17 +211,52 @@ def logs(title: str, logql: str, *, shows: str, wrong: str, width: int = GRID_WI
         description=_description(shows, wrong),
         datasource=LOKI,
         targets=[query],
-        options=logs_models.Options(show_time=True, wrap_log_message=True, enable_log_details=True),
-        grid_pos=model.GridPos(w=width, h=10),
+        options=logs_models.Options(show_time=True, wrap_log_message=True, enable_log_details=True, sort_order=order),
+        field_config=model.FieldConfigSource(model.FieldConfig(no_value=empty), []),
+        grid_pos=model.GridPos(w=width, h=height),
     )
 
 
-def to_service(label: str = "service") -> model.DashboardLink:
-    """A link from a series to System Health of the service that its `label` names."""
-    return model.DashboardLink(
-        title="System Health of ${__field.labels." + label + "}",
-        url="/d/system-health?var-service=${__field.labels." + label + "}&${__url_time_range}",
+def traces(title: str, traceql: str, *, shows: str, wrong: str, width: int = GRID_WIDTH) -> model.Panel:
+    """The newest traces that a TraceQL query finds, each a link to the trace."""
+    query = tempo.Dataquery(
+        query=traceql,
+        ref_id="A",
+        query_type="traceql",
+        table_type=tempo.SearchTableType.TRACES,
+        limit=20,
+        datasource=TEMPO,
     )
+    return model.Panel(
+        type_val="table",
+        id_val=panel_id(title),
+        title=title,
+        description=_description(shows, wrong),
+        datasource=TEMPO,
+        targets=[query],
+        options=table_models.Options(),
+        grid_pos=model.GridPos(w=width, h=8),
+    )
+
+
+def to_service(label: str = "service") -> list[model.DashboardLink]:
+    """A link from a series to Service detail of the service that its `label` names."""
+    return [
+        model.DashboardLink(
+            title="Service detail of ${__field.labels." + label + "}",
+            url="/d/service-detail?var-service=${__field.labels." + label + "}&${__url_time_range}",
+        )
+    ]
+
+
+def to_logs(label: str = "service") -> list[model.DashboardLink]:
+    """A link from a point of a time series to the logs, 5 minutes to each side, of the service that `label` names."""
+    return [
+        model.DashboardLink(
+            title="Logs around this time",
+            url="/d/logs?var-service=${__field.labels." + label + "}&time=${__value.time}&time.window=600000",
+        )
+    ]
 
 
 def panel_id(title: str) -> int:
@@ -190,7 +267,7 @@ def panel_id(title: str) -> int:
 def _panel(
     kind: Kind,
     title: str,
-    queries: Sequence[Query],
+    queries: Sequence[Query | LogQuery],
     options: object,
     look: Look,
     style: object | None = None,
@@ -201,8 +278,9 @@ def _panel(
         id_val=panel_id(title),
         title=title,
         description=_description(look["shows"], look["wrong"]),
-        datasource=PROMETHEUS,
-        targets=[_target(kind, number, query) for number, query in enumerate(queries)],
+        datasource=_data_source(queries[0]),
+        interval=RESOLUTION,
+        targets=[_target(kind, _ref_id(number), query) for number, query in enumerate(queries)],
         options=options,
         field_config=model.FieldConfigSource(_defaults(kind, look, style), [*_colours(look), *overrides]),
         grid_pos=model.GridPos(w=look.get("width", 8), h=look.get("height", 8)),
@@ -224,7 +302,7 @@ def _defaults(kind: Kind, look: Look, style: object | None) -> model.FieldConfig
         min_val=0 if "maximum" in look else None,
         max_val=look.get("maximum"),
         no_value=look.get("empty"),
-        links=[look["drill"]] if "drill" in look else None,
+        links=list(look["drill"]) if "drill" in look else None,
         custom=style,
     )
 
@@ -242,10 +320,23 @@ def _override(field: str, setting: str, value: object) -> model.DashboardFieldCo
     )
 
 
-def _target(kind: Kind, number: int, query: Query) -> prometheus.Dataquery:
+def _data_source(query: Query | LogQuery) -> common.DataSourceRef:
+    return LOKI if isinstance(query, LogQuery) else PROMETHEUS
+
+
+def _target(kind: Kind, ref_id: str, query: Query | LogQuery) -> prometheus.Dataquery | loki.Dataquery:
     over_time = kind in {"timeseries", "state-timeline"}  # the others would show a vanished series' last value
+    if isinstance(query, LogQuery):
+        return loki.Dataquery(
+            ref_id=ref_id,
+            expr=cleandoc(query.expr),
+            legend_format=query.legend,
+            query_type=loki.LokiQueryType.RANGE if over_time else loki.LokiQueryType.INSTANT,
+            editor_mode=loki.QueryEditorMode.CODE,
+            datasource=LOKI,
+        )
     return prometheus.Dataquery(
-        ref_id=_ref_id(number),
+        ref_id=ref_id,
         expr=cleandoc(query.expr),
         legend_format=query.legend,
         range_val=over_time,
@@ -256,13 +347,12 @@ def _target(kind: Kind, number: int, query: Query) -> prometheus.Dataquery:
     )
 
 
-def _columns(queries: Sequence[Query], by: Sequence[str]) -> list[model.DataTransformerConfig]:
+def _columns(queries: Sequence[Query | LogQuery], by: Sequence[str]) -> list[model.DataTransformerConfig]:
     values = {f"Value #{_ref_id(number)}": query.legend for number, query in enumerate(queries)}
     if len(queries) == 1:
         values["Value"] = queries[0].legend  # the name that Grafana gives the only value
     order = [*by, *values]
     times = ["Time", *(f"Time {number}" for number in range(1, len(queries) + 1))]
-    join = model.DataTransformerConfig("joinByField", options={"byField": by[0], "mode": "outer"})
     organize = model.DataTransformerConfig(
         "organize",
         options={
@@ -271,7 +361,12 @@ def _columns(queries: Sequence[Query], by: Sequence[str]) -> list[model.DataTran
             "renameByName": {label: label.replace("_", " ").capitalize() for label in by} | values,
         },
     )
-    return [join, organize] if len(queries) > 1 else [organize]
+    if len(queries) > 1:
+        return [model.DataTransformerConfig("joinByField", options={"byField": by[0], "mode": "outer"}), organize]
+    if isinstance(queries[0], LogQuery):  # Loki has no table format: its series become rows here
+        rows = [model.DataTransformerConfig(name, options={}) for name in ("labelsToFields", "merge")]
+        return [*rows, organize]
+    return [organize]
 
 
 def _description(shows: str, wrong: str) -> str:

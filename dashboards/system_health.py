@@ -5,10 +5,11 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from catalogue import Catalogue, Service
+from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row, row
-from dashboards.panels import Query, above, bars, below, logs, stat, states, table, timeseries, to_service
+from dashboards.panels import Query, above, bars, below, logs, stat, states, table, timeseries, to_logs, to_service
+from dashboards.promql import growth
 
 ERROR_RATIO = above(0.01, 0.05)
 """The application's stated error rate: below 1 %, critical above 5 %."""
@@ -31,30 +32,36 @@ max by (service) (
 # An alert without a `service` label belongs to the platform and is shown whatever service is chosen.
 FIRING = 'alertstate="firing", severity!="none", service=~"$service|"'
 
+SERVICE = 'service=~"$service"'
+REQUESTS = f"instance:http_requests:sum{{{SERVICE}}}"
+ERRORS = f"instance:http_errors:sum{{{SERVICE}}}"
 CONTAINER = 'namespace=~"$namespace", container=~"$service"'
-PROCESS = 'namespace=~"$namespace", service=~"$service"'
+PROCESS = f'namespace=~"$namespace", {SERVICE}'
+
+BUDGET_MEANS = "1 minus the objective is what may fail within 14 days; availability counts 5xx, latency slow answers."
 
 
 def build(catalogue: Catalogue) -> Dashboard:
-    """The dashboard; the catalogue gives the application's namespace and the services' metric names."""
+    """The dashboard; the catalogue gives the application's namespace.
+
+    A service without metrics is shown with all the others and cannot be chosen alone: only its status is known.
+    """
     return board.dashboard(
         "system-health",
         "System Health",
-        "Service status, response times, error rates, alerts and resource use of the order processor's services.",
+        "Status, alerts, error budgets, response times, errors and saturation of the order processor's services.",
         variables=[
             board.datasource(),
             board.loki_datasource(),
-            board.choice("service", "Service", "label_values(service:probe_success:ratio, service)"),
-            board.namespace(catalogue.namespace),
+            board.choice("service", "Service", "label_values(service:up:ratio, service)"),
+            board.choice(
+                "namespace",
+                "Namespace",
+                "label_values(instance:http_requests:sum, namespace)",
+                catalogue.namespace,
+            ),
         ],
-        rows=[
-            _status(),
-            _alerts(),
-            _response_times(),
-            _errors(catalogue.measured),
-            _resources(),
-            _one_service(),
-        ],
+        rows=[_status(), _alerts(), _objectives(), _response_times(), _errors(), _resources()],
         annotated='severity=~"critical|warning", service=~"$service|"',
     )
 
@@ -64,9 +71,9 @@ def _status() -> Row:
         "Service status and health",
         stat(
             "Service status",
-            Query(HEALTH, "{{service}}"),
+            Query(f"sort({HEALTH})", "{{service}}"),
             shows="Each service now: up when all its targets answer the scrape and its health probe succeeds.",
-            wrong="Click the service, read its recent error logs below, then `kubectl get pods` in its namespace.",
+            wrong="Click the service for its detail and its logs, then `kubectl get pods` in its namespace.",
             unit=units.PercentUnit,
             limits=below(1, 0.01),
             words={0: "Down", 1: "Up"},
@@ -81,29 +88,42 @@ def _status() -> Row:
             unit=units.PercentUnit,
             limits=below(1, 0.01),
             words={0: "Down", 1: "Up"},
+            drill=to_service(),
             width=12,
         ),
         bars(
-            "Availability",
-            Query('avg_over_time(service:probe_success:ratio{service=~"$service"}[$__range])', "{{service}}"),
-            shows="Share of the chosen time range in which the health probe succeeded. The stated target is 99.9 %.",
-            wrong="Find the outage in the status over time; one short outage is enough to miss the target in an hour.",
+            "Probe success",
+            Query(f"sort(avg_over_time(service:probe_success:ratio{{{SERVICE}}}[$__range]))", "{{service}}"),
+            shows="Share of the chosen time range in which the health probe succeeded: what was down answers nothing, "
+            "so availability, which counts answers, does not show it.",
+            wrong="Find the outage in the status over time; one short outage is enough to miss 99.9 % in an hour.",
             unit=units.PercentUnit,
             limits=below(0.999, 0.99),
             maximum=1,
             drill=to_service(),
-            width=12,
+        ),
+        table(
+            "Requests in the time range",
+            Query(f"sort_desc({growth(REQUESTS, 'service')})", "Requests"),
+            Query(growth(ERRORS, "service"), "Failed"),
+            by=["service"],
+            shows="Requests that each service answered in the chosen time range, and those of them answered with a 5xx "
+            "status. Counted, not estimated; redirects and health checks are left out.",
+            wrong="No requests at all: calls do not arrive, check the gateway and the load balancer. Failed ones: "
+            "Service detail says of which endpoints.",
+            unit=units.LocaleFormat,
+            decimals=0,
+            drill=to_service(),
         ),
         timeseries(
             "Health probe duration",
-            Query(
-                'max by (service) (probe_duration_seconds{job="service-probes", service=~"$service"})',
-                "{{service}}",
-            ),
-            shows="Time that the probe of the health endpoint took, from name resolution to the last byte.",
+            Query(f'max by (service) (probe_duration_seconds{{job="service-probes", {SERVICE}}})', "{{service}}"),
+            shows="Time that the probe of the health endpoint took, from name resolution to the last byte. It is given "
+            "up after 10 s.",
             wrong="A slow probe beside normal response times points at DNS or the network, not at the service.",
             unit=units.Seconds,
-            width=12,
+            limits=above(1, 5),
+            drill=to_service(),
         ),
     )
 
@@ -114,7 +134,7 @@ def _alerts() -> Row:
         *(
             stat(
                 f"{severity.capitalize()} alerts",
-                Query(f'count(ALERTS{{{FIRING}, severity="{severity}"}}) or vector(0)', f"firing, {severity}"),
+                Query(_firing(severity), f"firing, {severity}"),
                 shows=f"Alerts of severity {severity} that fire now, silenced ones included.",
                 wrong="Read the table beside it; each alert's notification links to its runbook.",
                 unit=units.Short,
@@ -145,15 +165,105 @@ def _alerts() -> Row:
         ),
         timeseries(
             "Firing alerts by severity",
-            Query(f"count by (severity) (ALERTS{{{FIRING}}})", "{{severity}}"),
+            *(Query(_firing(severity), severity) for severity in ("critical", "warning", "info")),
             shows="How many alerts fired at each moment.",
             wrong="Many at once are usually one cause: look for the first one in the status over time.",
             unit=units.Short,
+            decimals=0,
             colours={"critical": "red", "warning": "orange", "info": "blue"},
-            empty="No alert has fired",
             stacked=True,
             width=24,
             height=6,
+        ),
+    )
+
+
+def _firing(severity: str) -> str:
+    return f'count(ALERTS{{{FIRING}, severity="{severity}"}}) or vector(0)'
+
+
+def _objectives() -> Row:
+    return row(
+        "Availability and error budget",
+        bars(
+            "Availability",
+            Query(
+                f"""
+                sort(
+                  1
+                    -
+                  sum_over_time(service:sli_errors:increase3m{{{SERVICE}, sli="availability"}}[$__range])
+                    /
+                  (sum_over_time(service:sli_events:increase3m{{{SERVICE}, sli="availability"}}[$__range]) > 0)
+                )
+                """,
+                "{{service}}",
+            ),
+            shows="Share of the chosen time range's requests that did not fail with 5xx. Target: 99.9 %.",
+            wrong="See in the error rate below when they failed, and in Service detail which endpoints.",
+            unit=units.PercentUnit,
+            decimals=3,
+            limits=below(0.999, 0.99),
+            maximum=1,
+            drill=to_service(),
+        ),
+        bars(
+            "Error budget left",
+            Query(f"sort(service:slo_error_budget_remaining:ratio{{{SERVICE}}})", "{{service}} {{sli}}"),
+            shows="What is left of the error budget of the last 14 days; below 0 the objective is missed. "
+            f"{BUDGET_MEANS}",
+            wrong="Little left: put off risky releases and fix what fails first. Without a fast burn beside it nobody "
+            "needs to get up.",
+            unit=units.PercentUnit,
+            decimals=1,
+            limits=below(0.25, 0),
+            maximum=1,
+            drill=to_service(),
+        ),
+        timeseries(
+            "Error budget left over time",
+            Query(f"service:slo_error_budget_remaining:ratio{{{SERVICE}}}", "{{service}} {{sli}}"),
+            shows="The error budget left at each moment. It comes back as failures get older than 14 days. "
+            f"{BUDGET_MEANS}",
+            wrong="A step down is one outage, a slope a defect that is still there: see the burn rates.",
+            unit=units.PercentUnit,
+            limits=below(0.25, 0),
+            drill=to_service(),
+        ),
+        *(
+            timeseries(
+                f"Burn rate over {window}",
+                Query(f"service:slo_burn_rate:{series}{{{SERVICE}}}", "{{service}} {{sli}}"),
+                shows=f"How fast the last {window} spent the error budget: 1 spends it in exactly 14 days. "
+                f"Above {critical} {consequence}.",
+                wrong=wrong,
+                unit=units.Short,
+                limits=above(1, critical),
+                drill=[*to_service(), *to_logs()],
+            )
+            for window, series, critical, consequence, wrong in (
+                (
+                    "30 minutes",
+                    "ratio_rate30m",
+                    14,
+                    "somebody is paged, if it goes on",
+                    "Act now: roll back what was deployed last, or find the failing endpoints in Service detail.",
+                ),
+                (
+                    "3 hours",
+                    "ratio_rate3h",
+                    7,
+                    "somebody is paged, if it goes on",
+                    "A slower fault, or one that is over: the rate over 30 minutes says which.",
+                ),
+                (
+                    "12 hours",
+                    "ratio_increase12h",
+                    2,
+                    "a warning is sent, if it goes on",
+                    "Something fails a little all day: look for it in working hours, before the budget is gone.",
+                ),
+            )
         ),
     )
 
@@ -164,138 +274,116 @@ def _response_times() -> Row:
         *(
             timeseries(
                 f"Response time P{percentile}",
-                Query(
-                    f'service:http_request_latency_seconds:p{percentile}_rate5m{{service=~"$service"}}',
-                    "{{service}}",
-                ),
+                Query(f"service:http_request_latency_seconds:p{percentile}_rate5m{{{SERVICE}}}", "{{service}}"),
                 shows=f"{percentile} % of each service's requests of the last 5 minutes were faster than this. "
                 "Interpolated between histogram bounds. " + note,
                 wrong="See whether traffic rose, CPU is throttled or a dependency is slow (Infrastructure, DynamoDB).",
                 unit=units.Seconds,
-                limits=P95_SECONDS if percentile == 95 else [(None, "green")],
-                drill=to_service(),
+                limits=limits,
+                drill=[*to_service(), *to_logs()],
             )
-            for percentile, note in (
-                (50, "The typical request."),
-                (95, "Target: below 200 ms; the alert's bound is 250 ms."),
-                (99, "The slowest requests that users still meet often."),
+            for percentile, note, limits in (
+                (50, "The typical request, which should be well below the target for P95.", above(0.1, 0.2)),
+                (95, "Target: below 200 ms; the alert's bound is 250 ms.", P95_SECONDS),
+                (99, "The slowest requests that users still meet often.", above(0.5, 1)),
             )
         ),
         timeseries(
-            "Requests within 250 ms",
-            Query(f"{_requests_up_to('0.25')}\n  /\n{_requests_up_to('+Inf')}", "{{service}}"),
-            shows="Share of requests answered within 250 ms: a histogram bound, so exact, unlike the percentiles.",
-            wrong="Below 95 % the 95th percentile is over the bound: find the service, then its resource use below.",
+            "Requests answered in time",
+            Query(f"1 - service:http_requests_slow:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
+            shows="Share of the requests of the last 5 minutes answered within the time that the service promises, "
+            "250 ms where it states nothing else: a histogram bound, so exact, unlike the percentiles.",
+            wrong="Below 95 % the objective is being missed: find the service, then its resource use below.",
             unit=units.PercentUnit,
             limits=below(0.95, 0.9),
-            maximum=1,
+            drill=[*to_service(), *to_logs()],
             width=12,
         ),
         timeseries(
             "Request rate",
-            Query('service:http_requests:rate5m{service=~"$service"}', "{{service}}"),
+            Query(f"service:http_requests:rate5m{{{SERVICE}}}", "{{service}}"),
             shows="Requests per second that each service answered, averaged over 5 minutes. Redirects are left out.",
             wrong="A fall to zero with the service up means that calls no longer arrive: check the gateway.",
             unit=units.RequestsPerSecond,
+            drill=[*to_service(), *to_logs()],
             width=12,
         ),
     )
 
 
-def _requests_up_to(seconds: str) -> str:
-    # rate() over a sum is right here: the sum is of one process, whose counters restart together.
-    buckets = f'instance:http_request_latency_seconds_bucket:sum{{service=~"$service", le="{seconds}"}}'
-    return f"sum by (service) (rate({buckets}[$__rate_interval]))"
-
-
-def _errors(measured: tuple[Service, ...]) -> Row:
+def _errors() -> Row:
     return row(
         "Errors",
         timeseries(
             "Error rate",
-            Query('service:http_errors:ratio_rate5m{service=~"$service"}', "{{service}}"),
+            Query(f"service:http_errors:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
             shows="Share of requests answered with a 5xx status over 5 minutes. Target: below 1 %; critical above 5 %.",
-            wrong="Find the endpoint in the table of failing endpoints and the cause in the error logs.",
+            wrong="Click the service: its detail has the failing endpoints, its logs the cause.",
             unit=units.PercentUnit,
             limits=ERROR_RATIO,
-            drill=to_service(),
+            drill=[*to_service(), *to_logs()],
             width=12,
         ),
         timeseries(
             "Errors per second",
-            Query('service:http_errors:rate5m{service=~"$service"}', "{{service}}"),
+            Query(f"service:http_errors:rate5m{{{SERVICE}}}", "{{service}}"),
             shows="Requests answered with a 5xx status per second, averaged over 5 minutes.",
             wrong="A high ratio with few errors is low traffic, not an outage: judge both graphs together.",
             unit=units.RequestsPerSecond,
             stacked=True,
-            width=12,
-        ),
-        table(
-            "Failing endpoints",
-            Query(_failing_endpoints(measured), "Errors"),
-            by=["service", "endpoint", "status_code"],
-            shows="Endpoints with the most 5xx answers in the chosen time range. The path is as the client sent it, "
-            "so ids spread one route over many rows.",
-            wrong="One failing route points at code or data; all routes of a service at the service or its stores.",
-            unit=units.Short,
-            decimals=0,
-            empty="No request has failed",
+            drill=[*to_service(), *to_logs()],
             width=12,
         ),
         timeseries(
             "Gateway proxy errors",
             Query(
-                "60 * sum by (target_service, error_type) "
-                '(rate(gateway_proxy_errors_total{namespace=~"$namespace"}[$__rate_interval]))',
+                """
+                60 * sum by (target_service, error_type)
+                  (rate(gateway_proxy_errors_total{namespace=~"$namespace"}[$__rate_interval]))
+                or
+                60 * label_replace(service:gateway_proxy_errors:rate5m, "error_type", "without an answer", "", "")
+                """,
                 "{{target_service}} {{error_type}}",
             ),
             shows="Calls per minute that the gateway could not complete, by the service called and the kind of "
-            "failure. The first failure of each kind after the gateway starts is not counted.",
+            "failure, and all that got no answer.",
             wrong="`request_failed` means no connection: check that service's pods. A 5xx code is its own answer.",
             unit=units.EventsPerMinute,
-            empty="No call has failed",
-            width=6,
+            limits=above(1, 10),
+            width=12,
         ),
         timeseries(
             "Error log lines",
             Query(
                 """
-                60 * sum by (service_name, severity) (
+                60 * sum by (service_name) (
                   rate(log_records_total{service_name=~"$service", severity=~"ERROR|CRITICAL|FATAL"}[$__rate_interval])
                 )
+                or
+                0 * sum by (service_name) (rate(log_records_total{service_name=~"$service"}[$__rate_interval]))
                 """,
-                "{{service_name}} {{severity}}",
+                "{{service_name}}",
             ),
             shows="Log lines of level ERROR or above per minute. Sees failures that no status code shows.",
             wrong="Read the lines below. Errors here without 5xx answers are often refused logins or retries.",
             unit=units.EventsPerMinute,
-            empty="No error was logged",
-            width=6,
+            limits=above(10, 60),
+            drill=[*to_service("service_name"), *to_logs("service_name")],
+            width=12,
         ),
         logs(
             "Recent error logs",
             '{service_name=~"$service", k8s_namespace_name=~"$namespace"} | detected_level=~"error|critical|fatal"',
             shows="The newest log lines of level ERROR or above.",
-            wrong="Open a line and search for its `request_id` to see what else the request did.",
+            wrong="Open a line and search the Logs dashboard for its `request_id` to see what else the request did.",
+            empty="No error was logged",
         ),
     )
 
 
-def _failing_endpoints(measured: tuple[Service, ...]) -> str:
-    # A counter's growth is its value now less its value at the start of the range, or all of it if it was born or its
-    # process restarted since. increase() would miss the first error of every path, which is often the only one.
-    grown = "\n    or\n".join(
-        "    {now} - {now} offset $__range >= 0 or {now}".format(
-            now=f'{service.prefix}_requests_total{{service=~"$service", status_code=~"5.."}}'
-        )
-        for service in measured
-    )
-    return f"topk(15,\n  sum by (service, endpoint, status_code) (\n{grown}\n  ) > 0\n)"
-
-
 def _resources() -> Row:
     return row(
-        "Resource utilisation",
+        "Saturation and resource utilisation",
         timeseries(
             "CPU by service",
             Query(
@@ -305,6 +393,7 @@ def _resources() -> Row:
             shows="CPU cores that each service's processes use, as they count it themselves.",
             wrong="Compare with the request rate: more CPU for the same traffic came with a change of code or data.",
             unit=units.Short,
+            drill=to_service(),
         ),
         timeseries(
             "Memory by service",
@@ -312,6 +401,7 @@ def _resources() -> Row:
             shows="Resident memory of each service's processes.",
             wrong="A steady climb over hours is a leak: the container will be killed at its limit.",
             unit=units.BytesIEC,
+            drill=to_service(),
         ),
         timeseries(
             "Open file descriptors",
@@ -323,6 +413,7 @@ def _resources() -> Row:
             wrong="A climb means that connections are not closed: look for a slow or failing dependency.",
             unit=units.PercentUnit,
             limits=above(0.7, 0.9),
+            drill=to_service(),
         ),
         timeseries(
             "Container memory against limit",
@@ -340,6 +431,7 @@ def _resources() -> Row:
             wrong="Raise the limit or find the leak before 100 %; see Infrastructure for restarts.",
             unit=units.PercentUnit,
             limits=above(0.8, 0.9),
+            drill=to_service("container"),
         ),
         timeseries(
             "Container CPU against limit",
@@ -358,6 +450,7 @@ def _resources() -> Row:
             wrong="Near 100 % requests wait for CPU: raise the limit or add replicas.",
             unit=units.PercentUnit,
             limits=above(0.8, 0.9),
+            drill=to_service("container"),
         ),
         timeseries(
             "CPU throttling",
@@ -373,6 +466,7 @@ def _resources() -> Row:
             wrong="Explains slow answers at low average CPU: short bursts meet the limit. Raise it.",
             unit=units.PercentUnit,
             limits=above(0.25, 0.5),
+            drill=to_service("container"),
         ),
     )
 
@@ -380,42 +474,4 @@ def _resources() -> Row:
 def _limit(resource: str) -> str:
     return (
         f'max by (namespace, pod, container) (kube_pod_container_resource_limits{{{CONTAINER}, resource="{resource}"}})'
-    )
-
-
-def _one_service() -> Row:
-    return row(
-        "$service in detail",
-        timeseries(
-            "$service: response time percentiles",
-            *(
-                Query(
-                    f'service:http_request_latency_seconds:p{percentile}_rate5m{{service=~"$service"}}',
-                    f"P{percentile}",
-                )
-                for percentile in (50, 95, 99)
-            ),
-            shows="The three percentiles of one service over 5 minutes, together.",
-            wrong="P99 alone rising is a few slow requests; all three rising is the service or a store as a whole.",
-            unit=units.Seconds,
-            limits=P95_SECONDS,
-        ),
-        timeseries(
-            "$service: request and error rate",
-            Query('service:http_requests:rate5m{service=~"$service"}', "requests"),
-            Query('service:http_errors:rate5m{service=~"$service"}', "errors"),
-            shows="Requests and failed requests (5xx) per second over 5 minutes.",
-            wrong="Errors that follow traffic are a defect in one route; errors at steady traffic are an outage.",
-            unit=units.RequestsPerSecond,
-            colours={"errors": "red"},
-        ),
-        timeseries(
-            "$service: error rate",
-            Query('service:http_errors:ratio_rate5m{service=~"$service"}', "5xx"),
-            shows="Share of requests answered with a 5xx status over 5 minutes.",
-            wrong="Above 1 % users notice; above 5 % for 5 minutes somebody is paged.",
-            unit=units.PercentUnit,
-            limits=ERROR_RATIO,
-        ),
-        repeat="service",
     )

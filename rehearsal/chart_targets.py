@@ -1,8 +1,8 @@
 """Stand-in for the monitors that the charts create: what they make Prometheus scrape, with the operator's labels.
 
 These monitors are in no object of ours, so that nothing here is derived: the table repeats what the pinned charts
-create with our values. It does not prove that they do. Left out, because nothing plays them on this machine: Grafana,
-the operator, the API server, CoreDNS, the kubelet's probes and the configuration reloaders.
+create with our values. It does not prove that they do. Left out, because nothing plays them on this machine: the API
+server, CoreDNS, the kubelet's probes and the configuration reloaders.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ def _kubelet(path: str) -> dict[str, str]:
     return labels | {"node": NODE, "metrics_path": path}
 
 
+_OPERATOR = f"{RELEASE}-operator"
+_GRAFANA = f"{RELEASE}-grafana"
 _KUBE_STATE = f"{RELEASE}-kube-state-metrics"
 _NODE_EXPORTER = f"{RELEASE}-prometheus-node-exporter"
 
@@ -89,6 +91,18 @@ CHART_TARGETS = (
         job=ALERTMANAGER,
         part="alertmanager",
         labels=_labels(ALERTMANAGER, f"alertmanager-{ALERTMANAGER}-0", "alertmanager", "http-web"),
+    ),
+    ChartTarget(
+        job=_OPERATOR,
+        part="exporters",
+        path="/operator/metrics",
+        labels=_labels(_OPERATOR, f"{_OPERATOR}-rehearsal", RELEASE, "https"),
+    ),
+    ChartTarget(
+        job=_GRAFANA,
+        part="exporters",
+        path="/grafana/metrics",
+        labels=_labels(_GRAFANA, f"{_GRAFANA}-rehearsal", "grafana", "http-web"),
     ),
     ChartTarget(
         job=f"{NAMESPACE}/loki",
@@ -127,6 +141,13 @@ CHART_TARGETS = (
         part="exporters",
         path="/kube-state-metrics/metrics",
         labels=_labels(_KUBE_STATE, f"{_KUBE_STATE}-rehearsal", "kube-state-metrics", "http"),
+        honor_labels=True,
+    ),
+    ChartTarget(  # what it tells of itself, on a second port
+        job="kube-state-metrics",
+        part="exporters",
+        path="/kube-state-metrics-own/metrics",
+        labels=_labels(_KUBE_STATE, f"{_KUBE_STATE}-rehearsal", "kube-state-metrics", "metrics"),
         honor_labels=True,
     ),
     ChartTarget(

@@ -46,10 +46,15 @@ _TABLE_OPERATION: Rows = (
 _CLUSTER: Rows = (
     ("apiserver_request_total_sum", 5400),
     ("apiserver_request_total_5_xx_sum", 0),
-    ("scheduler_pending_pods_unschedulable_sum", 0),
+    ("apiserver_request_duration_seconds_get_p99_average", 0.03),
     ("apiserver_storage_size_bytes_maximum", 48_000_000),
 )
-_LOAD_BALANCER: Rows = (("active_flow_count_average", 24), ("processed_bytes_sum", 31_000_000))
+_LOAD_BALANCER: Rows = (
+    ("active_flow_count_average", 24),
+    ("processed_bytes_sum", 31_000_000),
+    ("tcp_elb_reset_count_sum", 0),
+    ("tcp_target_reset_count_sum", 3),
+)
 _CACHE: Rows = (
     ("cpuutilization_average", 6),  # per cent, like the next two
     ("engine_cpuutilization_average", 3),

@@ -2,7 +2,8 @@
 
     python -m rehearsal.exporters.cluster --port 9150
 
-Paths: /node-exporter/metrics, /kube-state-metrics/metrics, /kubelet/metrics, /cadvisor/metrics, /cloudwatch/metrics.
+Paths: /node-exporter/metrics, /kube-state-metrics/metrics, /kubelet/metrics, /cadvisor/metrics, /cloudwatch/metrics;
+of the stack's own programs /operator/metrics, /grafana/metrics and /kube-state-metrics-own/metrics.
 Everything served is invented: series names, types and labels are those of the real exporters, the numbers are smooth
 functions of time within healthy limits. What it proves is that rules, dashboards and alerts find their series; it
 proves nothing about a real node, cluster or AWS account.
@@ -28,7 +29,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import catalogue
-from rehearsal.exporters import cloudwatch, kube_state, kubelet, node
+from rehearsal.exporters import cloudwatch, kube_state, kubelet, node, stack
 from rehearsal.exporters.exposition import Family, page
 from rehearsal.exporters.inventory import Pod, application_pods, monitoring_pods
 from rehearsal.exporters.overrides import Overrides, UnknownSeriesError
@@ -47,6 +48,9 @@ def pages(pods: tuple[Pod, ...]) -> dict[str, Page]:
         "kubelet": lambda now: kubelet.kubelet_families(now, pods),
         "cadvisor": lambda now: kubelet.cadvisor_families(now, pods),
         "cloudwatch": cloudwatch.families,
+        "operator": stack.operator_families,
+        "grafana": stack.grafana_families,
+        "kube-state-metrics-own": stack.kube_state_own_families,
     }
 
 

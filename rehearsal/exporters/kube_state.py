@@ -154,6 +154,13 @@ def _pod_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
         tuple(((pod.namespace, pod.owner[1], "Deployment", pod.workload, "true"), 1) for pod in deployed),
     )
     yield Family(
+        "kube_replicaset_created",
+        "gauge",
+        "Unix creation timestamp",
+        ("namespace", "replicaset"),
+        tuple(((pod.namespace, pod.owner[1]), EPOCH) for pod in deployed),
+    )
+    yield Family(
         "kube_pod_status_phase",
         "gauge",
         "The pods current phase.",

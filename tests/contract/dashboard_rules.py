@@ -35,28 +35,37 @@ Rule = Callable[[Board], list[str]]
 
 BINDINGS = [
     ("service", r"(service|instance):|probe_|process_|ALERTS|log_records_"),
-    ("namespace", r"container_|kube_pod_|kube_deployment_|kubelet_volume_|process_|business_|gateway_proxy_"),
+    ("namespace", r"container_|kube_(pod|deployment|statefulset|daemonset)_|process_|business_|gateway_proxy_"),
     ("asset", r"business_(order|asset)"),
     ("instance", r"node_"),
     ("table", r"aws_dynamodb_"),
+    ("job", r"scrape_(duration|series)|up$"),
 ]
 """Variables, and the series whose selectors must be bound to them on a dashboard that has the variable."""
 
 UNBOUND = {
+    "Gateway proxy errors": "only the gateway calls the other services",
     "Resources requested": "the nodes' room is shared by all namespaces",
+    "Dependencies": "a dependency may be a service that is not chosen",
+    "Lines read and sent by the agents": "an agent collects the logs of every service on its node",
+    "One request": "a request's lines are looked for in all services",
 }
 """Panels with a selector that is not bound on purpose, and why."""
 
 GROWTH_BY_HAND = {
     "Failing endpoints": "most paths' series are born with their first error, which rate() never sees",
+    "Requests by endpoint": "most paths' series are born with their first request, which rate() never sees",
 }
 """Panels that read counters as they are, and why."""
 
-STRING = r'"(?:\\.|[^"\\])*"'
+STRING = r'(?:"(?:\\.|[^"\\])*"|`[^`]*`)'
+
+VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
+"""One of Grafana's variables, and not a group of a pattern such as `$1`."""
 
 RATE_INTERVAL = 7919
 """Seconds put for `$__rate_interval`: a length that nobody writes, so that it is found again."""
-DURATIONS = {"__rate_interval": f"{RATE_INTERVAL}s", "__range": "6h", "__interval": "1m"}
+DURATIONS = {"__rate_interval": f"{RATE_INTERVAL}s", "__range": "6h", "__interval": "1m", "__interval_ms": "60000"}
 """What Grafana puts for the durations that it knows, roughly."""
 
 
@@ -68,11 +77,32 @@ def panels(board: Board) -> Iterator[Board]:
 
 def queries(board: Board) -> Iterator[tuple[str, str]]:
     """Title and expression of every PromQL query, the annotations' included."""
-    for panel in panels(board):
-        if panel["type"] != "logs":
-            yield from ((panel["title"], target["expr"]) for target in panel["targets"])
+    yield from ((title, target["expr"]) for title, target in targets(board, "promql"))
     for annotation in board["annotations"]["list"]:
         yield annotation["name"], annotation["target"]["expr"]
+
+
+def log_queries(board: Board) -> Iterator[tuple[str, str]]:
+    """Title and expression of every LogQL query, of lines or of numbers."""
+    return ((title, target["expr"]) for title, target in targets(board, "logql"))
+
+
+def targets(board: Board, *languages: str) -> Iterator[tuple[str, Board]]:
+    """Title of the panel and query, for every query in these languages."""
+    return (
+        (panel["title"], target)
+        for panel in panels(board)
+        for target in panel["targets"]
+        if language(target) in languages
+    )
+
+
+LANGUAGES = ("promql", "logql", "traceql")
+
+
+def language(target: Board) -> str:
+    """The language of a query, by its form: its data source may be what is wrong."""
+    return {None: "promql", "range": "logql", "instant": "logql", "traceql": "traceql"}[target.get("queryType")]
 
 
 def variables(board: Board) -> dict[str, Board]:
@@ -81,12 +111,12 @@ def variables(board: Board) -> dict[str, Board]:
 
 def expanded(expr: str) -> str:
     """The expression with what Grafana puts for its variables when everything is chosen."""
-    return re.sub(r"\$(\w+)", lambda match: DURATIONS.get(match[1], ".+"), expr)
+    return VARIABLE.sub(lambda match: DURATIONS.get(match[1], ".+"), expr)
 
 
 def parsed(expr: str) -> Expr:
     """The tree of an expression, in whose strings Grafana's variables stay as they are."""
-    return promql.parse(re.sub(r"\$(\w+)", lambda match: DURATIONS.get(match[1], match[0]), expr))
+    return promql.parse(VARIABLE.sub(lambda match: DURATIONS.get(match[1], match[0]), expr))
 
 
 def trees(board: Board) -> Iterator[tuple[str, Expr]]:
@@ -116,8 +146,13 @@ def numbers_have_a_unit(board: Board) -> list[str]:
     return [
         f"{panel['title']}: unit {panel['fieldConfig']['defaults'].get('unit')!r} is not one of Grafana's"
         for panel in panels(board)
-        if panel["type"] != "logs" and panel["fieldConfig"]["defaults"].get("unit") not in known
+        if has_numbers(panel) and panel["fieldConfig"]["defaults"].get("unit") not in known
     ]
+
+
+def has_numbers(panel: Board) -> bool:
+    """Whether a panel shows numbers, and not log lines or traces."""
+    return panel["type"] != "logs" and all(language(target) != "traceql" for target in panel["targets"])
 
 
 def series_have_a_legend(board: Board) -> list[str]:
@@ -125,7 +160,7 @@ def series_have_a_legend(board: Board) -> list[str]:
     for panel in panels(board):
         if panel["type"] == "timeseries" and not panel["options"]["legend"]["showLegend"]:
             problems.append(f"{panel['title']}: the legend is hidden")
-        if panel["type"] != "logs" and not all(target.get("legendFormat") for target in panel["targets"]):
+        if has_numbers(panel) and not all(target.get("legendFormat") for target in panel["targets"]):
             problems.append(f"{panel['title']}: a query has no legend")
     return problems
 
@@ -191,11 +226,13 @@ def variables_are_fresh_and_used(board: Board) -> list[str]:
 
 
 def queries_use_only_declared_variables(board: Board) -> list[str]:
-    known = {*variables(board), "__rate_interval", "__range"}
+    known = {*variables(board), "__rate_interval", "__range", "__interval_ms", "__auto"}
+    asked = [(title, target.get("expr") or target["query"]) for title, target in targets(board, *LANGUAGES)]
+    asked += [(annotation["name"], annotation["target"]["expr"]) for annotation in board["annotations"]["list"]]
     return [
         f"{title}: ${name} is not declared"
-        for title, expr in queries(board)
-        for name in re.findall(r"\$\{?(\w+)", expr)
+        for title, expr in asked
+        for name in VARIABLE.findall(expr)
         if name not in known
     ]
 
@@ -208,6 +245,17 @@ def selectors_are_bound_to_the_variables(board: Board) -> list[str]:
         for selector in promql.selectors(tree)
         for variable, family in BINDINGS
         if variable in variables(board) and re.match(family, promql.metric(selector)) and not bound(selector, variable)
+    ]
+
+
+def log_selectors_are_bound_to_the_variables(board: Board) -> list[str]:
+    return [
+        f"{title}: {selector} is not bound to ${variable}"
+        for title, expr in log_queries(board)
+        if title not in UNBOUND
+        for selector in stream_selectors(expr)
+        for variable, label in (("service", "service_name"), ("namespace", "k8s_namespace_name"))
+        if variable in variables(board) and f'{label}=~"${variable}"' not in selector
     ]
 
 
@@ -284,6 +332,55 @@ def is_selector(text: str) -> bool:
         return False
 
 
+def a_panel_asks_one_data_source(board: Board) -> list[str]:
+    """Grafana sends the queries of a panel to the panel's data source, whatever theirs is."""
+    return [
+        f"{title}: query {target['refId']} asks {target.get('datasource')}, which is not the panel's"
+        for panel in panels(board)
+        for title, target in [(panel["title"], target) for target in panel["targets"]]
+        if target.get("datasource") != panel["datasource"]
+    ]
+
+
+def queries_go_where_their_language_is_spoken(board: Board) -> list[str]:
+    spoken = {"promql": "prometheus", "logql": "loki", "traceql": "tempo"}
+    return [
+        f"{title}: {language(target)} is sent to {target.get('datasource')}"
+        for title, target in targets(board, *LANGUAGES)
+        if target.get("datasource", {}).get("type") != spoken[language(target)]
+    ]
+
+
+def the_resolution_can_be_chosen(board: Board) -> list[str]:
+    """It is set on the panel: as a query's own step it would be taken for the scrape interval, and rates smoothed."""
+    offered = variables(board).get("interval", {"options": []})["options"]
+    wrong = [f"{item['text']}: {item['value']} is no duration" for item in offered if not is_duration(item["value"])]
+    wrong += [] if offered else ["there is no resolution to choose"]
+    wrong += [
+        f"{panel['title']}: the resolution is {panel.get('interval')!r}"
+        for panel in panels(board)
+        if has_numbers(panel) and panel.get("interval") != "${interval}"
+    ]
+    return wrong + [
+        f"{title}: a step of its own"
+        for title, target in targets(board, *LANGUAGES)
+        if {"interval", "step"} & {*target}
+    ]
+
+
+def is_duration(text: str) -> bool:
+    return bool(re.fullmatch(r"\d+[smhd]", text))
+
+
+def fields_to_type_in_start_empty(board: Board) -> list[str]:
+    """A search that was left over from somebody else would hide what is there."""
+    return [
+        f"${name}: starts with {item['current']['value']!r}"
+        for name, item in variables(board).items()
+        if item["type"] == "textbox" and (item["current"]["value"] or item.get("query"))
+    ]
+
+
 def panels_have_a_query(board: Board) -> list[str]:
     return [f"{panel.get('title')}: no query" for panel in panels(board) if not panel.get("targets")]
 
@@ -303,14 +400,19 @@ def data_sources_can_be_chosen(board: Board) -> list[str]:
 def log_queries_select_streams(board: Board) -> list[str]:
     """Loki refuses a selector that matches everything, as PromQL does; a fixed window leaves gaps on a wide range."""
     problems = []
-    for panel in (panel for panel in panels(board) if panel["type"] == "logs"):
-        for expr in (target["expr"] for target in panel["targets"]):
-            selector = re.search(rf"\{{(?:{STRING}|[^}}])*\}}", expr)
-            windows = re.findall(r"\[([^\]]*)\]", re.sub(STRING, "", expr))
-            if not selector or not is_selector(selector[0]):
-                problems.append(f"{panel['title']}: {expr} selects no streams")
-            problems += [f"{panel['title']}: a window of {window}" for window in windows if window != "$__auto"]
+    for title, expr in log_queries(board):
+        selectors = stream_selectors(expr)
+        windows = re.findall(r"\[([^\]]*)\]", re.sub(STRING, "", expr))
+        if not selectors or not all(is_selector(selector) for selector in selectors):
+            problems.append(f"{title}: {expr} selects no streams")
+        problems += [f"{title}: a window of {window}" for window in windows if window != "$__auto"]
     return problems
+
+
+def stream_selectors(logql: str) -> list[str]:
+    """The stream selectors of a LogQL query, which are written as PromQL's; braces within its texts are none."""
+    found = re.findall(rf"{STRING}|\{{(?:{STRING}|[^}}])*\}}", logql)
+    return [text for text in found if text.startswith("{")]
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -331,13 +433,42 @@ def promql_parses(board: Board, directory: Path) -> list[str]:
     return [] if outcome.returncode == 0 and counted else [outcome.stdout + outcome.stderr]
 
 
+def links_lead_somewhere(board: Board) -> list[str]:
+    """A link from a series names a dashboard that is there, a variable that it has and a label that the series has."""
+    problems = []
+    for panel in panels(board):
+        asked = " ".join(target.get("expr", "") for target in panel["targets"])
+        for link in panel["fieldConfig"]["defaults"].get("links", []) if "fieldConfig" in panel else []:
+            there = re.match(r"/d/([\w-]+)\?", link["url"])
+            if not there or there[1] not in BOARDS:
+                problems.append(f"{panel['title']}: {link['url']} leads to no dashboard")
+                continue
+            given = re.findall(r"var-(\w+)=", link["url"])
+            problems += [
+                f"{panel['title']}: {there[1]} has no ${name}"
+                for name in given
+                if name not in variables(BOARDS[there[1]])
+            ]
+            labels = re.findall(r"__field\.labels\.(\w+)", link["url"])
+            problems += [
+                f"{panel['title']}: the link needs the label {label}, which no query mentions"
+                for label in labels
+                if not re.search(rf"\b{label}\b", asked)
+            ]
+            if "__value.time" in link["url"] and panel["type"] != "timeseries":
+                problems.append(f"{panel['title']}: a {panel['type']} has no time to link to")
+    return problems
+
+
 def behaves_as_every_dashboard(board: Board) -> list[str]:
     wanted = {"editable": False, "timezone": "browser", "refresh": "30s", "schemaVersion": 42}
     problems = [f"{key} must be {value!r}" for key, value in wanted.items() if board.get(key) != value]
     if "order-processor" not in board["tags"]:
         problems.append("the tag order-processor is missing")
-    if not any('ALERTS{alertstate="firing"' in item["target"]["expr"] for item in board["annotations"]["list"]):
-        problems.append("firing alerts are not marked")
+    marked = [item["target"]["expr"] for item in board["annotations"]["list"]]
+    for what, series in (("firing alerts", 'ALERTS{alertstate="firing"'), ("deployments", "kube_replicaset_created{")):
+        if not any(series in expr for expr in marked):
+            problems.append(f"{what} are not marked")
     others = {f"/d/{uid}" for uid in BOARDS if uid != board["uid"]}
     linked = {link["url"] for link in board["links"] if link["includeVars"] and link["keepTime"]}
     return problems + [f"no link to {url}" for url in others - linked]

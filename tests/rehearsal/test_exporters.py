@@ -103,6 +103,9 @@ EXPECTED = {
         "node_disk_written_bytes_total": "counter device",
         "node_load1": "gauge",
         "node_netstat_Tcp_RetransSegs": "untyped",
+        "node_vmstat_oom_kill": "untyped",
+        "node_nf_conntrack_entries": "gauge",
+        "node_nf_conntrack_entries_limit": "gauge",
         "node_uname_info": "gauge domainname machine nodename release sysname version",
     },
     "kube-state-metrics": {
@@ -117,11 +120,18 @@ EXPECTED = {
         "kube_pod_container_status_waiting_reason": "gauge namespace pod uid container reason",
         "kube_pod_container_status_last_terminated_reason": "gauge namespace pod uid container reason",
         "kube_pod_container_status_last_terminated_timestamp": "gauge namespace pod uid container",
+        "kube_replicaset_created": "gauge namespace replicaset",
         "kube_deployment_spec_replicas": "gauge namespace deployment",
         "kube_deployment_status_replicas": "gauge namespace deployment",
         "kube_deployment_status_replicas_available": "gauge namespace deployment",
         "kube_statefulset_status_replicas_ready": "gauge namespace statefulset",
+        "kube_deployment_status_replicas_updated": "gauge namespace deployment",
+        "kube_statefulset_replicas": "gauge namespace statefulset",
+        "kube_statefulset_status_replicas_updated": "gauge namespace statefulset",
+        "kube_daemonset_status_desired_number_scheduled": "gauge namespace daemonset",
         "kube_daemonset_status_number_ready": "gauge namespace daemonset",
+        "kube_daemonset_status_updated_number_scheduled": "gauge namespace daemonset",
+        "kube_pod_container_status_waiting": "gauge namespace pod uid container",
         "kube_node_status_condition": "gauge node condition status",
         "kube_node_status_allocatable": "gauge node resource unit",
     },
@@ -142,12 +152,29 @@ EXPECTED = {
         "aws_dynamodb_consumed_read_capacity_units_sum": "gauge name region account_id dimension_table_name",
         "aws_dynamodb_throttled_requests_sum": "gauge name region account_id dimension_table_name dimension_operation",
         "aws_eks_apiserver_request_total_5_xx_sum": "gauge name region account_id dimension_cluster_name",
+        "aws_eks_apiserver_request_duration_seconds_get_p99_average": "gauge name region account_id "
+        "dimension_cluster_name",
         "aws_networkelb_processed_bytes_sum": "gauge name region account_id dimension_load_balancer",
+        "aws_networkelb_tcp_target_reset_count_sum": "gauge name region account_id dimension_load_balancer",
         "aws_elasticache_evictions_sum": "gauge name region account_id dimension_cache_cluster_id",
         "aws_billing_estimated_charges_maximum": "gauge name region account_id dimension_currency "
         "dimension_service_name",
         "yace_cloudwatch_requests_total": "counter api_name",
         "yace_cloudwatch_request_errors": "counter api_name",
+    },
+    "operator": {
+        "prometheus_operator_managed_resources": "gauge controller resource state",
+        "prometheus_operator_reconcile_errors_total": "counter controller",
+        "prometheus_operator_reconcile_operations_total": "counter controller",
+    },
+    "grafana": {
+        "grafana_http_request_duration_seconds_bucket": "counter handler le method slo_group status_code status_source",
+        "grafana_plugin_request_total": "counter endpoint plugin_id status status_source target",
+        "grafana_stat_totals_dashboard": "gauge",
+    },
+    "kube-state-metrics-own": {
+        "kube_state_metrics_list_total": "counter resource result",
+        "kube_state_metrics_watch_total": "counter resource result",
     },
 }
 

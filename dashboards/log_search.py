@@ -1,0 +1,199 @@
+"""Logs: who said what about which request, which errors repeat, and are all lines there?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from catalogue import Catalogue
+from dashboards import board
+from dashboards.board import Row, row
+from dashboards.panels import LogQuery, Query, above, logs, stat, table, timeseries, to_service
+
+# A text that was not given finds everything: an empty pattern also matches a line without the label. The level is as
+# Loki detected it, which every line has, or as the line spells it.
+REQUEST = '| request_id=~"$request.*" or correlation_id=~"$request.*" or trace_id=~"$request.*"'
+FILTERS = f"""|~ `(?i)$text`
+| detected_level=~"(?i)$level" or severity=~"$level"
+| user=~"(?i)$user.*"
+{REQUEST}"""
+NAMESPACE = 'k8s_namespace_name=~"$namespace"'
+FOUND = f'{{service_name=~"$service", {NAMESPACE}}} {FILTERS}'
+ERRORS = f'{FOUND}\n| detected_level=~"error|critical|fatal"'
+
+# Messages that differ in an id or a long number are one; status codes stay. A line that is no JSON is its own message.
+MESSAGE = (
+    '| json message="message" | drop __error__, __error_details__ '
+    "| label_format message=`{{ if .message }}{{ .message }}{{ else }}{{ __line__ }}{{ end }}` "
+    '| label_format message=`{{ regexReplaceAll "[0-9a-f]{8}[0-9a-f-]*|[0-9]+[.][0-9]+|[0-9]{4,}" .message "…" }}` '
+    "| label_format message=`{{ trunc 160 .message }}`"
+)
+
+LEVEL_COLOURS = {
+    "critical": "dark-red",
+    "fatal": "dark-red",
+    "error": "red",
+    "warn": "orange",
+    "info": "green",
+    "debug": "blue",
+    "unknown": "text",
+}
+
+QUEUE = 'otelcol_exporter_queue_size{data_type="logs"}'
+
+
+def build(catalogue: Catalogue) -> Dashboard:
+    """The dashboard; the catalogue gives the application's namespace."""
+    return board.dashboard(
+        "logs",
+        "Logs",
+        "Search of all log lines by service, level, user, text and request; their volume; the errors that repeat.",
+        variables=[
+            board.datasource(),
+            board.loki_datasource(),
+            board.choice("service", "Service", "label_values(log_records_total, service_name)"),
+            board.logging_namespace(catalogue.namespace),
+            board.choice("level", "Level", "label_values(log_records_total, severity)"),
+            board.text("text", "Text (pattern)"),
+            board.text("user", "User"),
+            board.text("request", "Request, correlation or trace id"),
+        ],
+        rows=[_volume(), _errors(), _lines(), _agents()],
+        annotated='severity=~"critical|warning", service=~"$service|"',
+    )
+
+
+def _volume() -> Row:
+    return row(
+        "Volume of what is found",
+        timeseries(
+            "Lines by service",
+            LogQuery(f"sum by (service_name) (count_over_time({FOUND} [$__auto]))", "{{service_name}}"),
+            shows="Log lines that the search finds, of each service, counted at each point since the one before.",
+            wrong="A service that falls silent while it answers requests: see the agents at the end.",
+            unit=units.Short,
+            stacked=True,
+            drill=to_service("service_name"),
+            width=12,
+        ),
+        timeseries(
+            "Lines by level",
+            LogQuery(f"sum by (detected_level) (count_over_time({FOUND} [$__auto]))", "{{detected_level}}"),
+            shows="Log lines that the search finds, of each level, counted at each point since the one before.",
+            wrong="More errors than before: the messages that repeat are below.",
+            unit=units.Short,
+            colours=LEVEL_COLOURS,
+            stacked=True,
+            width=12,
+        ),
+    )
+
+
+def _errors() -> Row:
+    return row(
+        "Errors that repeat",
+        table(
+            "Messages of errors",
+            LogQuery(
+                f"topk(20, sum by (service_name, message) (count_over_time({ERRORS}\n{MESSAGE} [$__auto])))",
+                "Lines",
+            ),
+            by=["service_name", "message"],
+            shows="The 20 most frequent messages of level ERROR or above that the search finds in the chosen time "
+            "range. Ids and long numbers are left out, so that messages that differ in them count as one.",
+            wrong="Put a part of the message into the field *Text* to read its lines.",
+            unit=units.Short,
+            decimals=0,
+            empty="No error was logged",
+            width=12,
+            height=10,
+        ),
+        timeseries(
+            "Errors by action",
+            LogQuery(
+                f"topk(10, sum by (service_name, action) (count_over_time({ERRORS} [$__auto])))",
+                "{{service_name}} {{action}}",
+            ),
+            shows="Lines of level ERROR or above that the search finds, by what the service was doing; the ten most "
+            "frequent at each point.",
+            wrong="Compare the start with the deployments and alerts that are marked.",
+            unit=units.Short,
+            empty="No error was logged",
+            stacked=True,
+            drill=to_service("service_name"),
+            width=12,
+            height=10,
+        ),
+        logs(
+            "Newest errors",
+            ERRORS,
+            shows="The newest lines of level ERROR or above that the search finds.",
+            wrong="Open a line and copy its `request_id` into the field above to see what else the request did.",
+            empty="No error was logged",
+        ),
+    )
+
+
+def _lines() -> Row:
+    return row(
+        "Lines",
+        logs(
+            "Lines found",
+            FOUND,
+            shows="The newest lines that the search finds.",
+            wrong="None: widen the time range, or empty one field after the other.",
+            height=14,
+        ),
+        logs(
+            "One request",
+            f'{{service_name=~".+", {NAMESPACE}}} {REQUEST}',
+            shows="All lines of the request, correlation or trace id above, of every service and level, oldest first. "
+            "Without an id, the first lines of the time range.",
+            wrong="Lines of one service are missing: it was not reached, or does not pass the id on.",
+            oldest_first=True,
+            height=14,
+        ),
+    )
+
+
+def _agents() -> Row:
+    return row(
+        "Are all lines there?",
+        timeseries(
+            "Lines read and sent by the agents",
+            Query("sum(rate(instance:log_agent_lines_read:sum[$__rate_interval]))", "read"),
+            Query("sum(rate(otelcol_exporter_sent_log_records[$__rate_interval]))", "sent"),
+            Query("sum(rate(instance:log_agent_lines_lost:sum[$__rate_interval]))", "lost"),
+            shows="Log lines per second that the log agents read from files, sent to Loki and gave up.",
+            wrong="Less sent than read: lines wait, and what is found above is late. Lost: see the alert's runbook.",
+            unit=units.EventsPerSecond,
+            colours={"lost": "red"},
+            width=12,
+        ),
+        timeseries(
+            "Lines waiting in the agents",
+            Query(f"sum by (pod) ({QUEUE})", "{{pod}}"),
+            shows="Log lines that an agent has read and Loki has not yet taken.",
+            wrong="A steady climb means that Loki refuses or is slow: see Monitoring itself.",
+            unit=units.Short,
+            width=6,
+        ),
+        stat(
+            "Delay of the newest lines",
+            Query(
+                f"""
+                max(
+                  sum by (pod) ({QUEUE})
+                    /
+                  (sum by (pod) (rate(otelcol_exporter_sent_log_records[$__rate_interval])) > 0)
+                )
+                """,
+                "delay",
+            ),
+            shows="How long the slowest agent needs for what it has read and not yet sent, at the pace of now.",
+            wrong="What is searched for above may not be there yet. Loki is slow, or gone: see Monitoring itself.",
+            unit=units.Seconds,
+            limits=above(30, 120),
+            width=6,
+        ),
+    )
