@@ -59,7 +59,8 @@ class Service(Section):
     """Address of the service's own runbook, which its notifications link to beside the alert's."""
     instrumented: bool = False
     """Whether it uses the instrumentation package, which names its metrics after the service: `order` for
-    `order-service`, at `/metrics`, and answers at `/health/ready`."""
+    `order-service`, at `/metrics`, and answers at `/health/ready`. Where only some stacks do, they name it under
+    `instrumentedServices`."""
     port: int = Field(ge=1, le=65535)
     """Port of its Service; the port is named `http`."""
     prefix: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]*$")
@@ -83,13 +84,22 @@ class Service(Section):
     def _named_by_the_package(cls, document: Any) -> Any:
         if not isinstance(document, dict) or document.get("instrumented") is not True:
             return document
-        prefix = str(document.get("name", "")).removesuffix("-service").replace("-", "_")
-        return {"prefix": prefix, "healthPath": "/health/ready", **document}
+        return {"prefix": _package_prefix(str(document.get("name", ""))), "healthPath": "/health/ready", **document}
+
+    def with_package(self) -> Service:
+        """The service with the instrumentation package, where its entry describes it without."""
+        update = {"metrics_path": "/metrics", "health_path": "/health/ready"}
+        prefix = self.prefix or _package_prefix(self.name)
+        return self.model_copy(update={**update, "prefix": prefix, "instrumented": True})
 
     @property
     def labels(self) -> dict[str, str]:
         """Labels that its Kubernetes Service carries."""
         return self.selector or {"app": "order-processor", "component": self.name}
+
+
+def _package_prefix(name: str) -> str:
+    return name.removesuffix("-service").replace("-", "_")
 
 
 class Catalogue(Section):
@@ -110,12 +120,7 @@ class Catalogue(Section):
 
         Raises InvalidInputError if a name is not in the catalogue.
         """
-        known = [service.name for service in self.services]
-        unknown = sorted(set(names) - set(known))
-        if unknown:
-            raise InvalidInputError(
-                [f"absentServices: {name!r} is not in services.yaml; allowed: {', '.join(known)}" for name in unknown]
-            )
+        self._refuse_unknown("absentServices", names)
         rest = [
             service.model_copy(
                 update={"dependencies": tuple(name for name in service.dependencies if name not in names)}
@@ -124,6 +129,23 @@ class Catalogue(Section):
             if service.name not in names
         ]
         return self.model_copy(update={"services": tuple(rest)})
+
+    def instrumented(self, names: Collection[str]) -> Catalogue:
+        """The catalogue with some services as they are with the instrumentation package.
+
+        Raises InvalidInputError if a name is not in the catalogue.
+        """
+        self._refuse_unknown("instrumentedServices", names)
+        services = (service.with_package() if service.name in names else service for service in self.services)
+        return self.model_copy(update={"services": tuple(services)})
+
+    def _refuse_unknown(self, key: str, names: Collection[str]) -> None:
+        known = [service.name for service in self.services]
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise InvalidInputError(
+                [f"{key}: {name!r} is not in services.yaml; allowed: {', '.join(known)}" for name in unknown]
+            )
 
     @model_validator(mode="after")
     def _consistent(self) -> Catalogue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from rehearsal.errors import RehearsalError
 
@@ -19,6 +20,11 @@ def from_environment() -> str | None:
     if text and text not in DIALECTS:
         raise RehearsalError(f"DIALECT={text}: expected one of {', '.join(DIALECTS)}")
     return text or None
+
+
+def instrumented(dialect: str, services: Iterable[str]) -> list[str]:
+    """Which of these services the stack's setting `instrumentedServices` must name: all, or none."""
+    return [] if dialect == TODAY else list(services)
 
 
 def choose(asked: str | None, used: str | None) -> str:

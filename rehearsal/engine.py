@@ -69,12 +69,18 @@ class Engine:
     A program's modules are imported once per process: after an edit, use a new process.
     """
 
-    def __init__(self, project: Path, state: Path, binary: Path) -> None:
-        """Use the program in `project`, the state directory `state` and the engine's `binary`."""
+    def __init__(
+        self, project: Path, state: Path, binary: Path, settings: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        """Use the program in `project`, the state directory `state` and the engine's `binary`.
+
+        `settings` are set in place of the project's, below the keys of its configuration that they are given by.
+        """
         self.store = state.resolve() / "cluster"
         self._project = project.resolve()
         self._state = state.resolve() / "engine"
         self._binary = binary
+        self._settings = settings or {}
 
     def preview(self, stack: str, secrets: Secrets | None = None, **following: Unpack[Following]) -> Changes:
         """What `up` would do, with the same arguments."""
@@ -221,6 +227,7 @@ class Engine:
         ours = yaml.safe_load(copy.read_text()) if copy.exists() else {}
         salt = {key: ours[key] for key in ("encryptionsalt",) if key in ours}
         plain = {key: value for key, value in config.items() if not (isinstance(value, dict) and "secure" in value)}
+        plain |= {key: {**plain.get(key, {}), **settings} for key, settings in self._settings.items()}
         _write(copy, yaml.safe_dump({**salt, "config": plain}))
 
 

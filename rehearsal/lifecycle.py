@@ -14,7 +14,7 @@ import httpx
 
 import catalogue as catalogues
 from catalogue import Catalogue
-from rehearsal import dialect, health, interruption, toolchain
+from rehearsal import dialect, grafana, health, interruption, toolchain
 from rehearsal.channels import channel_secrets
 from rehearsal.derive import derive
 from rehearsal.engine import Engine
@@ -23,6 +23,7 @@ from rehearsal.ports import SERVICES, Ports, choose
 from rehearsal.programs import Program, programs
 from rehearsal.state import ROOT, State, write
 from rehearsal.supervisor import GUARD, Process, Supervisor
+from settings import KEY
 
 STACK = "dev"
 NEEDED_TOOLS = ["pulumi", "prometheus", "alertmanager", "loki", "collector", "operatorconfig"]
@@ -44,11 +45,15 @@ class Report:
 class Rehearsal:
     """One rehearsal: a state directory, a set of ports, and a dialect of the services.
 
-    None stands for those in use, or else for the well-known ports and the package's dialect.
+    None stands for those in use, or else for the well-known ports and the package's dialect. With `with_grafana` there
+    is a Grafana too, which stays until `down`.
     """
 
-    def __init__(self, state: State, ports: Ports | None, say: Say, speak: str | None = None) -> None:
+    def __init__(
+        self, state: State, ports: Ports | None, say: Say, speak: str | None = None, *, with_grafana: bool = False
+    ) -> None:
         self._state, self._asked, self._say, self._speak = state, ports, say, speak
+        self._with_grafana = with_grafana
         self._supervisor = Supervisor(state)
 
     @cached_property
@@ -64,9 +69,22 @@ class Rehearsal:
         return dialect.choose(self._speak, self._state.dialect.read_text() if running else None)
 
     @cached_property
+    def _grafana_runs(self) -> bool:
+        return any(process.name == grafana.NAME for process in self._supervisor.processes())
+
+    @property
+    def grafana(self) -> bool:
+        """Whether there is a Grafana, or is to be one."""
+        return self._with_grafana or self._grafana_runs
+
+    @cached_property
     def catalogue(self) -> Catalogue:
-        """The service catalogue."""
-        return catalogues.load(ROOT / "services.yaml")
+        """The service catalogue, as the deployed program sees it."""
+        known = catalogues.load(ROOT / "services.yaml")
+        return known.instrumented(self._instrumented(known))
+
+    def _instrumented(self, catalogue: Catalogue) -> list[str]:
+        return dialect.instrumented(self.dialect, (service.name for service in catalogue.services))
 
     def up(self) -> None:
         """Deploy the dev stack, start what does not run, and return once all of it works.
@@ -84,20 +102,27 @@ class Rehearsal:
             self._state.ready.unlink(missing_ok=True)
         ports = self.ports
         if not was_running:
-            _refuse_taken(ports)
+            _refuse(ports.taken())
+        if self.grafana and not self._grafana_runs:
+            grafana.prepare()
+            _refuse(ports.taken([grafana.NAME]))
         toolchain.build(NEEDED_TOOLS)
         with self._timed(f"pulumi up --stack {STACK} (real engine, stand-in providers)"):
             self._deploy()
         digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"))
+        if self.grafana:
+            grafana.provision(self._state, ports)
         loaded = self._still_loaded(digests)
         wanted = self._programs()
         write(self._state.dialect, self.dialect)
         since = time.time() - (HEARTBEAT_AGE_SECONDS if was_running else 0)
         try:
             fresh = self._update(wanted) if was_running else self._start(wanted)
+            # Before services answer in another dialect: what is no target any more must not be seen down first.
+            health.wait_for_processes([item for item in wanted if item.name in RELOADABLE], self._state)
+            self._load(digests, loaded | fresh)
             with self._timed("processes healthy"):
                 health.wait_for_processes(wanted, self._state)
-            self._load(digests, loaded | fresh)
             with self._timed("targets up"):
                 health.wait_for_targets(ports, self.catalogue)
             with self._timed("heartbeat received"):
@@ -111,7 +136,8 @@ class Rehearsal:
         self._state.ready.touch()
 
     def _deploy(self) -> None:
-        engine = Engine(ROOT, self._state.root, toolchain.tool("pulumi"))
+        settings = {KEY: {"instrumentedServices": self._instrumented(self.catalogue)}}
+        engine = Engine(ROOT, self._state.root, toolchain.tool("pulumi"), settings)
         changes = engine.up(
             STACK,
             secrets=channel_secrets(self._state, self.ports),
@@ -199,7 +225,8 @@ class Rehearsal:
         ]
 
     def _programs(self) -> list[Program]:
-        return programs(self._state, self.ports, self.catalogue, self.dialect)
+        always = programs(self._state, self.ports, self.catalogue, self.dialect)
+        return [*always, grafana.program(self._state, self.ports)] if self.grafana else always
 
     def fault(self, kind: str, service: str) -> None:
         """Break one service: `down` stops it, `errors` fails a third of its requests, `latency` adds 0.8 s."""
@@ -232,8 +259,7 @@ def _must_be_service(service: str) -> None:
         raise RehearsalError(f"SERVICE={service}: expected one of {', '.join(SERVICES)}")
 
 
-def _refuse_taken(ports: Ports) -> None:
-    taken = ports.taken()
+def _refuse(taken: dict[str, int]) -> None:
     if taken:
         listed = ", ".join(f"{port} ({name})" for name, port in taken.items())
         raise RehearsalError(

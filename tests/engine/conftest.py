@@ -91,18 +91,19 @@ class Sandbox:
     def cluster(self) -> Path:
         return self.state / "cluster"
 
-    def run(self, *steps: dict[str, Any]) -> list[Result]:
-        """Perform steps one after the other in one process of their own."""
-        process = self.start(*steps)
+    def run(self, *steps: dict[str, Any], settings: dict[str, Any] | None = None) -> list[Result]:
+        """Perform steps one after the other in one process of their own, with settings in place of the project's."""
+        process = self.start(*steps, settings=settings)
         output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         return [Result(**result) for result in json.loads(output)]
 
-    def start(self, *steps: dict[str, Any]) -> subprocess.Popen[str]:
+    def start(self, *steps: dict[str, Any], settings: dict[str, Any] | None = None) -> subprocess.Popen[str]:
         """Start performing steps; the caller waits for the process."""
         process = self.python("tests.engine.drive")
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"state": str(self.state), "secrets": CANARIES, "steps": steps}))
+        request = {"state": str(self.state), "secrets": CANARIES, "settings": settings, "steps": steps}
+        process.stdin.write(json.dumps(request))
         process.stdin.close()
         process.stdin = None
         return process

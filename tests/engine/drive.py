@@ -17,7 +17,7 @@ from rehearsal.toolchain import tool
 
 def main() -> None:
     request = json.load(sys.stdin)
-    engine = Engine(Path.cwd(), Path(request["state"]), tool("pulumi"))
+    engine = Engine(Path.cwd(), Path(request["state"]), tool("pulumi"), request["settings"])
     json.dump([perform(engine, step, request["secrets"]) for step in request["steps"]], sys.stdout)
 
 

@@ -22,6 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import ASGIApp
 
 import catalogue
+from catalogue import Service
+from rehearsal import dialect as dialects
 from rehearsal.application import gateway, identity
 from rehearsal.application.kinds import KINDS
 from rehearsal.application.proxy import BACKENDS
@@ -170,8 +172,13 @@ class RunningService:
     """A simulated service that runs; `log` holds its standard output."""
 
     url: str
-    metrics_path: str
+    known: Service
+    """What the catalogue says of it where it speaks this dialect."""
     log: Path
+
+    def metrics(self) -> Samples:
+        """Return its series, at the path of the catalogue."""
+        return parse(httpx.get(self.url + self.known.metrics_path, trust_env=False).raise_for_status().text)
 
 
 Running = dict[str, RunningService]
@@ -180,8 +187,10 @@ Running = dict[str, RunningService]
 @contextmanager
 def running_services(dialect: str, directory: Path) -> Iterator[Running]:
     """All six services with the commands of `make up`, on ports of their own; their output in `directory`."""
-    known = catalogue.load(ROOT / "services.yaml")
+    known = catalogue.load(ROOT / "services.yaml").instrumented(dialects.instrumented(dialect, SERVICES))
     ports, started = Ports(PORT_OFFSET), {}
+    taken = ports.taken(SERVICES)
+    assert not taken, f"something else listens there: {taken}"
     with ExitStack() as stack:
         for name in SERVICES:
             program = simulated_service(name, State(directory), ports, known, dialect)
@@ -189,10 +198,10 @@ def running_services(dialect: str, directory: Path) -> Iterator[Running]:
             log = stack.enter_context((directory / f"{name}.log").open("wb"))
             process = subprocess.Popen(command, cwd=ROOT, env=os.environ | program.environment, stdout=log)
             stack.callback(_end, process)
-            path = next(service.metrics_path for service in known.services if service.name == name)
-            started[name] = RunningService(ports.url(name), path, Path(log.name))
-        for service in started.values():
-            eventually(partial(get_json, service.url + "/health"), 15)
+            (service,) = (service for service in known.services if service.name == name)
+            started[name] = RunningService(ports.url(name), service, Path(log.name))
+        for each in started.values():
+            eventually(partial(get_json, each.url + each.known.health_path), 60)
         yield started
 
 

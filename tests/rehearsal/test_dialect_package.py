@@ -26,7 +26,6 @@ from tests.rehearsal.processor import (
     Running,
     eventually,
     names,
-    parse,
     running_services,
     scraped,
     total,
@@ -209,17 +208,24 @@ class TestProcesses:
     @pytest.mark.parametrize("name", SERVICES)
     def test_the_contract_is_kept(self, running: Running, name: str, capsys: pytest.CaptureFixture[str]) -> None:
         service = running[name]
-        arguments = ["--metrics-path", service.metrics_path, "--logs", str(service.log)]
+        arguments = ["--metrics-path", service.known.metrics_path, "--logs", str(service.log)]
         assert main(["check", service.url, *arguments]) == 0, capsys.readouterr().out
+
+    @pytest.mark.parametrize("name", SERVICES)
+    def test_the_catalogue_finds_its_metrics_and_its_readiness(self, running: Running, name: str) -> None:
+        service = running[name]
+        assert f"{service.known.prefix}_requests_total" in names(service.metrics())
+        assert service.known.health_path == "/health/ready"
+        # Its dependencies are checked first after the start.
+        eventually(lambda: httpx.get(service.url + service.known.health_path, trust_env=False).status_code == 200)
 
     def test_dependencies_are_those_of_the_catalogue_and_fail_with_the_service(self, running: Running) -> None:
         order = running["order-service"]
 
         def dependencies() -> dict[str, float]:
-            samples = parse(httpx.get(order.url + order.metrics_path, trust_env=False).text)
             return {
                 dict(labels)["dependency"]: value
-                for (name, labels), value in samples.items()
+                for (name, labels), value in order.metrics().items()
                 if name == "order_dependency_up"
             }
 

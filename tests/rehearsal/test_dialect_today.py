@@ -259,11 +259,10 @@ def test_all_six_run_and_speak_it(tmp_path: Path) -> None:
         answer = httpx.post(f"{gateway.url}/api/v1/orders", json=MARKET_BUY, headers=TOKEN, trust_env=False)
         assert answer.status_code == 201
         assert "x-request-id" not in answer.headers
-        exposed = {
-            name: parse(httpx.get(service.url + service.metrics_path, trust_env=False).text)
-            for name, service in services.items()
-            if name != "insights-service"
-        }
+        exposed = {name: service.metrics() for name, service in services.items() if service.known.prefix}
+        assert set(services) - set(exposed) == {"insights-service"}
+        for name, service in services.items():
+            assert httpx.get(service.url + service.known.health_path, trust_env=False).status_code == 200, name
         lines = orders.log.read_text().splitlines()
     assert total(exposed["gateway"], "gateway_requests_total", endpoint="/api/v1/orders", status_code="201") == 1
     assert total(exposed["order-service"], "order_requests_total", endpoint="/orders/", status_code="201") == 1

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from order_processor_observability.metrics import REQUIRED_BUCKETS
 
-from catalogue import Catalogue, Service, load
+from catalogue import LATENCY_BOUNDS, Catalogue, Service, load
 from components import monitors
 from settings import parse
 from tests.program import ROOT
@@ -83,3 +84,29 @@ def test_an_instrumented_service_needs_no_names() -> None:
 def test_what_an_instrumented_service_does_differently_wins() -> None:
     service = Service.model_validate({"name": "a", "port": 1, "instrumented": True, "prefix": "b"})
     assert service.prefix == "b"
+
+
+def test_a_stack_may_run_a_service_with_the_package_before_its_entry_says_so() -> None:
+    known = load(ROOT / "services.yaml")
+    assert known.instrumented([]) == known
+    changed = known.instrumented(["order-service", "insights-service"])
+    services = {service.name: service for service in changed.services}
+    for name, prefix in (("order-service", "order"), ("insights-service", "insights")):
+        service = services[name]
+        assert (service.prefix, service.metrics_path, service.health_path) == (prefix, "/metrics", "/health/ready")
+        assert service.dependencies == next(each for each in known.services if each.name == name).dependencies
+    assert services["user-service"] in known.services
+    assert services["insights-service"] in changed.measured
+    with pytest.raises(
+        InvalidInputError, match=r"instrumentedServices: 'orders' is not in services\.yaml; allowed: gate"
+    ):
+        known.instrumented(["orders"])
+
+
+def test_a_prefix_outlives_the_package() -> None:
+    desk = Catalogue(services=(Service(name="order-service", port=1, prefix="desk"),))
+    assert desk.instrumented(["order-service"]).services[0].prefix == "desk"
+
+
+def test_the_package_has_every_bound_that_an_objective_may_name() -> None:
+    assert set(LATENCY_BOUNDS) == REQUIRED_BUCKETS
