@@ -1,1 +1,1 @@
-"""What the rules cost as services are added, measured on a real Prometheus: `make bench-rules`."""
+"""What rules, dashboards, logs and instrumentation cost, measured on the real parts: `make bench-…`."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import cycle
+
 from catalogue import Catalogue, Service
 from rehearsal.exporters.inventory import Pod, application_pods
 
@@ -17,6 +20,29 @@ def catalogue_of(count: int) -> Catalogue:
             for number in numbers
         )
     )
+
+
+def grown(catalogue: Catalogue, count: int) -> tuple[Catalogue, dict[str, str]]:
+    """The catalogue with copies of its services until there are `count`, and whose copy each is, by name.
+
+    Only services that need no other one are copied: a second gateway in front of the same services would be a second
+    application. Copies are numbered: `order-service-2`, with metrics of the prefix `order_2`.
+    """
+    models = [service for service in catalogue.services if not _needs_another(service, catalogue)]
+    numbers = (number for start in range(2, count + 2) for number in [start] * len(models))
+    added = list(_copies(zip(cycle(models), numbers, strict=False), count - len(catalogue.services)))
+    services = (*catalogue.services, *(copy for _, copy in added))
+    return catalogue.model_copy(update={"services": services}), {copy.name: model.name for model, copy in added}
+
+
+def _needs_another(service: Service, catalogue: Catalogue) -> bool:
+    return any(other.name in service.dependencies for other in catalogue.services)
+
+
+def _copies(models: Iterator[tuple[Service, int]], count: int) -> Iterator[tuple[Service, Service]]:
+    for _, (model, number) in zip(range(count), models, strict=False):
+        prefix = f"{model.prefix}_{number}" if model.prefix else None
+        yield model, model.model_copy(update={"name": f"{model.name}-{number}", "prefix": prefix})
 
 
 def pods(catalogue: Catalogue) -> tuple[Pod, ...]:

@@ -7,10 +7,12 @@ as many of them, and nothing is left to compact while it is measured.
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,7 @@ PIECE_SECONDS = 180
 """Interval of alerts/budget.yaml, and length of its pieces."""
 EVALUATION_SECONDS = 15
 MINUTE = 60.0
+POLL_SECONDS = 0.1
 _AT_ONCE = 2
 _BOUND = LatencyObjective().within_seconds
 
@@ -124,20 +127,27 @@ def backfill(catalogue: Catalogue, storage: Path, progress: Callable[[str], None
 
     Raises BenchmarkError if promtool fails.
     """
+
+    def written(block: Block) -> Iterator[str]:
+        return text(catalogue, block, time.time())
+
     now = time.time()
-    longest = 3600 * BLOCK_HOURS[0]
-    start = int((now - max(recorded.back for recorded in RECORDED)) // longest * longest)
-    closed = list(blocks(start, now))
-    _import_all(catalogue, storage, closed, progress)
+    closed = list(blocks(now - max(recorded.back for recorded in RECORDED), now))
+    import_blocks(storage, closed, written, progress)
     # What is still open comes last, so that next to nothing is missing when Prometheus starts.
     end = closed[-1].end
-    latest = list(blocks(end, time.time()))
+    latest = list(_blocks(end, time.time()))
     end = latest[-1].end if latest else end
-    _import_all(catalogue, storage, [*latest, Block(end, int(time.time()), BLOCK_HOURS[-1])], progress)
+    import_blocks(storage, [*latest, Block(end, int(time.time()), BLOCK_HOURS[-1])], written, progress)
 
 
-def blocks(start: int, now: float) -> Iterator[Block]:
-    """The compacted blocks of the time from `start`, at which a longest block begins, to before `now`."""
+def blocks(since: float, now: float) -> Iterator[Block]:
+    """The compacted blocks of the time from before `since` to before `now`."""
+    longest = 3600 * BLOCK_HOURS[0]
+    return _blocks(int(since // longest * longest), now)
+
+
+def _blocks(start: int, now: float) -> Iterator[Block]:
     for hours in BLOCK_HOURS:
         while (end := start + 3600 * hours) <= now:
             yield Block(start, end, hours)
@@ -162,28 +172,51 @@ def _names(recorded: Recorded, catalogue: Catalogue) -> Iterator[str]:
         yield f"{recorded.name.format(prefix=service.prefix)}{{{','.join(pairs)}}}"
 
 
-def _import_all(catalogue: Catalogue, storage: Path, parts: Sequence[Block], progress: Callable[[str], None]) -> None:
+def import_blocks(
+    storage: Path,
+    parts: Sequence[Block],
+    written: Callable[[Block], Iterable[str]],
+    progress: Callable[[str], None],
+) -> None:
+    """Have promtool make blocks of Prometheus' storage of what is `written` for each, in the OpenMetrics format.
+
+    Raises BenchmarkError if promtool fails.
+    """
+    stop = threading.Event()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = [pool.submit(_import, catalogue, storage, block) for block in parts]
+        running = [pool.submit(_import, storage, block, written, stop) for block in parts]
         try:
             for number, done in enumerate(running, 1):
                 done.result()
                 progress(f"history, block {number} of {len(parts)}")
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            stop.set()
             raise
 
 
-def _import(catalogue: Catalogue, storage: Path, block: Block) -> None:
+def _import(storage: Path, block: Block, written: Callable[[Block], Iterable[str]], stop: threading.Event) -> None:
     source = storage.with_name(f"{block.start}.txt")
-    with source.open("w") as file:
-        file.writelines(text(catalogue, block, time.time()))
-    arguments = ["create-blocks-from", f"--max-block-duration={block.hours}h", "openmetrics", "--quiet"]
-    command = [str(tool("promtool")), "tsdb", *arguments, str(source), str(storage)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    source.unlink()
-    if done.returncode:
-        raise BenchmarkError(f"promtool cannot import the history: {(done.stderr or done.stdout).strip()}")
+    try:
+        with source.open("w") as file:
+            file.writelines(itertools.takewhile(lambda _: not stop.is_set(), written(block)))
+        _run_promtool(["--quiet", str(source), str(storage)], block, stop)
+    finally:
+        source.unlink(missing_ok=True)
+
+
+def _run_promtool(arguments: Sequence[str], block: Block, stop: threading.Event) -> None:
+    """Import a block, unless or until it is to stop."""
+    if stop.is_set():
+        return
+    kind = ["tsdb", "create-blocks-from", f"--max-block-duration={block.hours}h", "openmetrics"]
+    command = [str(tool("promtool")), *kind, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while process.poll() is None and not stop.wait(POLL_SECONDS):
+            pass
+        process.terminate()
+        said = process.communicate()[0]
+    if process.returncode and not stop.is_set():
+        raise BenchmarkError(f"promtool cannot import the history: {said.strip()}")
 
 
 def check_full(client: httpx.Client, services: int) -> None:

@@ -88,13 +88,13 @@ def rows(runs: Sequence[Run]) -> list[list[str]]:
             str(run.services),
             f"{run.plain} + {run.generated}",
             f"{run.cost.series:,}",
-            _time(run.mean),
-            _time(max(run.cost.rounds)),
+            duration(run.mean),
+            duration(max(run.cost.rounds)),
             f"{run.mean / run.cost.interval:.1%}",
             f"{run.per_service / runs[0].per_service:.2f}",
-            f"{run.cost.slowest[0]}, {_time(run.cost.slowest[1])}",
-            _time(statistics.fmean(run.cost.budget)),
-            _time(max(run.cost.budget)),
+            f"{run.cost.slowest[0]}, {duration(run.cost.slowest[1])}",
+            duration(statistics.fmean(run.cost.budget)),
+            duration(max(run.cost.budget)),
             str(run.cost.missed),
             f"{run.cost.cores:.2f} cores",
             f"{run.cost.resident_bytes / 2**20:,.0f} MiB",
@@ -108,7 +108,7 @@ def costliest(runs: Sequence[Run]) -> list[list[str]]:
     services' at last."""
     largest = max(runs, key=lambda run: run.services).cost.rules
     names = sorted(largest, key=lambda name: largest[name], reverse=True)[:COSTLIEST]
-    return [[name, *(_time(run.cost.rules.get(name, 0)) for run in runs), _growth(name, runs)] for name in names]
+    return [[name, *(duration(run.cost.rules.get(name, 0)) for run in runs), _growth(name, runs)] for name in names]
 
 
 def _growth(name: str, runs: Sequence[Run]) -> str:
@@ -119,7 +119,8 @@ def _growth(name: str, runs: Sequence[Run]) -> str:
     return f"{grown / (runs[-1].services / runs[-2].services):.2f}"
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people read them."""
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
@@ -158,12 +159,18 @@ def show(runs: Sequence[Run], console: Console) -> None:
 def with_results(page: str, runs: Sequence[Run]) -> str:
     """The page with both tables between their marks."""
     tables = "\n\n".join(
-        (f"Measured on {machine()}.", _markdown(HEADINGS, rows(runs)), _markdown(_rule_headings(runs), costliest(runs)))
+        (f"Measured on {machine()}.", markdown(HEADINGS, rows(runs)), markdown(_rule_headings(runs), costliest(runs)))
     )
-    text = f"{BEGIN}\n\n{tables}\n\n{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: text, page, flags=re.DOTALL)
+    return between(page, BEGIN, END, tables)
 
 
-def _markdown(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+def between(page: str, begin: str, end: str, text: str) -> str:
+    """The page with this text between two marks."""
+    marked = f"{begin}\n\n{text}\n\n{end}"
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: marked, page, flags=re.DOTALL)
+
+
+def markdown(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [headings, ["---"] * len(headings), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

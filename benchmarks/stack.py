@@ -28,6 +28,7 @@ from rehearsal.toolchain import ROOT, tool
 from settings import Settings, read_stack
 
 START_SECONDS = 60
+CONFIGURATION = "prometheus.json"
 RULES = "rules"
 """Directory of the rule files, beside the configuration."""
 
@@ -113,22 +114,40 @@ def running(catalogue: Catalogue, settings: Settings, rules: Rules, directory: P
     (directory / RULES).mkdir()
     for name, groups in rules.objects.items():
         (directory / RULES / f"{name}.json").write_text(json.dumps({"groups": groups}))
-    file = directory / "prometheus.json"
-    file.write_text(json.dumps(configuration(catalogue, settings, addresses)))
+    (directory / CONFIGURATION).write_text(json.dumps(configuration(catalogue, settings, addresses)))
     port = addresses["exporters"].rpartition(":")[2]
     exporter = [sys.executable, "-m", "benchmarks.exporter", f"--port={port}", f"--services={len(catalogue.services)}"]
-    prometheus = [
+    with (
+        _process(exporter, f"http://{addresses['exporters']}/-/healthy", directory / "exporter.log"),
+        _prometheus(directory, addresses["prometheus"], settings) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def answering(directory: Path, settings: Settings) -> Iterator[httpx.Client]:
+    """A Prometheus that only answers queries on the storage `directory/data`, until the block ends; its client.
+
+    Raises BenchmarkError with its log if it does not start.
+    """
+    (directory / CONFIGURATION).write_text("{}")
+    with _prometheus(directory, _free_address(), settings) as client:
+        yield client
+
+
+@contextmanager
+def _prometheus(directory: Path, address: str, settings: Settings) -> Iterator[httpx.Client]:
+    command = [
         str(tool("prometheus")),
-        f"--config.file={file}",
+        f"--config.file={directory / CONFIGURATION}",
         f"--storage.tsdb.path={directory / 'data'}",
         f"--storage.tsdb.retention.time={settings.retention.metrics}",
-        f"--web.listen-address={addresses['prometheus']}",
+        f"--web.listen-address={address}",
         "--log.level=warn",
     ]
     with (
-        _process(exporter, f"http://{addresses['exporters']}/-/healthy", directory / "exporter.log"),
-        _process(prometheus, f"http://{addresses['prometheus']}/-/ready", directory / "prometheus.log"),
-        httpx.Client(base_url=f"http://{addresses['prometheus']}", timeout=60, trust_env=False) as client,
+        _process(command, f"http://{address}/-/ready", directory / "prometheus.log"),
+        httpx.Client(base_url=f"http://{address}", timeout=60, trust_env=False) as client,
     ):
         yield client
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks import exporter, history, measurement, report, rules, stack
+from benchmarks import exporter, history, instrumentation, measurement, report, rules, stack
 from benchmarks.errors import BenchmarkError
 from benchmarks.fleet import catalogue_of, pods, target_labels
 from benchmarks.measurement import Evaluation, Measurement
@@ -266,3 +266,45 @@ def test_wrong_sizes_are_refused_with_an_example(sizes: str) -> None:
     done = CliRunner().invoke(rules.main, ["--sizes", sizes])
     assert done.exit_code == 2
     assert "expected ascending numbers such as 6,60,600" in done.output
+
+
+(OURS,) = (variant.name for variant in instrumentation.VARIANTS if variant.bound)
+(WITHOUT_LINES,) = (item.name for item in instrumentation.VARIANTS if item.make is instrumentation.without_lines)
+
+
+def costs(latency: float = 60e-6, **served: float) -> instrumentation.Results:
+    """Bare: 100 requests a second without lines and 80 with them; the package as said, all others as fast as bare."""
+    results = {
+        variant.name: instrumentation.Measured([50e-6], [80.0 if variant.access_log else 100.0], [1e-4] * 2)
+        for variant in instrumentation.VARIANTS
+    }
+    results[OURS].served = [served.get("with_lines", 80.0)]
+    results[WITHOUT_LINES].served = [served.get("without", 100.0)]
+    results[OURS].latencies = [latency]
+    return results
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (costs(with_lines=76.1), []),
+        (costs(without=90), []),
+        (costs(with_lines=75), [OURS, "-6.2%", instrumentation.BARE_WITH_LINES]),
+        (costs(latency=101e-6), [OURS, "51.0 µs"]),
+    ],
+)
+def test_the_package_as_it_comes_is_judged_against_the_bare_application_as_that_comes(
+    measured: instrumentation.Results, said: list[str]
+) -> None:
+    found = instrumentation.problems(measured)
+    assert len(found) == bool(said)
+    assert all(text in found[0] for text in said)
+
+
+def test_what_lines_cost_against_an_application_without_any_is_told_too() -> None:
+    (row,) = (row for row in instrumentation.rows(costs(with_lines=78)) if row[0] == OURS)
+    cells = dict(zip(instrumentation.HEADINGS, row, strict=True))
+    assert cells["against the bare one like it"] == "-2.5%"
+    assert cells["against bare without access lines"] == "-22.0%"
+    text = instrumentation.with_results(instrumentation.PAGE.read_text(), costs(with_lines=78))
+    assert f"| {OURS} |" in text

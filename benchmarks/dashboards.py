@@ -1,0 +1,230 @@
+"""`make bench-dashboards`: what does it cost Prometheus to show each dashboard, and what would it cost without records?
+
+A snapshot of a rehearsal is grown to many services and many days, imported as blocks, and served by a Prometheus that
+does nothing but answer. Each dashboard is asked for what Grafana would ask for, with everything chosen.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import httpx
+from rich.console import Console
+
+import catalogue as catalogues
+import dashboards
+from benchmarks import dashboard_tables as tables
+from benchmarks import dataset, queries, snapshot, stack
+from benchmarks.dashboard_tables import Compared, Load, Results
+from benchmarks.dataset import Extent, Kept, Made
+from benchmarks.errors import BenchmarkError
+from benchmarks.expansion import CannotExpandError, Expansion, reads
+from benchmarks.fleet import grown
+from benchmarks.progress import Progress, Tell
+from benchmarks.queries import Cost, Query
+from benchmarks.snapshot import Seen
+from catalogue import Catalogue
+from rehearsal import interruption
+from rehearsal.errors import RehearsalError
+from rehearsal.exporters.shapes import DAY
+from rehearsal.toolchain import ROOT, ToolchainError
+from report.board import Board, read
+from settings import Settings
+from validation import InvalidInputError, seconds
+
+SERVICES = 60
+DAYS = 15.0
+ROUNDS = 3
+INFRASTRUCTURE_SECONDS = 60
+"""Between two samples of nodes, Kubernetes and the monitoring itself: the production stack's interval is a quarter of
+it, but these series are half of all, and the text of which blocks are made would be 150 GB."""
+RAW_LIMIT_SECONDS = 10
+"""Time after which a query of raw series is given up."""
+AGAIN_SECONDS = 2
+"""A query of raw series that takes longer is asked once."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a number of services is observed with."""
+
+    settings: Settings
+    catalogue: Catalogue
+    boards: tuple[Board, ...]
+    rules: Expansion
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, settings: Settings) -> Stack:
+        """The dashboards and the rules that the program deploys for a catalogue."""
+        boards = tuple(map(read, dashboards.load(catalogue).values()))
+        return cls(settings, catalogue, boards, Expansion(stack.rules_of(catalogue, settings).groups))
+
+    @property
+    def scrape(self) -> float:
+        """Seconds between two scrapes, as the data source states them."""
+        return seconds(self.settings.scrape.applications)
+
+    def queries(self, board: Board, length: float, end: float) -> list[Query]:
+        """The queries of a dashboard."""
+        return queries.of_board(board, length, end, self.scrape)
+
+    @property
+    def names(self) -> set[str]:
+        """Names of all series that the dashboards read, and would read if nothing were recorded."""
+        found: set[str] = set()
+        for board in self.boards:
+            found |= {name for selector in queries.selectors(board) for name in reads(selector)}
+            for query in self.queries(board, board.since, time.time()):
+                found |= reads(query.expr) | reads(_raw(self.rules, query.expr) or query.expr)
+        return found - dataset.INVENTED
+
+    def step(self, seen: Seen) -> int:
+        """Seconds between two samples of a series."""
+        evaluated = self.rules.interval(seen.name)
+        services = {service.name for service in self.catalogue.services}
+        if evaluated:
+            return seconds(evaluated)
+        of_service = seen.labels.get("job") in services | {"service-probes"}
+        return seconds(self.settings.scrape.applications) if of_service else INFRASTRUCTURE_SECONDS
+
+
+def _raw(rules: Expansion, expr: str) -> str | None:
+    try:
+        return rules.raw(expr)
+    except CannotExpandError:
+        return None
+
+
+def make(kept: Kept, services: int, days: float, tell: Tell) -> tuple[Made, Stack]:
+    """The data set of a directory, made if there is none, and the stack that it is of.
+
+    Raises BenchmarkError if the directory has another data set.
+    """
+    model = Stack.of(catalogues.load(ROOT / "services.yaml"), stack.production())
+    if services < len(model.catalogue.services):
+        raise BenchmarkError(f"--services {services}: the application has {len(model.catalogue.services)} already")
+    catalogue, copy_of = grown(model.catalogue, services)
+    whole = Stack.of(catalogue, model.settings)
+    if made := kept.made():
+        dataset.check(made, services, days, model.names, kept.directory)
+        return made, whole
+    extent = Extent(services, days, tuple(sorted(model.names)), dataset.ends(time.time()))
+    seen = _snapshot(extent.names, kept.directory / "snapshot.json", tell)
+    series = list(dataset.stored(seen, catalogue, copy_of, model.step, extent.start))
+    return kept.make(extent, series, lambda text: tell(text, 0)), whole
+
+
+def _snapshot(names: Collection[str], file: Path, tell: Tell) -> list[Seen]:
+    if (kept := snapshot.read(names, file)) is not None:
+        return kept
+    with tempfile.TemporaryDirectory(prefix="bench-dashboards-") as name:
+        seen = snapshot.take(names, Path(name), tell)
+    snapshot.write(names, seen, file)
+    return seen
+
+
+def measure(client: httpx.Client, made: Made, whole: Stack, tell: Tell) -> Results:
+    """Ask for every dashboard, over every time range that the data set has."""
+    loads: list[Load] = []
+    compared: list[Compared] = []
+    for board in whole.boards:
+        for name, length in tables.ranges(board.since, made.extent.days * DAY):
+            tell(f"{board.title}, {name}", 0)
+            asked = whole.queries(board, length, made.extent.end)
+            found = Load(
+                board.title,
+                name,
+                length,
+                asked,
+                queries.one_after_another(client, asked, ROUNDS),
+                queries.at_once(client, asked, ROUNDS),
+                queries.variables(client, board, length, made.extent.end, ROUNDS),
+            )
+            loads.append(found)
+            tell(f"{board.title}, {name}, without records", 0)
+            compared += _compared(client, found, whole.rules, compared)
+    return Results(made, loads, compared)
+
+
+def _compared(client: httpx.Client, load: Load, rules: Expansion, before: Sequence[Compared]) -> Iterator[Compared]:
+    """Ask without records what reads some, unless it was given up over a shorter time range already."""
+    given_up = {(each.load.board, each.place): each.raw for each in before if each.raw and each.raw.error}
+    for place, (query, cost) in enumerate(zip(load.queries, load.costs, strict=True)):
+        if not rules.recorded(query.expr):
+            continue
+        try:
+            raw = Query(query.panel, rules.raw(query.expr), query.period, query.instant)
+        except CannotExpandError as reason:
+            yield Compared(load, place, cost, None, str(reason))
+        else:
+            yield Compared(load, place, cost, given_up.get((load.board, place)) or _ask_raw(client, raw))
+
+
+def _ask_raw(client: httpx.Client, query: Query) -> Cost:
+    first = queries.ask(client, query, RAW_LIMIT_SECONDS)
+    if first.error or first.seconds > AGAIN_SECONDS:
+        return first
+    return queries.one_after_another(client, [query], ROUNDS)[0]
+
+
+@contextmanager
+def _directory(keep: Path | None) -> Iterator[Path]:
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory(prefix="bench-dashboards-") as name:
+            yield Path(name)
+
+
+def run(services: int, days: float, keep: Path | None, tell: Tell) -> Results:
+    """Make the data set and measure the dashboards on it."""
+    with _directory(keep) as directory:
+        made, whole = make(Kept(directory), services, days, tell)
+        with stack.answering(directory, whole.settings) as client:
+            return measure(client, made, whole, tell)
+
+
+@click.command()
+@click.option("--services", type=click.IntRange(1), default=SERVICES, show_default=True, help="How many services.")
+@click.option("--days", type=click.FloatRange(0.5), default=DAYS, show_default=True, help="How many days of history.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory to keep the data set in, and to measure it again if it is there already.",
+)
+def main(services: int, days: float, keep: Path | None) -> None:
+    """Measure what the dashboards cost a real Prometheus, and write docs/dashboards.md.
+
+    Fails if a query of a dashboard is refused or given up. Only the default sizes are written down.
+    """
+    interruption.listen()
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        with Progress(console) as progress:
+            results = run(services, days, keep, progress.of(services))
+    except (BenchmarkError, RehearsalError, InvalidInputError, ToolchainError) as error:
+        raise click.ClickException(str(error)) from None
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"Prometheus does not answer any more: {error}") from None
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        sys.exit(INTERRUPTED)
+    tables.show(results, console)
+    if (services, days) == (SERVICES, DAYS):
+        tables.PAGE.write_text(tables.with_results(tables.PAGE.read_text(), results))
+        console.print(f"written to docs/{tables.PAGE.name}")
+    sys.exit(bool(results.failures))
+
+
+if __name__ == "__main__":
+    main()
