@@ -6,6 +6,7 @@ Exact for every answered request. Not known is what a service did with a request
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,7 @@ class Exchange:
     status: int
     with_token: bool
     message: str = ""  # the gateway's own error message, if it is one
+    seconds: float = 0.0  # from sending it to its whole answer
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Counts:
     skipped: int = 0  # not sent, because too many requests were open
     responses: Counter[tuple[str, int]] = field(default_factory=Counter)
     expected: dict[Series, float] = field(default_factory=dict)
+    latencies: dict[str, Counter[int]] = field(default_factory=dict)  # by service: milliseconds, rounded up
 
     def add(self, what: Series, amount: float = 1.0) -> None:
         """Expect a series to have grown."""
@@ -69,11 +72,16 @@ class Counts:
         """Take one answered request into account."""
         self.answered += 1
         self.responses[exchange.service, exchange.status] += 1
+        self.latencies.setdefault(exchange.service, Counter())[math.ceil(1000 * exchange.seconds)] += 1
         for grown in request_series(exchange, self.dialect):
             self.add(grown)
 
     def as_json(self) -> Mapping[str, object]:
-        """Return everything as JSON-ready values; `expected` is a list of {series, labels, value}."""
+        """Return everything as JSON-ready values.
+
+        `expected` is a list of {series, labels, value}; `latency_ms` says by service how many requests took how many
+        milliseconds, rounded up.
+        """
         by_service: dict[str, dict[str, int]] = {}
         for (service, status), number in sorted(self.responses.items()):
             by_service.setdefault(service, {})[str(status)] = number
@@ -89,6 +97,7 @@ class Counts:
                 {"series": what.name, "labels": dict(what.labels), "value": round(value, 2)}
                 for what, value in sorted(self.expected.items())
             ],
+            "latency_ms": {service: dict(sorted(taken.items())) for service, taken in sorted(self.latencies.items())},
         }
 
 

@@ -1,7 +1,8 @@
 """The load generator: `python -m rehearsal.application.load --gateway http://127.0.0.1:8080 --rate 6`.
 
 Sends the scenario's steps through the gateway at random moments, `--rate` of them per second on average, and serves
-exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`.
+exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`. `POST /rate/25` changes the rate, and
+`POST /rate/0` pauses.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import random
 import signal
 import sys
+import time
 from typing import Any
 
 from rehearsal.application.client import AsyncClient, HTTPError, Response, loopback_client
@@ -43,16 +46,19 @@ class Customer:
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         self.counts.sent += 1
+        since = time.perf_counter()
         try:
             answer = await self.client.request(method, path, headers=headers, json=json)
         except (HTTPError, asyncio.CancelledError) as error:
             self.counts.unanswered += 1
             if isinstance(error, asyncio.CancelledError):
                 raise
+            sys.stderr.write(f"no answer to {method} {path}: {error!r}\n")
             return None
+        taken = time.perf_counter() - since
         body = _object(answer)
         message = str(body.get("message", ""))
-        self.counts.note(Exchange(service, path, answer.status_code, token is not None, message))
+        self.counts.note(Exchange(service, path, answer.status_code, token is not None, message, taken))
         return Reply(answer.status_code, body.get("data") or {})
 
 
@@ -64,12 +70,38 @@ def _object(answer: Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-async def generate(scenario: Scenario, counts: Counts, rate: float, rng: random.Random) -> None:
-    """Take steps at `rate` per second on average (a Poisson process) until cancelled, then await the last answers."""
+class Pace:
+    """When the next step is due: steps are a Poisson process of `rate` per second, or none while that is 0."""
+
+    def __init__(self, rate: float) -> None:
+        self._moving = asyncio.Event()
+        self.set(rate)
+
+    def set(self, rate: float) -> None:
+        """Change the rate, from the next step on. Raises ValueError unless it is a number from 0."""
+        if not math.isfinite(rate) or rate < 0:
+            raise ValueError(f"rate {rate} is not a number from 0")
+        self.rate = rate
+        if rate:
+            self._moving.set()
+        else:
+            self._moving.clear()
+
+    async def next(self, rng: random.Random) -> None:
+        """Wait until the next step is due."""
+        while True:
+            await self._moving.wait()
+            await asyncio.sleep(rng.expovariate(self.rate))
+            if self.rate:  # else it was paused meanwhile
+                return
+
+
+async def generate(scenario: Scenario, counts: Counts, pace: Pace, rng: random.Random) -> None:
+    """Take steps at the pace until cancelled, then await the last answers."""
     under_way: set[asyncio.Task[None]] = set()
     try:
         while True:
-            await asyncio.sleep(rng.expovariate(rate))
+            await pace.next(rng)
             if len(under_way) >= MAX_OPEN:
                 counts.skipped += 1
                 continue
@@ -81,15 +113,27 @@ async def generate(scenario: Scenario, counts: Counts, rate: float, rng: random.
             await asyncio.wait(under_way, timeout=LAST_ANSWERS_SECONDS)
 
 
-def counts_server(counts: Counts) -> Any:
-    """Return the handler of a minimal HTTP server: `GET /counts`, anything else is 404."""
+def respond(request: str, counts: Counts, pace: Pace) -> tuple[str, Any]:
+    """Status and JSON document that answer a request such as `GET /counts` or `POST /rate/25`."""
+    if request == "GET /counts":
+        return "200 OK", counts.as_json()
+    if not request.startswith("POST /rate/"):
+        return "404 Not Found", {"error": "only GET /counts and POST /rate/<steps per second> are served"}
+    try:
+        pace.set(float(request.rpartition("/")[2]))
+    except ValueError as error:
+        return "400 Bad Request", {"error": str(error)}
+    return "200 OK", {"rate": pace.rate}
+
+
+def control_server(counts: Counts, pace: Pace) -> Any:
+    """Return the handler of a minimal HTTP server, which closes each connection after one answer."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = (await reader.readuntil(b"\r\n\r\n")).split()
-            found = request[:2] == [b"GET", b"/counts"]
-            body = json.dumps(counts.as_json() if found else {"error": "only GET /counts is served"}).encode()
-            status = "200 OK" if found else "404 Not Found"
+            request = (await reader.readuntil(b"\r\n\r\n")).decode(errors="replace").split()
+            status, document = respond(" ".join(request[:2]), counts, pace)
+            body = json.dumps(document).encode()
             head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
             writer.write(head.encode() + b"connection: close\r\n\r\n" + body)
             await writer.drain()
@@ -103,11 +147,11 @@ def counts_server(counts: Counts) -> Any:
 
 async def run(gateway: str, dialect: str, rate: float, port: int, seed: int | None) -> Counts:
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
-    counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
-    server = await asyncio.start_server(counts_server(counts), sock=listen(port, "--port"))
+    counts, pace, rng = Counts(dialect), Pace(rate), random.Random(seed)  # noqa: S311 - who does what, no secrets
+    server = await asyncio.start_server(control_server(counts, pace), sock=listen(port, "--port"))
     async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
-        task = asyncio.create_task(generate(scenario, counts, rate, rng))
+        task = asyncio.create_task(generate(scenario, counts, pace, rng))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
@@ -124,7 +168,9 @@ def parser() -> argparse.ArgumentParser:
         "--dialect", choices=DIALECTS, default=DEFAULT, help="of the services, which decides what they count"
     )
     result.add_argument("--rate", type=positive, default=6.0, help="steps per second (default %(default)s)")
-    result.add_argument("--port", type=int, default=8090, help="port of /counts on 127.0.0.1 (default %(default)s)")
+    result.add_argument(
+        "--port", type=int, default=8090, help="port of /counts and /rate on 127.0.0.1 (default %(default)s)"
+    )
     result.add_argument("--seed", type=int, help="makes the sequence of steps repeatable")
     return result
 

@@ -98,6 +98,7 @@ class TestLoad:
             Client({**processor.apps, "gateway": processor.app}[faulty]).post("/_fault", json={"errors": 0.5})
         counts = asyncio.run(self.steps(processor, dialect, 160))
         assert (counts.sent, counts.unanswered) == (counts.answered, 0)
+        assert sum(taken.total() for taken in counts.latencies.values()) == counts.answered
         exposed = processor.metrics()
         for name in KINDS if dialect != TODAY else set(KINDS) - {"insights-service"}:
             exposed |= processor.metrics_of(name)
@@ -136,6 +137,35 @@ class TestLoad:
             assert counts["answered"] == 0
             assert httpx.get(load.url + "/other", trust_env=False).status_code == 404
             assert load.stop() == 0
+
+    def test_latencies_are_what_the_client_waited(self) -> None:
+        processor = Processor("package")
+        Client(processor.apps["order-service"]).post("/_fault", json={"latency_ms": 120})
+        counts = asyncio.run(self.steps(processor, "package", 60))
+        assert min(counts.latencies["order-service"]) > 120
+        assert min(counts.latencies["inventory-service"]) < 120
+        assert counts.as_json()["latency_ms"] == counts.latencies
+
+    def test_the_rate_can_be_changed_and_0_pauses(self) -> None:
+        with closed_port() as nobody, started("load", "--gateway", f"http://127.0.0.1:{nobody}") as load:
+            counts = f"{load.url}/counts"
+            eventually(lambda: get_json(counts))
+            assert post(f"{load.url}/rate/200") == (200, {"rate": 200.0})
+            eventually(lambda: get_json(counts, lambda body: body["sent"] > 50))
+            assert post(f"{load.url}/rate/0")[0] == 200
+            sent = eventually(lambda: get_json(counts, lambda body: body["in_flight"] == 0))["sent"]
+            time.sleep(0.3)  # in which 60 steps would be taken
+            assert get_json(counts)["sent"] == sent
+            assert post(f"{load.url}/rate/200")[0] == 200
+            eventually(lambda: get_json(counts, lambda body: body["sent"] > sent + 20))
+            for nonsense in ("fast", "-1", "nan", "inf"):
+                assert post(f"{load.url}/rate/{nonsense}")[0] == 400
+
+
+def post(url: str) -> tuple[int, object]:
+    """Status and document of the answer."""
+    answer = httpx.post(url, trust_env=False)
+    return answer.status_code, answer.json()
 
 
 class TestContainer:

@@ -1,18 +1,12 @@
-"""The running stack: what `make up` promises. The order matters: later tests break what earlier ones look at."""
+"""The running stack while all is well: what `make up` promises. Later files break what this one looks at."""
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import socket
 import time
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
@@ -23,11 +17,9 @@ from components.addresses import ALERTMANAGER, PROMETHEUS
 from rehearsal.application.container import CriLog
 from rehearsal.application.today.logs import python_line
 from rehearsal.deployed import Deployed
-from rehearsal.ports import Ports
 from rehearsal.state import State
 from rehearsal.supervisor import Supervisor
 from tests.rehearsal.running import Running, eventually
-from tests.tree import copy_tree
 from verify.checks import CHECKS, Check
 from verify.cluster import ClusterError, behind_service
 from verify.configuration import differences
@@ -223,87 +215,3 @@ def started(rehearsal: Running) -> dict[str, int]:
     """Process id of every process, by name."""
     processes = Supervisor(State(rehearsal.project / ".rehearsal")).processes()
     return {item.name: item.pid for item in processes if item.name != "launch-guard"}
-
-
-def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(rehearsal: Running) -> None:
-    """Bound: 2 min 10 s from the fault to PagerDuty and Slack. Then silence, until both are told that it is over."""
-    since = time.time()
-    assert rehearsal.run("fault", "down", "order-service")[0] == 0
-    eventually(lambda: len(rehearsal.notifications()) >= 2, 140, "PagerDuty and Slack are told")
-    told = rehearsal.notifications()
-    assert sorted(item["receiver"] for item in told) == ["pagerduty", "slack"]
-    for item in told:
-        assert (item["alertnames"], item["services"], item["status"]) == (["ServiceDown"], ["order-service"], "firing")
-        assert datetime.fromisoformat(item["received"]).timestamp() - since <= 130
-    code, output = rehearsal.run("status")
-    assert code == 1
-    assert "ServiceDown critical order-service" in output
-
-    assert rehearsal.run("heal")[0] == 0
-    # ServiceDown keeps firing for 6 min after recovery, to mute what reads windows of 5 min; and one group interval.
-    eventually(lambda: len(rehearsal.notifications()) >= 4, 9 * 60, "PagerDuty and Slack are told that it is over")
-    resolved = [item for item in rehearsal.notifications() if item["status"] == "resolved"]
-    assert sorted(item["receiver"] for item in resolved) == ["pagerduty", "slack"]
-    assert {tuple(item["services"]) for item in resolved} == {("order-service",)}
-    assert len(rehearsal.notifications()) == 4, "nothing else was told to anybody"
-    assert [item["status"] for item in rehearsal.get("receivers", "/incidents")] == ["resolved"]
-
-
-def test_nothing_is_left_when_the_supervisor_is_killed_or_stopped(rehearsal: Running) -> None:
-    supervisor = int((rehearsal.project / ".rehearsal" / "supervisord.pid").read_text())
-    os.kill(supervisor, signal.SIGKILL)
-    eventually(lambda: not rehearsal.processes(), 10, f"still alive: {rehearsal.processes()}")
-    assert rehearsal.run("up")[0] == 0  # what was stored is no obstacle
-    assert rehearsal.run("down")[0] == 0
-    assert rehearsal.processes() == []
-    assert rehearsal.run("status")[0] == 1
-
-
-class TestStarting:
-    """Starts that do not succeed, in a directory and on ports of their own."""
-
-    @pytest.fixture
-    def fresh(self, tmp_path: Path) -> Iterator[Running]:
-        started = Running(copy_tree(tmp_path), Ports(18000))
-        yield started
-        started.run("down")  # a failure here must not take the ports from the next test
-
-    def test_a_port_in_use_is_named_with_its_remedy(self, fresh: Running) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", fresh.ports["loki"]))
-            taken.listen()
-            code, output = fresh.run("up")
-        assert code == 1
-        assert f"ports in use on this machine: {fresh.ports['loki']} (loki)" in output
-        assert "PORT_OFFSET=" in output
-        assert "Traceback" not in output
-        assert fresh.processes() == []
-
-    @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-    def test_an_interrupted_start_leaves_nothing_running(self, fresh: Running, sent: signal.Signals) -> None:
-        up = fresh.start("up")
-        try:
-            eventually((fresh.project / ".rehearsal" / "supervisord.pid").exists, 90, "the supervisor starts")
-            up.send_signal(sent)
-            output, _ = up.communicate(timeout=60)
-        finally:
-            up.kill()
-        assert up.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), output
-        eventually(lambda: not fresh.processes(), 30, f"still alive: {fresh.processes()}")
-
-    def test_a_process_that_cannot_work_fails_the_start_and_names_its_log(self, fresh: Running) -> None:
-        module = fresh.project / "rehearsal" / "exporters" / "blackbox.py"
-        module.write_text('raise SystemExit("broken on purpose")\n')
-        health = fresh.project / "rehearsal" / "health.py"
-        health.write_text(health.read_text().replace("PROCESSES_SECONDS = 60", "PROCESSES_SECONDS = 25"))
-        code, output = fresh.run("up")
-        assert code == 1
-        assert "blackbox does not answer" in output
-        assert "log/blackbox.log" in output
-        assert fresh.processes() == []
-
-
-def test_offsets_that_leave_the_range_of_ports_are_refused(tmp_path: Path) -> None:
-    code, output = Running(copy_tree(tmp_path), Ports(60000)).run("status")
-    assert code == 1
-    assert "PORT_OFFSET=60000: expected a whole number from 0 to" in output

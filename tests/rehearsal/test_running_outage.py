@@ -1,0 +1,54 @@
+"""One real outage and recovery in the running stack: who is told, and what the dashboards show meanwhile."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from functools import partial
+
+import httpx
+
+from report.sources import Period
+from tests.rehearsal import panels
+from tests.rehearsal.running import Running, eventually
+
+
+def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(rehearsal: Running) -> None:
+    """Bound: 2 min 10 s from the fault to PagerDuty and Slack. Then silence, until both are told that it is over."""
+    since = time.time()
+    assert rehearsal.run("fault", "down", "order-service")[0] == 0
+    roll_out(rehearsal)
+    eventually(lambda: len(rehearsal.notifications()) >= 2, 140, "PagerDuty and Slack are told")
+    told = rehearsal.notifications()
+    assert sorted(item["receiver"] for item in told) == ["pagerduty", "slack"]
+    for item in told:
+        assert (item["alertnames"], item["services"], item["status"]) == (["ServiceDown"], ["order-service"], "firing")
+        assert datetime.fromisoformat(item["received"]).timestamp() - since <= 130
+    code, output = rehearsal.run("status")
+    assert code == 1
+    assert "ServiceDown critical order-service" in output
+    panels.wait_until_shown(rehearsal, panels.shown_by("outage"), 60)
+
+    assert rehearsal.run("heal")[0] == 0
+    for annotation in ("Firing alerts", "Deployments"):
+        marked = partial(marked_everywhere, rehearsal, annotation)
+        eventually(marked, 120, f"{annotation} are marked on every dashboard")
+    # ServiceDown keeps firing for 6 min after recovery, to mute what reads windows of 5 min; and one group interval.
+    eventually(lambda: len(rehearsal.notifications()) >= 4, 9 * 60, "PagerDuty and Slack are told that it is over")
+    resolved = [item for item in rehearsal.notifications() if item["status"] == "resolved"]
+    assert sorted(item["receiver"] for item in resolved) == ["pagerduty", "slack"]
+    assert {tuple(item["services"]) for item in resolved} == {("order-service",)}
+    assert len(rehearsal.notifications()) == 4, "nothing else was told to anybody"
+    assert [item["status"] for item in rehearsal.get("receivers", "/incidents")] == ["resolved"]
+
+
+def roll_out(rehearsal: Running) -> None:
+    """Have the stand-in for kube-state-metrics tell of new replica sets, as a deployment makes them."""
+    created = {"series": "kube_replicaset_created", "value": time.time()}
+    httpx.post(f"{rehearsal.ports.url('exporters')}/_set", json=created).raise_for_status()
+
+
+def marked_everywhere(rehearsal: Running, annotation: str) -> bool:
+    """Whether something is marked on the graphs of the last quarter of an hour of every dashboard."""
+    period = Period.last(900, scrape=panels.scrape_interval(rehearsal))
+    return panels.marked(rehearsal, annotation, period) == [shown.uid for shown in panels.boards(rehearsal)]

@@ -1,0 +1,75 @@
+"""The running stack is stopped, killed, or never gets to run; nothing may be left. Runs after what looks at it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal.ports import Ports
+from tests.rehearsal.running import Running, eventually
+from tests.tree import copy_tree
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed_or_stopped(rehearsal: Running) -> None:
+    supervisor = int((rehearsal.project / ".rehearsal" / "supervisord.pid").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: not rehearsal.processes(), 10, f"still alive: {rehearsal.processes()}")
+    assert rehearsal.run("up")[0] == 0  # what was stored is no obstacle
+    assert rehearsal.run("down")[0] == 0
+    assert rehearsal.processes() == []
+    assert rehearsal.run("status")[0] == 1
+
+
+class TestStarting:
+    """Starts that do not succeed, in a directory and on ports of their own."""
+
+    @pytest.fixture
+    def fresh(self, tmp_path: Path) -> Iterator[Running]:
+        started = Running(copy_tree(tmp_path), Ports(18000))
+        yield started
+        started.run("down")  # a failure here must not take the ports from the next test
+
+    def test_a_port_in_use_is_named_with_its_remedy(self, fresh: Running) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", fresh.ports["loki"]))
+            taken.listen()
+            code, output = fresh.run("up")
+        assert code == 1
+        assert f"ports in use on this machine: {fresh.ports['loki']} (loki)" in output
+        assert "PORT_OFFSET=" in output
+        assert "Traceback" not in output
+        assert fresh.processes() == []
+
+    @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+    def test_an_interrupted_start_leaves_nothing_running(self, fresh: Running, sent: signal.Signals) -> None:
+        up = fresh.start("up")
+        try:
+            eventually((fresh.project / ".rehearsal" / "supervisord.pid").exists, 90, "the supervisor starts")
+            up.send_signal(sent)
+            output, _ = up.communicate(timeout=60)
+        finally:
+            up.kill()
+        assert up.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), output
+        eventually(lambda: not fresh.processes(), 30, f"still alive: {fresh.processes()}")
+
+    def test_a_process_that_cannot_work_fails_the_start_and_names_its_log(self, fresh: Running) -> None:
+        module = fresh.project / "rehearsal" / "exporters" / "blackbox.py"
+        module.write_text('raise SystemExit("broken on purpose")\n')
+        health = fresh.project / "rehearsal" / "health.py"
+        health.write_text(health.read_text().replace("PROCESSES_SECONDS = 60", "PROCESSES_SECONDS = 25"))
+        code, output = fresh.run("up")
+        assert code == 1
+        assert "blackbox does not answer" in output
+        assert "log/blackbox.log" in output
+        assert fresh.processes() == []
+
+
+def test_offsets_that_leave_the_range_of_ports_are_refused(tmp_path: Path) -> None:
+    code, output = Running(copy_tree(tmp_path), Ports(60000)).run("status")
+    assert code == 1
+    assert "PORT_OFFSET=60000: expected a whole number from 0 to" in output
