@@ -173,12 +173,14 @@ class Workloads(Section):
 
 
 class Logs(Section):
-    """How Loki runs."""
+    """Whose logs are kept, and how Loki runs."""
 
     mode: Literal["monolithic", "distributed"] = "monolithic"
     """`monolithic` is one process; `distributed` runs Loki's parts apart and needs a bucket."""
     bucket: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     """S3 bucket, made by the program; without one, logs are on Loki's volume."""
+    namespaces: tuple[Name, ...] = ()
+    """Namespaces whose pods' logs are kept, beside the application's. In `monitoring`, all but the log agent's own."""
 
 
 class Tracing(Section):
@@ -352,6 +354,9 @@ class Settings(Section):
     """kubectl context that the stack is deployed to; none takes the current one, which `make deploy` refuses."""
     absent_services: tuple[str, ...] = ()
     """Services of the catalogue that this stack's cluster does not run: they are neither watched nor missed."""
+    instrumented_services: tuple[str, ...] = ()
+    """Services of the catalogue that this stack's cluster runs with the instrumentation package already, whatever their
+    entries say: their metrics are at `/metrics`, and probes read `/health/ready`."""
     retention: Retention = Retention()
     """How long data is kept."""
     scrape: Scrape = Scrape()
@@ -361,7 +366,7 @@ class Settings(Section):
     workloads: Workloads = Workloads()
     """Replicas and resources."""
     logs: Logs = Logs()
-    """How Loki runs."""
+    """Whose logs are kept, and how Loki runs."""
     tracing: Tracing | None = None
     """Traces; none leaves Tempo out."""
     notifications: Notifications

@@ -22,6 +22,7 @@ def expected_jobs(settings: Settings) -> tuple[str, ...]:
         "kubelet",
         "blackbox-exporter",
         "log-agent",
+        "kubernetes-events",
         _loki(settings),
         *(["cloudwatch-exporter"] if settings.aws else []),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret
@@ -93,31 +94,37 @@ def _source(kind: str, url: str, *, default: bool = False, **options: Any) -> di
 
 
 def _derived_fields(settings: Settings) -> list[dict[str, str]]:
-    """Links from a log line to all lines of its request, and to its trace."""
-    # Grafana expands $NAME in provisioning files, so a literal dollar is written twice.
-    by_request = '{service_name=~".+"} | request_id="$${__value.raw}"'
-    explore = json.dumps({"datasource": "loki", "queries": [{"refId": "A", "expr": by_request}]})
+    """Links from a log line to all lines of its request and of its chain of requests, and to its trace."""
     fields = [
-        {
-            "name": "request_id",
-            "matcherType": "label",
-            "matcherRegex": "request_id",
-            "url": f"/explore?left={explore}",
-            "urlDisplayLabel": "All lines of this request",
-        }
+        _to_lines("request_id", "All lines of this request"),
+        _to_lines("correlation_id", "All lines of this chain of requests"),
     ]
     if settings.tracing:
-        fields.append(
-            {
-                "name": "trace_id",
-                "matcherType": "label",
-                "matcherRegex": "trace_id",
-                "datasourceUid": "tempo",
-                "url": "$${__value.raw}",
-                "urlDisplayLabel": "Trace",
-            }
-        )
+        fields.append(_derived("trace_id", "Trace", datasourceUid="tempo", url=_VALUE))
     return fields
+
+
+_VALUE = "$${__value.raw}"
+"""What Grafana puts the field's value for; it expands $NAME in provisioning files, so the dollar is written twice."""
+
+
+def _to_lines(field: str, title: str) -> dict[str, str]:
+    """A link to the lines of the last day that have the same value in this field, at whatever service."""
+    query = f'{{service_name=~".+"}} | {field}="{_VALUE}"'
+    explore = {
+        "datasource": "loki",
+        "queries": [
+            {"refId": "A", "datasource": {"type": "loki", "uid": "loki"}, "expr": query, "direction": "forward"}
+        ],
+        "range": {"from": "now-24h", "to": "now"},
+    }
+    # Unescaped, the plus of the query would be read as a blank.
+    escaped = quote(json.dumps(explore), safe="").replace(quote(_VALUE, safe=""), _VALUE)
+    return _derived(field, title, url=f"/explore?left={escaped}")
+
+
+def _derived(field: str, title: str, **link: str) -> dict[str, str]:
+    return {"name": field, "matcherType": "label", "matcherRegex": field, "urlDisplayLabel": title, **link}
 
 
 def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pulumi
 import yaml
 from pulumi_aws import s3
 
-from components import charts, sizing, storage
+from components import charts, redaction, sizing, storage
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from settings import Settings
@@ -19,6 +19,7 @@ from validation import seconds
 LOKI_SERVICE_ACCOUNT = "loki"
 AGENT_IMAGE = "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s"
 AGENT_CONFIGURATION = Path(__file__).with_name("log_agent.yaml")
+EVENTS_CONFIGURATION = Path(__file__).with_name("kubernetes_events.yaml")
 AGENT_GATES = "stanza.synchronousLogEmitter"
 """Without this gate the agent commits a file's offset before the line is in its queue, and a kill loses lines."""
 AGENT_STATE = "/var/lib/order-processor-log-agent"
@@ -35,7 +36,7 @@ class LogsArgs:
 
 
 class Logs(pulumi.ComponentResource):
-    """Loki, on a volume or on a bucket of its own, and the log agent."""
+    """Loki, on a volume or on a bucket of its own, the log agent, and the collector of Kubernetes events."""
 
     def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Logs", name, {}, opts)
@@ -54,6 +55,14 @@ class Logs(pulumi.ComponentResource):
             "log-agent",
             namespace=args.namespace,
             values=agent_values(settings, args.application_namespace),
+            source=settings.charts,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[loki_release]),
+        )
+        charts.install(
+            charts.LOG_AGENT,
+            "kubernetes-events",
+            namespace=args.namespace,
+            values=events_values(settings),
             source=settings.charts,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[loki_release]),
         )
@@ -204,16 +213,16 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
         },
         "limits_config": {
             "retention_period": hours,
+            # A chunk is deleted when all of it is too old; until then its old lines are not shown.
+            "max_query_lookback": hours,
             # Lines older than this would be deleted as soon as they are written.
             "reject_old_samples_max_age": hours,
             "allow_structured_metadata": True,
             "discover_log_levels": True,
             "volume_enabled": True,
-            "ingestion_rate_mb": 16,
-            "ingestion_burst_size_mb": 32,
-            "per_stream_rate_limit": "8MB",
-            "per_stream_rate_limit_burst": "16MB",
-            "max_global_streams_per_user": 5000,
+            **_ingestion_limits(),
+            "split_queries_by_interval": "1h",  # hours are searched side by side
+            "query_timeout": "1m",
             "otlp_config": {
                 "resource_attributes": {
                     "ignore_defaults": True,
@@ -227,9 +236,45 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
                 }
             },
         },
+        "ingester": {"max_chunk_age": f"{2 * LATE_HOURS}h", "chunk_encoding": "snappy"},
+        # Chunks stay in memory for longer than the 3 h for which it is asked by default.
+        "querier": {"query_ingesters_within": "0s"},
+        "query_range": {"cache_results": True},  # in memory, as nothing else is named
+        "server": {
+            # Loki's own 4 MiB refuse large batches, and queries with many lines.
+            "grpc_server_max_recv_msg_size": MESSAGE_BYTES,
+            "grpc_server_max_send_msg_size": MESSAGE_BYTES,
+            # Longer than a query may take.
+            "http_server_read_timeout": "2m",
+            "http_server_write_timeout": "2m",
+        },
         "analytics": {"reporting_enabled": False},
     }
     return configuration
+
+
+LATE_HOURS = 12
+"""A line that is older than the newest one of its service by more than this is refused for good: half of a chunk's age.
+
+Agents that catch up are that late, while another node's has told what is new; Loki's own hour would lose their lines.
+"""
+MESSAGE_BYTES = 100 * 1024**2
+"""Largest message between Loki's parts: what its clients send at most."""
+
+
+def _ingestion_limits() -> dict[str, Any]:
+    """Limits against a service that runs away. What they refuse is a whole request, which the agent sends again."""
+    return {
+        "ingestion_rate_mb": 16,
+        "ingestion_burst_size_mb": 128,  # more than any request has: one above it would be refused for ever
+        # Not the limit of a single service: Loki drops what exceeds it and still answers that all is well, if another
+        # service's lines follow in the same request.
+        "per_stream_rate_limit": "1GB",
+        "per_stream_rate_limit_burst": "1GB",
+        # The parts would hide from Loki that a line which is sent again is there already.
+        "shard_streams": {"enabled": False},
+        "max_global_streams_per_user": 5000,
+    }
 
 
 def _object_store(settings: Settings) -> dict[str, Any]:
@@ -238,8 +283,8 @@ def _object_store(settings: Settings) -> dict[str, Any]:
 
 
 def agent_configuration(settings: Settings) -> dict[str, Any]:
-    """The agent's configuration: the file beside this module, fitted to the stack's Prometheus replicas and traces."""
-    configuration: dict[str, Any] = yaml.safe_load(AGENT_CONFIGURATION.read_text())
+    """The agent's configuration: the file beside this module with what it masks, fitted to Prometheus and traces."""
+    configuration = _masking(AGENT_CONFIGURATION)
     if settings.workloads.prometheus.replicas > 1:
         _count_on_every_replica(configuration, settings.workloads.prometheus.replicas)
     if settings.tracing:
@@ -249,6 +294,14 @@ def agent_configuration(settings: Settings) -> dict[str, Any]:
             "processors": ["memory_limiter", "resource", "redaction/attributes"],
             "exporters": ["otlp_grpc/tempo"],
         }
+    return configuration
+
+
+def _masking(path: Path) -> dict[str, Any]:
+    """A collector's configuration from its file, with what it masks."""
+    configuration: dict[str, Any] = yaml.safe_load(path.read_text())
+    (masking,) = configuration["processors"]["transform/redact"]["log_statements"]
+    masking["statements"] = redaction.statements()
     return configuration
 
 
@@ -271,7 +324,7 @@ def agent_values(settings: Settings, application_namespace: str) -> dict[str, An
         "alternateConfig": agent_configuration(settings),
         "extraEnvs": [
             {"name": "CLUSTER_NAME", "value": settings.cluster},
-            {"name": "APPLICATION_NAMESPACE", "value": application_namespace},
+            {"name": "LOG_NAMESPACES", "value": ",".join((application_namespace, *settings.logs.namespaces))},
             {"name": "LOKI_OTLP_URL", "value": f"{loki(settings)}/otlp"},
             {"name": "PROMETHEUS_OTLP_URL", "value": OTLP_RECEIVER},
         ],
@@ -283,7 +336,9 @@ def agent_values(settings: Settings, application_namespace: str) -> dict[str, An
             "readOnlyRootFilesystem": True,
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
+        "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
         "tolerations": [{"operator": "Exists"}],  # every node has logs, whatever else may not run there
         "extraVolumes": [
             {"name": "pod-logs", "hostPath": {"path": "/var/log/pods"}},
@@ -293,18 +348,59 @@ def agent_values(settings: Settings, application_namespace: str) -> dict[str, An
             {"name": "pod-logs", "mountPath": "/var/log/pods", "readOnly": True},
             {"name": "state", "mountPath": "/var/lib/otelcol"},
         ],
-        "ports": {
-            "otlp": {"enabled": True, "hostPort": None},
-            "otlp-http": {"enabled": True, "hostPort": None},
-            "jaeger-compact": {"enabled": False},
-            "jaeger-thrift": {"enabled": False},
-            "jaeger-grpc": {"enabled": False},
-            "zipkin": {"enabled": False},
-            "metrics": {"enabled": True},
-        },
+        "ports": _ports(otlp=True),
         "service": {"enabled": True},
-        "serviceMonitor": {
-            "enabled": True,
-            "metricsEndpoints": [{"port": "metrics", "interval": settings.scrape.infrastructure}],
+        "serviceMonitor": _monitor(settings),
+    }
+
+
+def events_values(settings: Settings) -> dict[str, Any]:
+    """Values of the same chart for the events of the cluster: one replica, which may read events and nothing else."""
+    return {
+        "fullnameOverride": "kubernetes-events",
+        "mode": "deployment",
+        "replicaCount": 1,  # a second one would tell everything twice
+        "rollout": {"strategy": "Recreate"},
+        "image": {"repository": AGENT_IMAGE},
+        "alternateConfig": _masking(EVENTS_CONFIGURATION),
+        "extraEnvs": [
+            {"name": "CLUSTER_NAME", "value": settings.cluster},
+            {"name": "LOKI_OTLP_URL", "value": f"{loki(settings)}/otlp"},
+        ],
+        "clusterRole": {
+            "create": True,
+            "rules": [{"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list", "watch"]}],
         },
+        "resources": sizing.EVENTS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 10001,  # the image's own
+            "runAsGroup": 10001,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "ports": _ports(otlp=False),
+        "service": {"enabled": True},
+        "serviceMonitor": _monitor(settings),
+    }
+
+
+def _ports(*, otlp: bool) -> dict[str, Any]:
+    """Only what is listened on; by default the chart opens the usual ports of tracing, on the node too."""
+    listening: dict[str, Any] = {"enabled": True, "hostPort": None} if otlp else {"enabled": False}
+    unused = ("jaeger-compact", "jaeger-thrift", "jaeger-grpc", "zipkin")
+    return {
+        "otlp": listening,
+        "otlp-http": listening,
+        **{name: {"enabled": False} for name in unused},
+        "metrics": {"enabled": True},
+    }
+
+
+def _monitor(settings: Settings) -> dict[str, Any]:
+    return {
+        "enabled": True,
+        "metricsEndpoints": [{"port": "metrics", "interval": settings.scrape.infrastructure}],
     }

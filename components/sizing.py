@@ -22,5 +22,7 @@ def of(workload: Resources) -> dict[str, Any]:
 
 SMALL = sized("10m", "48Mi", "100m", "128Mi")
 """For exporters, sidecars and reloaders, whose load does not depend on the application's."""
+EVENTS = sized("20m", "96Mi", "200m", "256Mi")
+"""For the collector of Kubernetes events, which keeps those of the last hour in memory."""
 OPERATOR = sized("50m", "96Mi", "500m", "256Mi")
 """For the Prometheus operator."""

@@ -114,6 +114,12 @@ CHART_TARGETS = (
         part="log_agent",
         labels=_labels("log-agent", "log-agent-rehearsal", "opentelemetry-collector", "metrics"),
     ),
+    ChartTarget(
+        job="kubernetes-events",
+        part="exporters",
+        path="/kubernetes-events/metrics",
+        labels=_labels("kubernetes-events", "kubernetes-events-rehearsal", "opentelemetry-collector", "metrics"),
+    ),
     ChartTarget(  # its monitor names no port, so it has no label `endpoint`
         job="blackbox-exporter",
         part="blackbox",

@@ -25,7 +25,19 @@ from rehearsal.ports import HOST, SERVICES, Ports
 from rehearsal.state import State, write
 
 LOKI_MAPPED = frozenset(
-    {"auth_enabled", "commonConfig", "storage", "schemaConfig", "limits_config", "compactor", "analytics"}
+    {
+        "analytics",
+        "auth_enabled",
+        "commonConfig",
+        "compactor",
+        "ingester",
+        "limits_config",
+        "querier",
+        "query_range",
+        "schemaConfig",
+        "server",
+        "storage",
+    }
 )
 """Keys of the values' section `loki` that become Loki's configuration here; `storage` is this machine's disk."""
 
@@ -170,7 +182,8 @@ def loki_configuration(values: Mapping[str, Any], data: Path, ports: Ports) -> d
         )
     return {
         "auth_enabled": values["auth_enabled"],
-        "server": {
+        "server": values["server"]
+        | {
             "http_listen_address": HOST,
             "http_listen_port": ports["loki"],
             "grpc_listen_address": HOST,
@@ -185,11 +198,14 @@ def loki_configuration(values: Mapping[str, Any], data: Path, ports: Ports) -> d
                 "filesystem": {"chunks_directory": str(data / "chunks"), "rules_directory": str(data / "rules")}
             },
         },
-        "ingester": {"lifecycler": {"min_ready_duration": "0s"}},  # there is no other ingester to wait for
+        # There is no other ingester to wait for.
+        "ingester": values["ingester"] | {"lifecycler": {"min_ready_duration": "0s"}},
         "frontend": {"address": HOST},  # otherwise that of the first network interface
         "schema_config": values["schemaConfig"],
         "limits_config": values["limits_config"],
         "compactor": values["compactor"] | {"working_directory": str(data / "compactor")},
+        "querier": values["querier"],
+        "query_range": values["query_range"],
         "analytics": values["analytics"],
     }
 

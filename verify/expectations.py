@@ -43,7 +43,8 @@ class Expected:
 def expectations(stack: str, namespace: str = NAMESPACE, root: Path = ROOT) -> Expected:
     """What the named stack should be like. Raises InvalidInputError if its settings or the catalogue are not valid."""
     settings = configuration.read_stack(root / f"Pulumi.{stack}.yaml")
-    catalogue = catalogues.load(root / "services.yaml").without(settings.absent_services)
+    known = catalogues.load(root / "services.yaml")
+    catalogue = known.instrumented(settings.instrumented_services).without(settings.absent_services)
     return Expected(
         namespace=namespace,
         catalogue=catalogue,
@@ -63,13 +64,13 @@ def context(stack: str, root: Path = ROOT) -> str | None:
 
 def releases(settings: Settings) -> frozenset[str]:
     """The releases with workloads; the one of the resource definitions has none."""
-    return frozenset({"kube-prometheus-stack", "blackbox-exporter", "loki", "log-agent", *_optional(settings)})
+    logs = {"loki", "log-agent", "kubernetes-events"}
+    return frozenset({"kube-prometheus-stack", "blackbox-exporter", *logs, *_optional(settings)})
 
 
 def jobs(settings: Settings) -> frozenset[str]:
     """The jobs of the infrastructure and of the monitoring itself, as the charts' monitors name them."""
-    unwatched = {"kube-prometheus-stack-grafana", "kube-prometheus-stack-operator"}
-    return frozenset({*expected_jobs(settings), *unwatched, *_optional(settings)})
+    return frozenset({*expected_jobs(settings), *_optional(settings)})
 
 
 def _optional(settings: Settings) -> list[str]:

@@ -3,7 +3,8 @@
     python -m rehearsal.exporters.cluster --port 9150
 
 Paths: /node-exporter/metrics, /kube-state-metrics/metrics, /kubelet/metrics, /cadvisor/metrics, /cloudwatch/metrics;
-of the stack's own programs /operator/metrics, /grafana/metrics and /kube-state-metrics-own/metrics.
+of the stack's own programs /operator/metrics, /grafana/metrics, /kube-state-metrics-own/metrics and
+/kubernetes-events/metrics.
 Everything served is invented: series names, types and labels are those of the real exporters, the numbers are smooth
 functions of time within healthy limits. What it proves is that rules, dashboards and alerts find their series; it
 proves nothing about a real node, cluster or AWS account.
@@ -51,6 +52,7 @@ def pages(pods: tuple[Pod, ...]) -> dict[str, Page]:
         "operator": stack.operator_families,
         "grafana": stack.grafana_families,
         "kube-state-metrics-own": stack.kube_state_own_families,
+        "kubernetes-events": stack.kubernetes_events_families,
     }
 
 

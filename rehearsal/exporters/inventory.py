@@ -72,6 +72,7 @@ _MONITORING: tuple[tuple[WorkloadKind, str, str, int], ...] = (
     ("Deployment", f"{_RELEASE}-grafana", "grafana", 512),
     ("StatefulSet", "loki", "loki", 1024),
     ("DaemonSet", "log-agent", "opentelemetry-collector", 512),
+    ("Deployment", "kubernetes-events", "opentelemetry-collector", 256),
     ("Deployment", "blackbox-exporter", "blackbox-exporter", 128),
     ("Deployment", "cloudwatch-exporter", "prometheus-yet-another-cloudwatch-exporter", 256),
 )

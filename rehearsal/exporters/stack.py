@@ -1,8 +1,8 @@
 """Stand-ins for what the monitoring stack's own programs tell of themselves where they do not run on this machine.
 
-The operator, Grafana, and kube-state-metrics' second page: names and labels as the real ones have them; invented,
-healthy numbers. It proves that rules and panels find the series, not that any of the three works. The parts of a
-histogram are families of their own here, as Prometheus stores them.
+The operator, Grafana, kube-state-metrics' second page and the collector of Kubernetes events: names and labels as the
+real ones have them; invented, healthy numbers. It proves that rules and panels find the series, not that any of the
+four works. The parts of a histogram are families of their own here, as Prometheus stores them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rehearsal.exporters.exposition import Family, Sample, single
-from rehearsal.exporters.shapes import total
+from rehearsal.exporters.inventory import MIB
+from rehearsal.exporters.shapes import total, wave
 
 # Objects that each of the operator's controllers watches, and how many it has taken in.
 _MANAGED = {
@@ -109,3 +110,15 @@ def kube_state_own_families(now: float) -> Iterator[Family]:
     ):
         counted = tuple((("success", kind), total(now, rate, kind)) for kind in _WATCHED)
         yield Family(f"kube_state_metrics_{name}_total", "counter", text, ("result", "resource"), counted)
+
+
+def kubernetes_events_families(now: float) -> Iterator[Family]:
+    """Return what a scrape of the collector of Kubernetes events at Unix time `now` sees; its queue is empty."""
+    labels = ("data_type", "exporter")
+    for name, text, value in (("size", "Current size", 0), ("capacity", "Fixed capacity", 10_000)):
+        text = f"{text} of the retry queue (in batches)."
+        yield Family(f"otelcol_exporter_queue_{name}", "gauge", text, labels, ((("logs", "otlp_http/loki"), value),))
+    memory = wave(now, 45 * MIB, "kubernetes-events")
+    yield single("otelcol_process_memory_rss", "gauge", "Total physical memory (resident set size)", memory)
+    text = "Total CPU user and system time in seconds"
+    yield single("otelcol_process_cpu_seconds", "counter", text, total(now, 0.002, "kubernetes-events"))

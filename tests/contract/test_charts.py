@@ -30,6 +30,7 @@ DOCUMENTED = {
         "grafana.persistence.storageClassName": "commented out; without it the cluster's default class is used",
     },
     "loki": {
+        "loki.ingester *": "Loki's own configuration, which Loki itself reads strictly",
         "loki.limits_config *": "Loki's own configuration, which Loki itself reads strictly",
         "loki.storage.bucketNames.chunks": "commented out, because there is no name to choose; needed for s3",
     },
@@ -108,7 +109,7 @@ def releases(stack: str) -> tuple[Registered, ...]:
 
 
 def values_of(chart: Chart, stack: str) -> dict[str, Any]:
-    (release,) = [release for release in releases(stack) if release.inputs["chart"] == chart.name]
+    release, *_ = [release for release in releases(stack) if release.inputs["chart"] == chart.name]
     values: dict[str, Any] = release.inputs["values"]
     return values
 

@@ -172,6 +172,12 @@ EXPECTED = {
         "grafana_plugin_request_total": "counter endpoint plugin_id status status_source target",
         "grafana_stat_totals_dashboard": "gauge",
     },
+    "kubernetes-events": {
+        "otelcol_exporter_queue_capacity": "gauge data_type exporter",
+        "otelcol_exporter_queue_size": "gauge data_type exporter",
+        "otelcol_process_cpu_seconds": "counter",
+        "otelcol_process_memory_rss": "gauge",
+    },
     "kube-state-metrics-own": {
         "kube_state_metrics_list_total": "counter resource result",
         "kube_state_metrics_watch_total": "counter resource result",

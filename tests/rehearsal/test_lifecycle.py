@@ -15,8 +15,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rehearsal import dialect, health, lifecycle, ports, toolchain
+from rehearsal import dialect, grafana, health, lifecycle, ports, toolchain
 from rehearsal.__main__ import main
+from rehearsal.changes import Changes
 from rehearsal.deployed import Deployed
 from rehearsal.derive import loki_configuration
 from rehearsal.engine import EngineError
@@ -28,10 +29,12 @@ from rehearsal.scrape import ScrapeError
 from rehearsal.state import State
 from rehearsal.supervisor import GUARD, Supervisor
 from rehearsal.toolchain import ToolchainError
+from settings import KEY
 
 SLEEP = ["sleep", "1000"]
 PROMETHEUS, ALERTMANAGER, ORDERS = (Program(name, SLEEP) for name in ("prometheus", "alertmanager", "order-service"))
 OFFSET = 25000
+DEPLOY = Rehearsal._deploy
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -149,7 +152,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(lifecycle, "derive", lambda *_: dict(made.digests))
     monkeypatch.setattr(lifecycle, "programs", lambda *_: made.programs)
     monkeypatch.setattr(httpx, "post", made.post)
-    monkeypatch.setattr(Ports, "taken", lambda _: {})
+    monkeypatch.setattr(Ports, "taken", lambda *_: {})
     for wait in ("wait_for_processes", "wait_for_targets", "wait_for_heartbeat"):
         monkeypatch.setattr(health, wait, nothing)
     try:
@@ -304,6 +307,33 @@ class TestPorts:
         assert ports.from_environment() == expected
 
 
+class TestGrafana:
+    @pytest.fixture(autouse=True)
+    def available(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(grafana, "server", lambda: SLEEP)
+
+    def test_it_runs_only_if_asked_for_and_is_remembered_until_down(self, world: World) -> None:
+        world.up()
+        assert not world.rehearsal().grafana
+        Rehearsal(world.state, None, world.said.append, with_grafana=True).up()
+        world.up()
+        eventually(lambda: grafana.NAME in pids(world.supervisor))
+        assert world.rehearsal().grafana
+        world.rehearsal().down()
+        world.up()
+        assert not world.rehearsal().grafana
+
+    def test_without_one_nothing_is_started(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse() -> None:
+            raise RehearsalError("no Grafana")
+
+        monkeypatch.setattr(grafana, "prepare", refuse)
+        with pytest.raises(RehearsalError, match="no Grafana"):
+            Rehearsal(world.state, None, world.said.append, with_grafana=True).up()
+        assert not world.supervisor.running
+        assert world.said == []
+
+
 class TestDialect:
     def test_it_is_remembered_while_it_runs_and_a_change_restarts_what_speaks_it(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -329,6 +359,30 @@ class TestDialect:
         world.rehearsal().down()
         assert world.rehearsal().dialect == "package"
 
+    @pytest.mark.parametrize(
+        ("speak", "paths"), [("package", {"/metrics"}), ("today", {"/metrics", "/internal/metrics"})]
+    )
+    def test_the_deployed_stack_names_the_services_that_use_the_package(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, speak: str, paths: set[str]
+    ) -> None:
+        given: list[Any] = []
+
+        class Recorded:
+            def __init__(self, *arguments: Any) -> None:
+                given.append(arguments[-1])
+
+            def up(self, *_: Any, **__: Any) -> Changes:
+                return Changes()
+
+        monkeypatch.setattr(Rehearsal, "_deploy", DEPLOY)
+        monkeypatch.setattr(lifecycle, "Engine", Recorded)
+        monkeypatch.setattr(lifecycle, "channel_secrets", lambda *_: {})
+        world.up(speak=speak)
+        catalogue = world.rehearsal().catalogue
+        named = [service.name for service in catalogue.services] if speak == "package" else []
+        assert given == [{KEY: {"instrumentedServices": named}}]
+        assert {service.metrics_path for service in catalogue.services} == paths
+
     @pytest.mark.parametrize(("text", "expected"), [("", None), ("today", "today"), ("package", "package")])
     def test_the_environment_may_name_one(
         self, monkeypatch: pytest.MonkeyPatch, text: str, expected: str | None
@@ -352,6 +406,10 @@ class TestDeriving:
         "limits_config": {"retention_period": "168h"},
         "compactor": {"retention_enabled": True},
         "analytics": {"reporting_enabled": False},
+        "ingester": {"max_chunk_age": "24h"},
+        "querier": {"max_concurrent": 4},
+        "query_range": {"parallelise_shardable_queries": True},
+        "server": {"grpc_server_max_recv_msg_size": 1, "log_level": "debug"},
     }
 
     def test_loki_gets_the_values_and_the_addresses_of_this_machine(self, tmp_path: Path) -> None:
@@ -361,21 +419,23 @@ class TestDeriving:
         assert found["common"]["compactor_address"] == "somewhere"
         assert found["common"]["path_prefix"] == str(tmp_path)
         assert found["server"]["http_listen_port"] == 3100 + OFFSET
+        assert found["server"]["grpc_server_max_recv_msg_size"] == 1
+        assert found["ingester"]["max_chunk_age"] == "24h"
         assert "podLabels" not in found
 
     def test_a_key_of_loki_that_nobody_mapped_is_an_error(self, tmp_path: Path) -> None:
-        with pytest.raises(RehearsalError, match=r"loki\.querier has no part in the rehearsal; map it in"):
-            loki_configuration(self.VALUES | {"querier": {"max_concurrent": 4}}, tmp_path, Ports())
+        with pytest.raises(RehearsalError, match=r"loki\.ruler has no part in the rehearsal; map it in"):
+            loki_configuration(self.VALUES | {"ruler": {"enable_api": True}}, tmp_path, Ports())
 
     def test_the_agent_gets_the_environment_of_its_release_but_for_addresses(self, tmp_path: Path) -> None:
         variables = [
             {"name": "CLUSTER_NAME", "value": "deployed"},
-            {"name": "APPLICATION_NAMESPACE", "value": "shop"},
+            {"name": "LOG_NAMESPACES", "value": "shop"},
             {"name": "LOKI_OTLP_URL", "value": "http://loki.monitoring.svc:3100/otlp"},
             {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         ]
         found = agent_environment({"extraEnvs": variables}, State(tmp_path), Ports(OFFSET))
-        assert (found["CLUSTER_NAME"], found["APPLICATION_NAMESPACE"]) == ("deployed", "shop")
+        assert (found["CLUSTER_NAME"], found["LOG_NAMESPACES"]) == ("deployed", "shop")
         assert found["LOKI_OTLP_URL"] == f"http://127.0.0.1:{3100 + OFFSET}/otlp"
         assert "NODE" not in found
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from components import cloudwatch, storage
+from components.logs import AGENT_GATES, AGENT_STATE
 from settings import parse
 from tests.program import SECRETS, Program, Registered, evaluate
 from tests.unit.test_settings import document
@@ -42,7 +43,8 @@ def custom(program: Program, kind: str) -> list[Registered]:
 
 
 def test_every_part_of_the_design_is_in_both_stacks(dev: Program, prod: Program) -> None:
-    both = {"prometheus-operator-crds", "kube-prometheus-stack", "blackbox-exporter", "loki", "log-agent", "tempo"}
+    both = {"prometheus-operator-crds", "kube-prometheus-stack", "blackbox-exporter"}
+    both |= {"loki", "log-agent", "kubernetes-events", "tempo"}
     assert {item.name for item in dev.of(RELEASE)} == both
     assert {item.name for item in prod.of(RELEASE)} == both | {"cloudwatch-exporter"}
     for program in (dev, prod):
@@ -55,6 +57,25 @@ def test_every_part_of_the_design_is_in_both_stacks(dev: Program, prod: Program)
 def test_a_service_that_a_cluster_does_not_run_is_neither_watched_nor_missed(dev: Program, prod: Program) -> None:
     assert len(custom(dev, "Probe")) == 6
     assert "insights-service" not in {item.inputs["metadata"]["name"] for item in custom(prod, "Probe")}
+
+
+def test_a_service_that_a_cluster_runs_with_the_package_is_watched_as_such(dev: Program) -> None:
+    migrated = evaluate("dev", {"instrumentedServices": ["insights-service", "order-service"]})
+    assert "insights-service" not in {item.inputs["metadata"]["name"] for item in custom(dev, "ServiceMonitor")}
+    monitors = {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in custom(migrated, "ServiceMonitor")}
+    paths = {name: spec["endpoints"][0]["path"] for name, spec in monitors.items()}
+    assert paths == dict.fromkeys(paths, "/internal/metrics") | {
+        "gateway": "/metrics",
+        "insights-service": "/metrics",
+        "order-service": "/metrics",
+    }
+    assert len(paths) == 6
+    probes = {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in custom(migrated, "Probe")}
+    ready = {name for name, spec in probes.items() if "/health/ready" in json.dumps(spec["targets"])}
+    assert ready == {"insights-service", "order-service"}
+    rules = json.dumps([item.inputs for item in custom(migrated, "PrometheusRule")])
+    assert "insights_requests_total" in rules
+    assert "insights_requests_total" not in json.dumps([item.inputs for item in custom(dev, "PrometheusRule")])
 
 
 def test_the_addresses_of_users_are_probed_where_a_stack_names_some(dev: Program, prod: Program) -> None:
@@ -136,11 +157,72 @@ def test_changing_where_volumes_are_does_not_touch_what_writes_to_them(dev: Prog
     assert {f"{VOLUME}::{item.name}" for item in dev.of(VOLUME)} <= namespace.dependencies
 
 
+def test_logs_are_of_the_application_and_of_the_namespaces_that_a_stack_names(dev: Program) -> None:
+    named = evaluate("dev", {"logs": {"namespaces": ["ingress", "kube-system"]}})
+    read = {
+        variable["value"]
+        for program in (dev, named)
+        for variable in values(program, "log-agent")["extraEnvs"]
+        if variable["name"] == "LOG_NAMESPACES"
+    }
+    assert read == {"order-processor", "order-processor,ingress,kube-system"}
+    included = values(dev, "log-agent")["alternateConfig"]["receivers"]["file_log"]["include"]
+    assert all("/{${env:LOG_NAMESPACES:-" in path for path in included)
+    with pytest.raises(pulumi.RunError, match=r"logs\.namespaces\[0\]: 'a,b' expected a DNS label"):
+        evaluate("dev", {"logs": {"namespaces": ["a,b"]}})
+
+
 def test_log_counters_reach_every_prometheus(prod: Program, dev: Program) -> None:
     agent = values(prod, "log-agent")["alternateConfig"]
     assert agent["service"]["pipelines"]["metrics"]["exporters"] == ["otlp_http/prometheus-0", "otlp_http/prometheus-1"]
     assert "prometheus-1.prometheus-operated" in agent["exporters"]["otlp_http/prometheus-1"]["endpoint"]
     assert "otlp_http/prometheus" in values(dev, "log-agent")["alternateConfig"]["exporters"]
+
+
+def test_the_log_agent_may_read_what_belongs_to_root_and_nothing_else(dev: Program) -> None:
+    agent = values(dev, "log-agent")
+    context = agent["securityContext"]
+    assert context["capabilities"] == {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]}
+    assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
+    writable = [mount["mountPath"] for mount in agent["extraVolumeMounts"] if not mount.get("readOnly")]
+    assert writable == ["/var/lib/otelcol"]  # offsets and queue outlive the pod there
+    assert {"name": "state", "hostPath": {"path": AGENT_STATE, "type": "DirectoryOrCreate"}} in agent["extraVolumes"]
+    assert agent["serviceAccount"]["automountServiceAccountToken"] is False
+    assert "clusterRole" not in agent
+
+
+def test_logs_wait_for_loki_rather_than_being_lost(dev: Program) -> None:
+    agent = values(dev, "log-agent")
+    configuration = agent["alternateConfig"]
+    loki = configuration["exporters"]["otlp_http/loki"]
+    assert loki["retry_on_failure"]["max_elapsed_time"] == 0
+    assert loki["sending_queue"]["storage"] == configuration["receivers"]["file_log"]["storage"] == "file_storage"
+    assert loki["sending_queue"]["block_on_overflow"] is True
+    assert configuration["receivers"]["file_log"]["start_at"] == "beginning"
+    assert f"--feature-gates={AGENT_GATES}" in agent["command"]["extraArgs"]
+    # What either exporter or limiter refuses is read again for both: counters must never refuse.
+    assert "memory_limiter" not in configuration["service"]["pipelines"]["metrics"]["processors"]
+
+
+def test_nothing_is_parsed_or_sent_before_it_is_masked(dev: Program) -> None:
+    for release in ("log-agent", "kubernetes-events"):
+        configuration = values(dev, release)["alternateConfig"]
+        processors = configuration["service"]["pipelines"]["logs"]["processors"]
+        transforms = [name for name in processors if name.startswith("transform/")]
+        assert transforms[0] == "transform/redact"
+        (masking,) = configuration["processors"]["transform/redact"]["log_statements"]
+        assert masking["statements"]
+
+
+def test_events_are_told_once_by_a_collector_that_may_only_read_them(dev: Program) -> None:
+    events = values(dev, "kubernetes-events")
+    assert (events["mode"], events["replicaCount"], events["rollout"]) == ("deployment", 1, {"strategy": "Recreate"})
+    assert events["clusterRole"]["rules"] == [
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list", "watch"]}
+    ]
+    assert events["securityContext"]["runAsNonRoot"] is True
+    assert "extraVolumes" not in events
+    assert events["alternateConfig"]["service"]["pipelines"]["logs"]["receivers"] == ["k8s_events"]
 
 
 def test_each_replica_has_a_local_volume_of_its_own() -> None:
