@@ -107,6 +107,20 @@ def test_logs_become_counters(rehearsal: Running) -> None:
     )
 
 
+def test_what_a_pod_exports_is_not_counted_once_more_by_its_lines(rehearsal: Running) -> None:
+    exported = 'sum by (namespace, service, pod) (rate(business_orders_total{event="created"}[5m]))'
+    logged = 'pod:log_events:rate5m{event="order_created"} > 0'
+    compared = f"service:orders_created:rate5m / on (service) ({exported} and on (namespace, service, pod) {logged})"
+
+    def ratio() -> float | None:
+        recorded = rehearsal.query("timestamp(service:orders_created:rate5m)")
+        at = recorded[0]["value"][1] if recorded else ""
+        found = rehearsal.get("prometheus", "/api/v1/query", query=compared, time=at)["data"]["result"] if at else []
+        return float(found[0]["value"][1]) if found else None
+
+    assert eventually(ratio, 90, compared) == pytest.approx(1, abs=0.2)  # a sample may have come since
+
+
 def test_todays_lines_are_found_and_counted_as_well(rehearsal: Running) -> None:
     pod = f"order-processor_yesterday-rehearsal_{uuid.uuid4()}"
     log = rehearsal.project / ".rehearsal" / "pods" / pod / "yesterday" / "0.log"
