@@ -124,11 +124,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
-def machine() -> str:
-    """What the figures were measured on."""
+def machine(tool: str = "prometheus") -> str:
+    """What the figures of a tool were measured on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = f"{os.cpu_count()} cores ({_processor()})"
-    return f"{cores}, {memory:.0f} GiB of memory, {platform.system()}, Prometheus {TOOLS['prometheus'].version}"
+    return f"{cores}, {memory:.0f} GiB of memory, {platform.system()}, {tool.capitalize()} {TOOLS[tool].version}"
 
 
 def _processor() -> str:

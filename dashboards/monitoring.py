@@ -821,8 +821,7 @@ def _loki() -> Row:
                 "{{reason}}",
             ),
             shows="""
-                Lines that Loki did not take. After rate_limited, per_stream_rate_limit and stream_limit the agents
-                try again; all others are gone.
+                Lines that Loki did not take. After rate_limited the agents try again; all others are gone.
             """,
             wrong="Too old, too long or too many streams: correct the service that writes them, or Loki's limit.",
             unit=units.Short,

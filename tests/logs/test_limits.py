@@ -1,0 +1,92 @@
+"""A service that floods Loki: nothing is lost by it, and the others' lines are taken. And lines that are late."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks import loki
+from benchmarks.loki import Loki, Stream
+from rehearsal.state import ROOT
+from settings import read_stack
+from tests.logs.pipeline import Pipeline, eventually
+
+SECOND = 10**9
+HOUR = 3600 * SECOND
+SLOW = {"ingestion_rate_mb": 1, "ingestion_burst_size_mb": 2}
+"""A rate that a flood of this machine exceeds."""
+FLOOD_SECONDS = 4
+
+
+@pytest.fixture
+def deployed(node: Pipeline) -> Iterator[Loki]:
+    with httpx.Client(base_url=node.ports.url("loki"), timeout=60, trust_env=False) as client:
+        yield Loki(client, node.state.data / "loki")
+
+
+def lines(service: str, count: int, size: int, at: int) -> Stream:
+    return Stream({"service_name": service}, [(at + number, "x" * size, {}) for number in range(count)])
+
+
+def stored(running: Loki, service: str) -> int:
+    """Lines of a service in the last day."""
+    query = f'sum(count_over_time({{service_name="{service}"}}[1d]))'
+    answer = running.client.get("/loki/api/v1/query", params={"query": query}).raise_for_status()
+    return sum(int(series["value"][1]) for series in answer.json()["data"]["result"])
+
+
+def test_what_one_service_may_send_is_not_limited_below_what_all_may(deployed: Loki) -> None:
+    """Loki would drop the first service's lines and answer 204, if it were."""
+    now = time.time_ns()
+    answer = deployed.push([lines("loud", 30_000, 1000, now), lines("calm", 10, 100, now)])
+    assert answer.status_code == 204, answer.text
+    assert stored(deployed, "loud") == 30_000
+    assert stored(deployed, "calm") == 10
+
+
+def test_a_flood_is_taken_or_refused_whole_and_the_others_are_taken(tmp_path: Path) -> None:
+    with (
+        loki.running(read_stack(ROOT / "Pulumi.dev.yaml"), tmp_path, {"limits_config": SLOW}) as running,
+        ThreadPoolExecutor(4) as senders,
+    ):
+        end = time.monotonic() + FLOOD_SECONDS
+
+        def flood(_: int) -> Counter[int]:
+            """Numbers of requests by the status that they were answered with."""
+            answers: Counter[int] = Counter()
+            while time.monotonic() < end:
+                answers[running.push([lines("loud", 500, 1000, time.time_ns())]).status_code] += 1
+            return answers
+
+        flooding = senders.map(flood, range(4))
+        sent = 0
+        while time.monotonic() < end:
+            calm = [lines("calm", 10, 100, time.time_ns())]
+            eventually(partial(taken, running, calm), 2, "a calm service's lines are taken")
+            sent += 10
+        answers = sum(flooding, Counter())
+        assert answers.keys() == {204, 429}
+        assert stored(running, "loud") == 500 * answers[204]
+        assert stored(running, "calm") == sent
+
+
+def taken(running: Loki, streams: list[Stream]) -> bool:
+    return running.push(streams).status_code == 204
+
+
+def test_lines_that_are_hours_late_are_taken_and_found(deployed: Loki) -> None:
+    """As when the agent of one node catches up, and those of others have told of the same service what is new."""
+    now = time.time_ns()
+    for age in (0, 11):
+        assert deployed.push([lines("late", 10, 100, now - age * HOUR)]).status_code == 204
+    assert stored(deployed, "late") == 20
+    answer = deployed.push([lines("late", 10, 100, now - 13 * HOUR)])
+    assert answer.status_code == 400
+    assert "too far behind" in answer.text
