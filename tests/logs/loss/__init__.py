@@ -1,0 +1,1 @@
+"""What the log pipeline loses when things break: numbered lines, breakages, and a count of every single line."""

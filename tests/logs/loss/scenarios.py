@@ -1,0 +1,243 @@
+"""How things break, one function each. The tests run them in short, the benchmark in full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from signal import SIGKILL
+
+from tests.logs.loss.lines import LINES_OF_TRACEBACK, Count, Source, count
+from tests.logs.loss.node import Node, Variant
+from tests.logs.loss.small_disk import small_disk
+from tests.logs.pipeline import Container, eventually
+
+SLOW, FAST = 500, 2000
+"""Lines a second."""
+KILLS = ROTATIONS = 4
+UNAVAILABLE = 503
+RETRIED, FINAL = (429, 502, UNAVAILABLE, 504), (400, 500)
+"""By OTLP a 500 is final. Loki itself answers 503 where it means 500; only what stands between could answer so."""
+READ_AT_ONCE = 100
+"""Lines that the agent hands on together: the collector's own constant."""
+READER_PAUSE = 16
+"""Seconds after which a reader that found no room tries again, at most."""
+SMALL_QUEUE = 3000
+SMALL_DISK = "4m"
+SECOND_OF_NAMES = 1.1
+"""The name of a rotated file has whole seconds."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What was written while something was broken."""
+
+    source: Source
+    told: float = 0
+    """Events that the agent's own counter says it gave up; LogAgentDroppingLogs reads it."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that breaks."""
+
+    name: str
+    title: str
+    run: Callable[[Node, str, float], Broken]
+    """Breaks it for so many seconds, while a source of this name writes."""
+    short: float | None
+    """Seconds; None leaves it to the full form."""
+    full: float
+    most_lost: int | None = 0
+    """Lines that may be lost; None: what the agent tells, and nothing else."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scenario left."""
+
+    scenario: Scenario
+    count: Count
+    counted_twice: int
+    """Entries that a metric query counts beyond those that Loki gives out."""
+    told: float
+
+    @property
+    def problems(self) -> list[str]:
+        """What must not be."""
+        found = {name: getattr(self.count, name) for name in ("duplicated", "altered", "broken")}
+        told = [f"{number} {name}" for name, number in found.items() if number]
+        most = self.scenario.most_lost
+        if most is not None and self.count.lost > most:
+            told.append(f"{self.count.lost} lines lost, {most} may be")
+        if most is None and (self.count.incomplete == 0 or self.count.incomplete != self.told):
+            told.append(f"{self.count.incomplete} events lost, the agent tells of {self.told:.0f}")
+        if self.counted_twice:
+            told.append(f"{self.counted_twice} entries counted twice")
+        return [f"{self.scenario.title}: {each}" for each in told]
+
+
+def loki_stopped(node: Node, name: str, seconds: float) -> Broken:
+    """Loki is stopped as its pod is, and started again."""
+    with node.source(name).writing(SLOW) as source:
+        time.sleep(1)
+        with node.without_loki():
+            time.sleep(seconds)
+    return Broken(source)
+
+
+def agent_killed(node: Node, name: str, seconds: float) -> Broken:
+    """The agent is killed every so many seconds, and started again."""
+    with node.source(name).writing(FAST) as source:
+        for _ in range(KILLS):
+            time.sleep(seconds)
+            node.stop_agent(SIGKILL)
+            node.start_agent()
+    return Broken(source)
+
+
+def rotated_while_stopped(node: Node, name: str, seconds: float) -> Broken:
+    """Files are renamed and compressed, one of which the agent has read half."""
+    with node.source(name).writing(FAST) as source:
+        time.sleep(seconds)
+        node.stop_agent()
+        for _ in range(3):
+            time.sleep(SECOND_OF_NAMES)
+            source.rotate()
+        node.start_agent()
+    return Broken(source)
+
+
+def rotated_while_running(node: Node, name: str, seconds: float) -> Broken:
+    """Files are renamed and compressed under the agent's eyes."""
+    with node.source(name).writing(FAST) as source:
+        for _ in range(ROTATIONS):
+            time.sleep(max(seconds, SECOND_OF_NAMES))
+            source.rotate()
+    return Broken(source)
+
+
+def loki_failing(node: Node, name: str, seconds: float) -> Broken:
+    """Loki answers with errors after which the agent tries again."""
+    with node.moody_loki() as moody:
+        with node.source(name).writing(SLOW) as source:
+            with moody.answering(*RETRIED):
+                time.sleep(seconds)
+            assert moody.refused >= len(RETRIED), f"{moody.refused} requests in {seconds} s"
+        node.settle(source)
+    return Broken(source)
+
+
+def loki_refusing(node: Node, name: str, seconds: float) -> Broken:
+    """Loki answers with an error that is final."""
+    with node.moody_loki() as moody:
+        _until_empty(node)
+        before = _given_up(node)
+        with node.source(name).writing(SLOW) as source:
+            time.sleep(seconds)
+            with moody.answering(*FINAL):
+                time.sleep(max(seconds, 3))
+            time.sleep(seconds)
+        _until_empty(node)
+        return Broken(source, _given_up(node) - before)
+
+
+def queue_full(node: Node, name: str, seconds: float) -> Broken:
+    """Loki takes nothing until the queue is full, and for so many seconds more."""
+    with node.moody_loki(Variant(queue_size=SMALL_QUEUE)) as moody:
+        with node.source(name).writing(SLOW) as source, moody.answering(UNAVAILABLE):
+            source.write(2 * SMALL_QUEUE)
+            _until_it_reads_no_more(node)
+            time.sleep(seconds)
+        node.settle(source)
+    return Broken(source)
+
+
+def stopped_with_full_queue(node: Node, name: str, seconds: float) -> Broken:
+    """The agent is stopped, as by an update, while its queue is full."""
+    source = node.source(name)
+    with node.moody_loki(Variant(queue_size=SMALL_QUEUE)) as moody:
+        with moody.answering(UNAVAILABLE):
+            source.write(2 * SMALL_QUEUE)
+            _until_it_reads_no_more(node)
+            time.sleep(seconds)
+            node.stop_agent()
+            node.start_agent()
+        node.settle(source)
+    return Broken(source)
+
+
+def disk_full(node: Node, name: str, seconds: float) -> Broken:
+    """The disk of the agent's queue and offsets is full. Loki takes nothing, as otherwise the queue needs no room."""
+    directory, pods = node.state.root / "small-disk", node.state.root / "pods-beside-small-disk"
+    # It knows no offsets of the other files: it would read them all once more.
+    environment = {"AGENT_STATE_DIR": str(directory), "POD_LOG_ROOT": str(pods)}
+    with small_disk(directory, SMALL_DISK) as disk:
+        source = Source(Container(pods, name))
+        with node.moody_loki(Variant(prefix=disk.inside, environment=environment)) as moody:
+            with source.writing(SLOW), moody.answering(UNAVAILABLE):
+                disk.fill()
+                source.write(SMALL_QUEUE)
+                eventually(lambda: _refused_by_disk(node) > 0, 30, "the queue finds no room")
+                time.sleep(seconds)
+                disk.make_room()
+            node.settle(source, quiet=READER_PAUSE)
+    return Broken(source)
+
+
+def _given_up(node: Node) -> float:
+    return node.agent_metric("otelcol_exporter_send_failed_log_records")
+
+
+def _refused_by_disk(node: Node) -> float:
+    return node.agent_metric("otelcol_exporter_enqueue_failed_log_records")
+
+
+def _until_empty(node: Node) -> None:
+    eventually(lambda: node.waiting == 0, 60, "the agent's queue is empty")
+
+
+def _until_it_reads_no_more(node: Node) -> None:
+    eventually(lambda: node.waiting > SMALL_QUEUE - 2 * READ_AT_ONCE, 30, "the agent's queue is full")
+
+
+SCENARIOS: Sequence[Scenario] = (
+    Scenario("refusing", "Loki answers 400 and 500, which are final", loki_refusing, 1, 5, most_lost=None),
+    Scenario("failing", "Loki answers 429, 502, 503 and 504", loki_failing, 5, 60),
+    Scenario("rotated-running", f"files rotated {ROTATIONS} times, agent running", rotated_while_running, 1.1, 5),
+    Scenario("rotated-stopped", "files rotated 3 times and compressed, agent stopped", rotated_while_stopped, 1, 5),
+    Scenario("loki-stopped", "Loki stopped", loki_stopped, 15, 120),
+    Scenario(
+        "agent-killed",
+        f"agent killed {KILLS} times",
+        agent_killed,
+        1.5,
+        6,
+        most_lost=KILLS * LINES_OF_TRACEBACK,
+        note="the traceback that is being joined, one for each kill and container",
+    ),
+    Scenario("queue-full", f"queue full (of {SMALL_QUEUE:,} instead of 500,000)", queue_full, 1, 20),
+    Scenario(
+        "stopped-full",
+        "agent stopped while its queue is full",
+        stopped_with_full_queue,
+        None,
+        5,
+        most_lost=READ_AT_ONCE + LINES_OF_TRACEBACK,
+        note="the lines of one read, 100 for each file, and what is being joined",
+    ),
+    Scenario("disk-full", f"disk of the queue full ({SMALL_DISK[:-1]} MiB)", disk_full, 2, 20),
+)
+
+
+def outcome(node: Node, scenario: Scenario, broken: Broken) -> Outcome:
+    """Count every line, after it has settled."""
+    entries = list(node.everything(broken.source))
+    twice = node.counted(broken.source.name) - len(entries)
+    return Outcome(scenario, count(broken.source.events, entries), twice, broken.told)
+
+
+def settle(node: Node, done: Sequence[Broken]) -> None:
+    """Wait until whatever can arrive has arrived."""
+    node.settle(*(broken.source for broken in done), given_up=sum(broken.told for broken in done))
