@@ -86,7 +86,11 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
     interval = settings.scrape.infrastructure
     return {
         "crds": {"enabled": False},  # the foundation's own release, so that upgrades upgrade them
-        "prometheus": {"prometheusSpec": prometheus_spec(settings)},
+        "prometheus": {
+            "prometheusSpec": prometheus_spec(settings),
+            # Replicas scrape at different moments: all panels of a page must ask the same one.
+            "service": {"sessionAffinity": "ClientIP"},
+        },
         "alertmanager": {"alertmanagerSpec": alertmanager_spec(settings, secrets)},
         "grafana": grafana_values(settings, secrets.grafana_admin),
         "prometheusOperator": {

@@ -14,16 +14,15 @@ from dashboards.panels import GRID_WIDTH, PROMETHEUS, panel_id
 
 @dataclass(frozen=True)
 class Row:
-    """Panels under a heading; a row that repeats by a variable is collapsed until somebody opens it."""
+    """Panels under a heading."""
 
     title: str
     panels: Sequence[model.Panel]
-    repeat: str | None
 
 
-def row(title: str, *panels: model.Panel, repeat: str | None = None) -> Row:
-    """Panels under a heading, in reading order; `repeat` names a variable to repeat the row for."""
-    return Row(title, panels, repeat)
+def row(title: str, *panels: model.Panel) -> Row:
+    """Panels under a heading, in reading order."""
+    return Row(title, panels)
 
 
 def datasource() -> model.VariableModel:
@@ -205,15 +204,9 @@ def _placed(rows: Sequence[Row]) -> list[model.Panel | model.RowPanel]:
             title=line.title,
             id_val=panel_id(f"row {line.title}"),
             grid_pos=model.GridPos(x=0, y=y, w=GRID_WIDTH, h=1),
-            collapsed=line.repeat is not None,
-            repeat=line.repeat,
         )
         y = _flow(line.panels, y + 1)
-        placed.append(heading)
-        if heading.collapsed:
-            heading.panels = list(line.panels)
-        else:
-            placed.extend(line.panels)
+        placed += [heading, *line.panels]
     return placed
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from catalogue import Catalogue
 from dashboards import board
-from dashboards.board import Row, row
-from dashboards.panels import NEUTRAL, Limits, Query, above, bars, below, stat, table, timeseries
+from dashboards.board import Row
+from dashboards.panels import NEUTRAL, Limits, Query, above, bars, below, stat, table, timeseries, where_there_is
 from dashboards.promql import at_start, growth
 
 ASSET = 'namespace=~"$namespace", asset=~"$asset"'
@@ -34,7 +35,8 @@ def build(catalogue: Catalogue) -> Dashboard:
     return board.dashboard(
         "business-operations",
         "Business Operations",
-        "Trading, user activity, money in and out, portfolio performance and asset prices of the order processor.",
+        "Trading, user activity, money in and out, portfolio performance and asset prices of the order processor. "
+        "All of it needs the instrumentation package in the services: without it there is no data.",
         variables=[
             board.datasource(),
             board.choice(
@@ -51,14 +53,19 @@ def build(catalogue: Catalogue) -> Dashboard:
     )
 
 
+def _row(title: str, *panels: model.Panel) -> Row:
+    return board.row(title, *where_there_is("the instrumentation package", *panels))
+
+
 def _trading() -> Row:
-    return row(
+    return _row(
         "Trading volume and orders",
         stat(
             "Orders",
             Query(f"sort_desc({growth(ORDERS, 'event')})", "{{event}}"),
             shows=f"Orders created, executed, cancelled and rejected in the chosen time range. {COUNTED}",
-            wrong="Many rejected: look for validation errors in order-service's logs. None created: is the gateway up?",
+            wrong="Many rejected: look for validation errors in order-service's logs. None created: do the services "
+            "use the instrumentation package, and is the gateway up?",
             unit=units.LocaleFormat,
             decimals=0,
             limits=NEUTRAL,
@@ -185,7 +192,7 @@ def _users() -> Row:
     logins = f"business_logins_total{{{CUSTOMER}}}"
     logins_ok = f'business_logins_total{{{CUSTOMER}, result="ok"}}'
     active = f"max(business_active_users{{{CUSTOMER}}})"
-    return row(
+    return _row(
         "User registration and activity",
         stat(
             "Registrations",
@@ -256,7 +263,7 @@ def _users() -> Row:
 def _money() -> Row:
     transactions = f"business_transactions_total{{{CUSTOMER}}}"
     value = f"business_transaction_value_usd_total{{{CUSTOMER}}}"
-    return row(
+    return _row(
         "Deposits and withdrawals",
         stat(
             "Transactions",
@@ -313,7 +320,7 @@ def _money() -> Row:
 def _portfolio() -> Row:
     value = f"max(business_portfolio_value_usd{{{CUSTOMER}}})"
     pnl = f"max(business_portfolio_pnl_usd{{{CUSTOMER}}})"
-    return row(
+    return _row(
         "Portfolio performance",
         stat(
             "Portfolio value",
@@ -366,7 +373,7 @@ def _assets() -> Row:
     price_before = at_start(f"business_asset_price_usd{{{ASSET}}}", "asset")
     balance = f"max by (asset) (business_asset_balance{{{ASSET}}})"
     balance_before = at_start(f"business_asset_balance{{{ASSET}}}", "asset")
-    return row(
+    return _row(
         "Asset prices and balances",
         table(
             "Assets",

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row, row
-from dashboards.panels import NEUTRAL, Limits, Query, above, bars, stat, states, table, timeseries, to_service
+from dashboards.panels import (
+    NEUTRAL,
+    Limits,
+    Query,
+    above,
+    bars,
+    stat,
+    states,
+    table,
+    timeseries,
+    to_service,
+    where_there_is,
+)
 
 NODE = 'job="node-exporter", instance=~"$instance"'
 POD = 'namespace=~"$namespace"'
@@ -26,8 +39,8 @@ CLOUDWATCH_PERIOD = 300
 BILLED_SERVICE = 'dimension_service_name!=""'
 """The bill of one AWS service; the whole bill has no name."""
 
-MONTH_PASSED = "(clamp_min(day_of_month() - 1 + hour() / 24, 1) / days_in_month())"
-"""Share of the month that has passed, in UTC as AWS bills: at least a day, as there is too little to go by before."""
+FORECAST = "(aws:month_forecast:usd or aws:month_charges:usd)"
+"""The month's charges at its end. There is no forecast in its first week: then those so far."""
 
 BUDGET_NEEDED: Limits = [(None, "blue"), (0, "green"), (0.9, "orange"), (1, "red")]
 """Blue where there is no budget."""
@@ -517,8 +530,12 @@ def _network() -> Row:
     )
 
 
+def _aws_row(title: str, *panels: model.Panel) -> Row:
+    return row(title, *where_there_is("a stack with AWS", *panels))
+
+
 def _dynamodb() -> Row:
-    return row(
+    return _aws_row(
         "DynamoDB",
         timeseries(
             "DynamoDB consumed capacity",
@@ -583,7 +600,7 @@ def _by_table(figure: str) -> str:
 
 
 def _eks_and_load_balancer() -> Row:
-    return row(
+    return _aws_row(
         "EKS control plane and load balancer",
         timeseries(
             "EKS API requests",
@@ -662,7 +679,7 @@ def _eks_and_load_balancer() -> Row:
 
 
 def _redis() -> Row:
-    return row(
+    return _aws_row(
         "Redis",
         timeseries(
             "Redis CPU and memory",
@@ -710,8 +727,8 @@ def _redis() -> Row:
 
 def _costs() -> Row:
     by_service = f"max by (dimension_service_name) (aws_billing_estimated_charges_maximum{{{BILLED_SERVICE}}})"
-    forecast = f"aws:month_charges:usd / on () group_left () {MONTH_PASSED}"
-    return row(
+    pace = f"on () group_left () max({FORECAST} / (aws:month_charges:usd > 0))"
+    return _aws_row(
         "AWS costs",
         stat(
             "Charges this month",
@@ -724,9 +741,10 @@ def _costs() -> Row:
         ),
         stat(
             "Charges at month's end",
-            Query(forecast, "expected"),
-            shows="The month's charges if its other days cost as much as those so far.",
-            wrong="Compare with the budget; the first week carries fixed charges and overstates it.",
+            Query(FORECAST, "expected"),
+            shows="The month's charges if its other days cost as much as those so far. In its first week, which tells "
+            "little of the others, only the charges so far.",
+            wrong="Compare with the budget, and with the service that grew in the table beside it.",
             unit=units.Dollars,
             limits=NEUTRAL,
             width=4,
@@ -734,11 +752,12 @@ def _costs() -> Row:
         stat(
             "Share of the budget",
             Query(
-                f"{forecast} / on () group_left () aws:monthly_budget:usd\nor\n"
+                f"{FORECAST} / on () group_left () aws:monthly_budget:usd\nor\n"
                 "(0 * aws:month_charges:usd - 1 unless on () aws:monthly_budget:usd)",
                 "of the budget",
             ),
-            shows="The charges expected at the month's end as a share of the stack's monthly budget.",
+            shows="The charges expected at the month's end, in its first week those so far, as a share of the stack's "
+            "monthly budget.",
             wrong="Above 100 % the budget will not do: find what grew beside it, and tell who answers for the money. "
             "Without a budget set `aws.monthlyBudgetUsd` in the stack's settings.",
             unit=units.PercentUnit,
@@ -750,9 +769,10 @@ def _costs() -> Row:
         table(
             "Cost by service",
             Query(f"sort_desc({by_service})", "So far"),
-            Query(f"{by_service} / on () group_left () {MONTH_PASSED}", "At month's end"),
+            Query(f"{by_service} * {pace}", "At month's end"),
             by=["dimension_service_name"],
-            shows="This month's charges so far by AWS service, and what they come to at its end at the same pace.",
+            shows="This month's charges so far by AWS service, and what they come to at its end at the same pace: not "
+            "told in its first week, when both are the same.",
             wrong="A service that nobody uses on purpose: find its resources in Cost Explorer and remove them.",
             unit=units.Dollars,
             width=12,
@@ -760,16 +780,17 @@ def _costs() -> Row:
         timeseries(
             "Cost against budget",
             Query(
-                f"""
+                """
                 label_replace(max(aws:month_charges:usd), "what", "so far", "", "")
                   or
-                label_replace(max({forecast}), "what", "expected at month's end", "", "")
+                label_replace(max(aws:month_forecast:usd), "what", "expected at month's end", "", "")
                   or
                 label_replace(max(aws:monthly_budget:usd), "what", "budget", "", "")
                 """,
                 "{{what}}",
             ),
-            shows="The month's charges as they add up, what they will come to at this pace, and the budget, if set.",
+            shows="The month's charges as they add up, what they will come to at this pace, which the first week does "
+            "not tell, and the budget, if set.",
             wrong="Expected above the budget: look for a change at the time when the line turned steeper.",
             unit=units.Dollars,
             colours={"budget": "red"},

@@ -11,11 +11,13 @@ from dashboards.board import Row, row
 from dashboards.panels import LogQuery, Query, above, logs, stat, table, timeseries, to_service
 
 # A text that was not given finds everything: an empty pattern also matches a line without the label. The level is as
-# Loki detected it, which every line has, or as the line spells it.
-REQUEST = '| request_id=~"$request.*" or correlation_id=~"$request.*" or trace_id=~"$request.*"'
-FILTERS = f"""|~ `(?i)$text`
+# Loki detected it, which every line has, or as the line spells it. What is typed is a text and no pattern: Grafana
+# escapes it, with single backslashes, so that it stands within backticks.
+IDS = ("request_id", "correlation_id", "trace_id")
+REQUEST = "| " + " or ".join(f"{name}=~`${{request:regex}}.*`" for name in IDS)
+FILTERS = f"""|~ `(?i)${{text:regex}}`
 | detected_level=~"(?i)$level" or severity=~"$level"
-| user=~"(?i)$user.*"
+| user=~`(?i)${{user:regex}}.*`
 {REQUEST}"""
 NAMESPACE = 'k8s_namespace_name=~"$namespace"'
 FOUND = f'{{service_name=~"$service", {NAMESPACE}}} {FILTERS}'
@@ -39,7 +41,10 @@ LEVEL_COLOURS = {
     "unknown": "text",
 }
 
-QUEUE = 'otelcol_exporter_queue_size{data_type="logs"}'
+# What happens to the cluster's objects comes from an agent of its own, which collects nobody's lines.
+OF_LINES = 'job!="kubernetes-events"'
+QUEUE = f'otelcol_exporter_queue_size{{data_type="logs", {OF_LINES}}}'
+SENT = f"otelcol_exporter_sent_log_records{{{OF_LINES}}}"
 
 
 def build(catalogue: Catalogue) -> Dashboard:
@@ -54,7 +59,7 @@ def build(catalogue: Catalogue) -> Dashboard:
             board.choice("service", "Service", "label_values(log_records_total, service_name)"),
             board.logging_namespace(catalogue.namespace),
             board.choice("level", "Level", "label_values(log_records_total, severity)"),
-            board.text("text", "Text (pattern)"),
+            board.text("text", "Text"),
             board.text("user", "User"),
             board.text("request", "Request, correlation or trace id"),
         ],
@@ -104,7 +109,7 @@ def _errors() -> Row:
             wrong="Put a part of the message into the field *Text* to read its lines.",
             unit=units.Short,
             decimals=0,
-            empty="No error was logged",
+            empty="No line of an error was found; do all lines arrive?",
             width=12,
             height=10,
         ),
@@ -118,7 +123,7 @@ def _errors() -> Row:
             "frequent at each point.",
             wrong="Compare the start with the deployments and alerts that are marked.",
             unit=units.Short,
-            empty="No error was logged",
+            empty="No line of an error was found; do all lines arrive?",
             stacked=True,
             drill=to_service("service_name"),
             width=12,
@@ -129,7 +134,7 @@ def _errors() -> Row:
             ERRORS,
             shows="The newest lines of level ERROR or above that the search finds.",
             wrong="Open a line and copy its `request_id` into the field above to see what else the request did.",
-            empty="No error was logged",
+            empty="No line of an error was found; do all lines arrive?",
         ),
     )
 
@@ -141,7 +146,7 @@ def _lines() -> Row:
             "Lines found",
             FOUND,
             shows="The newest lines that the search finds.",
-            wrong="None: widen the time range, or empty one field after the other.",
+            wrong="None: widen the time range, or empty one field after the other. A field takes no backtick.",
             height=14,
         ),
         logs(
@@ -162,7 +167,7 @@ def _agents() -> Row:
         timeseries(
             "Lines read and sent by the agents",
             Query("sum(rate(instance:log_agent_lines_read:sum[$__rate_interval]))", "read"),
-            Query("sum(rate(otelcol_exporter_sent_log_records[$__rate_interval]))", "sent"),
+            Query(f"sum(rate({SENT}[$__rate_interval]))", "sent"),
             Query("sum(rate(instance:log_agent_lines_lost:sum[$__rate_interval]))", "lost"),
             shows="Log lines per second that the log agents read from files, sent to Loki and gave up.",
             wrong="Less sent than read: lines wait, and what is found above is late. Lost: see the alert's runbook.",
@@ -182,15 +187,19 @@ def _agents() -> Row:
             "Delay of the newest lines",
             Query(
                 f"""
-                max(
-                  sum by (pod) ({QUEUE})
-                    /
-                  (sum by (pod) (rate(otelcol_exporter_sent_log_records[$__rate_interval])) > 0)
+                clamp_max(
+                  max(
+                    sum by (pod) ({QUEUE})
+                      /
+                    clamp_min(sum by (pod) (rate({SENT}[$__rate_interval])) or 0 * sum by (pod) ({QUEUE}), 0.001)
+                  ),
+                  86400
                 )
                 """,
                 "delay",
             ),
-            shows="How long the slowest agent needs for what it has read and not yet sent, at the pace of now.",
+            shows="How long the slowest agent needs for what it has read and not yet sent, at the pace of now. A "
+            "day at most, which also stands for an agent that sends nothing.",
             wrong="What is searched for above may not be there yet. Loki is slow, or gone: see Monitoring itself.",
             unit=units.Seconds,
             limits=above(30, 120),

@@ -10,7 +10,7 @@ from catalogue import Catalogue
 from components.monitors import SAMPLE_LIMIT
 from dashboards import board
 from dashboards.board import Row, row
-from dashboards.panels import NEUTRAL, Query, above, bars, below, stat, states, table, timeseries
+from dashboards.panels import NEUTRAL, Limits, Query, above, bars, below, stat, states, table, timeseries
 
 JOB = 'job=~"$job"'
 PROMETHEUS = 'job="kube-prometheus-stack-prometheus"'  # Loki exports some series of the same names
@@ -19,6 +19,8 @@ OURS = 'namespace="monitoring"'
 
 API = PROMETHEUS + ', handler=~"/api/v1/.+"'
 HEARTBEAT = ALERTMANAGER + ', integration="webhook"'
+HEARTBEAT_SECONDS: Limits = [(None, "blue"), (0, "green"), (120, "orange"), (180, "red")]
+"""Blue where there is none."""
 CHANNEL = 'integration=~"slack|pagerduty|email|webhook"'
 """The integrations in use; the heartbeat is the webhook. Alertmanager counts for all those that it knows."""
 
@@ -100,10 +102,11 @@ def _summary() -> Row:
         stat(
             "Rules failed",
             Query(
-                f"sum(increase(prometheus_rule_evaluation_failures_total{{{PROMETHEUS}}}[$__range]))",
+                f"max(sum by (pod) (increase(prometheus_rule_evaluation_failures_total{{{PROMETHEUS}}}[$__range])))",
                 "failed",
             ),
-            shows="Evaluations of rules that failed in the chosen time range. Their alerts could not fire.",
+            shows="Evaluations of rules that failed in the chosen time range, in the Prometheus with most. Their "
+            "alerts could not fire there.",
             wrong="Prometheus' page of rules has the error of each: often two series where one is expected.",
             unit=units.Short,
             decimals=0,
@@ -117,11 +120,12 @@ def _summary() -> Row:
                 f"""
                 sum(increase(alertmanager_notifications_failed_total{{{ALERTMANAGER}, {CHANNEL}}}[$__range]))
                   +
-                sum(increase(prometheus_notifications_dropped_total{{{PROMETHEUS}}}[$__range]))
+                max(increase(prometheus_notifications_dropped_total{{{PROMETHEUS}}}[$__range]))
                 """,
                 "lost",
             ),
-            shows="Notifications that Alertmanager gave up and alerts that Prometheus dropped, in the time range.",
+            shows="Notifications that Alertmanager gave up, and alerts dropped by the Prometheus that dropped most, in "
+            "the time range.",
             wrong="The graphs of notifications below tell which way failed. Until then look at the alerts yourself.",
             unit=units.Short,
             decimals=0,
@@ -150,7 +154,8 @@ def _summary() -> Row:
         stat(
             "Last heartbeat",
             Query(
-                # A window of 2 m holds two of them. Where none went out for an hour there is no series.
+                # A window of 2 m holds two of them. Where none went out for an hour there is no series; where none was
+                # tried for a day, there is nothing to call.
                 f"""
                 time() - max_over_time(
                   timestamp(
@@ -159,18 +164,23 @@ def _summary() -> Row:
                     > 0
                   )[1h:30s]
                 )
-                or vector(3600)
+                or
+                vector(3600) and (sum(increase(alertmanager_notifications_total{{{HEARTBEAT}}}[1d])) > 0)
+                or
+                vector(-1)
                 """,
                 "ago",
             ),
             shows="""
-                Time since Alertmanager last reached the dead man's switch, to 2 minutes. An hour stands for longer,
-                or for a stack without one.
+                Time since Alertmanager last reached the dead man's switch, less 2 minutes; an hour stands for longer.
+                None: no webhook was called for a day, as in a stack without such a switch.
             """,
-            wrong="Beyond 5 minutes the switch raises its alarm: see the failed notifications of the webhook below.",
+            wrong="At 3 minutes, 5 in truth, the switch raises its alarm: see the failed notifications of the webhook "
+            "below.",
             unit=units.Seconds,
             decimals=0,
-            limits=above(180, 300),
+            limits=HEARTBEAT_SECONDS,
+            words={-1: "None"},
             width=4,
             height=5,
         ),
@@ -292,7 +302,7 @@ def _scraping() -> Row:
             "Samples and scrapes refused",
             *(
                 Query(
-                    f"sum(increase(prometheus_target_scrapes_{series}_total{{{PROMETHEUS}}}[$__rate_interval]))",
+                    f"max(increase(prometheus_target_scrapes_{series}_total{{{PROMETHEUS}}}[$__rate_interval]))",
                     legend,
                 )
                 for series, legend in (
@@ -302,7 +312,7 @@ def _scraping() -> Row:
                     ("sample_out_of_bounds", "samples out of bounds"),
                 )
             ),
-            shows="What Prometheus scraped and did not store.",
+            shows="What Prometheus scraped and did not store; of several, the one that refused most.",
             wrong="Twice or out of order: two targets have the same labels. Out of bounds: a clock is wrong.",
             unit=units.Short,
             limits=above(1, 100),
@@ -577,12 +587,13 @@ def _notifications() -> Row:
             "Alerts sent to Alertmanager",
             *(
                 Query(
-                    f"sum(rate(prometheus_notifications_{what}_total{{{PROMETHEUS}}}[$__rate_interval]))",
+                    f"max(rate(prometheus_notifications_{what}_total{{{PROMETHEUS}}}[$__rate_interval]))",
                     what,
                 )
                 for what in ("sent", "errors", "dropped")
             ),
-            shows="Alerts a second that Prometheus sends, those not accepted, and those it gave up.",
+            shows="Alerts a second that one Prometheus sends to one Alertmanager, those not accepted, and those it "
+            "gave up. Of each the most, where there are several.",
             wrong="Nothing sent although Watchdog always fires: Alertmanager is not discovered. Errors: it is down.",
             unit=units.CountsPerSecond,
             colours={"errors": "orange", "dropped": "red"},
@@ -618,10 +629,15 @@ def _notifications() -> Row:
         timeseries(
             "Alerts received",
             Query(
-                f"sum by (status) (rate(alertmanager_alerts_received_total{{{ALERTMANAGER}}}[$__rate_interval]))",
+                f"""
+                max by (status) (
+                  sum by (status, pod) (rate(alertmanager_alerts_received_total{{{ALERTMANAGER}}}[$__rate_interval]))
+                )
+                """,
                 "{{status}}",
             ),
-            shows="Alerts a second that Alertmanager is told of: every firing one once a minute, resolved ones too.",
+            shows="Alerts a second that one Alertmanager is told of, by each Prometheus: every firing one once a "
+            "minute, resolved ones too. Of several, the one told most.",
             wrong="A flood of firing ones: see System Health for the cause they have in common.",
             unit=units.CountsPerSecond,
         ),

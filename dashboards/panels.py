@@ -82,7 +82,7 @@ class Look(TypedDict, total=False):
     words: Mapping[int, str]
     """Words shown instead of values."""
     empty: str
-    """Text shown when there is no data and that is good news."""
+    """Text shown when there is no data and that is no fault."""
     maximum: float
     """Top of the scale; its bottom is then 0."""
     drill: Sequence[model.DashboardLink]
@@ -174,8 +174,10 @@ def table(
     """
     if len(queries) > 1 and any(isinstance(query, LogQuery) for query in queries):
         raise ValueError(f"table {title!r}: a LogQL query must be the only one; give each a table of its own")
-    own_units = [_override(column, "unit", unit) for column, unit in (units or {}).items()]
-    panel = _panel("table", title, queries, table_models.Options(), look, common.TableFieldOptions(), own_units)
+    own = [_override(column, "unit", unit) for column, unit in (units or {}).items()]
+    if len(queries) > 1:  # a cell without a value would show the text that is meant for a table without rows
+        own += [_override(query.legend, "noValue", "-") for query in queries]
+    panel = _panel("table", title, queries, table_models.Options(), look, common.TableFieldOptions(), own)
     panel.transformations = _columns(queries, by)
     return panel
 
@@ -193,7 +195,7 @@ def logs(
 ) -> model.Panel:
     """The newest log lines that a LogQL query finds, or with `oldest_first` the first ones.
 
-    `empty` is the text shown when there are none and that is good news.
+    `empty` is the text shown when there are none and that is no fault.
     """
     query = loki.Dataquery(
         expr=cleandoc(logql),
@@ -249,6 +251,17 @@ def to_service(label: str = "service") -> list[model.DashboardLink]:
     ]
 
 
+def row_to_service(column: str = "Service") -> list[model.DashboardLink]:
+    """A link from a table's row to Service detail of the service in its `column`: there a label is a field."""
+    service = "${__data.fields." + column + "}"
+    return [
+        model.DashboardLink(
+            title=f"Service detail of {service}",
+            url=f"/d/service-detail?var-service={service}&${{__url_time_range}}",
+        )
+    ]
+
+
 def to_logs(label: str = "service") -> list[model.DashboardLink]:
     """A link from a point of a time series to the logs, 5 minutes to each side, of the service that `label` names."""
     return [
@@ -257,6 +270,14 @@ def to_logs(label: str = "service") -> list[model.DashboardLink]:
             url="/d/logs?var-service=${__field.labels." + label + "}&time=${__value.time}&time.window=600000",
         )
     ]
+
+
+def where_there_is(part: str, *made: model.Panel) -> Sequence[model.Panel]:
+    """The panels, each of which says that it needs `part` when it has no data."""
+    for panel in made:
+        if panel.field_config is not None:
+            panel.field_config.defaults.no_value = f"No data: needs {part}"
+    return made
 
 
 def panel_id(title: str) -> int:

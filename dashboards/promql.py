@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def growth(counter: str, by: str = "") -> str:
     """What a counter grew by in the time range, summed by labels: a count and not an estimate.
@@ -11,13 +13,41 @@ def growth(counter: str, by: str = "") -> str:
     restarted in place. Both are born at 0, or within one scrape of it, so that it loses hardly an event there.
     """
     aggregation = f"sum by ({by})" if by else "sum"
-    return f"""{aggregation} (
+    return f"{aggregation} {_grown(counter)}"
+
+
+def growth_from_birth(counter: str) -> str:
+    """What each series of a scraped counter grew by in the time range, its first event included.
+
+    For counters that get a series with the first event of its kind, often the only one, which increase() never sees.
+    All of it counts if its target already answered when the range began: then it was born since.
+    """
+    born = f"""  {counter}
+    and on (job, instance)
+  up offset $__range == 1
+    unless
+  resets({counter}[$__range]) > 0
+    or
+"""
+    return _grown(counter, born)
+
+
+def _grown(counter: str, born: str = "") -> str:
+    return f"""(
   {counter} - {counter} offset $__range
     unless
   resets({counter}[$__range]) > 0
     or
-  increase({counter}[$__range])
+{born}  increase({counter}[$__range])
 )"""
+
+
+def union(vectors: Sequence[str]) -> str:
+    """All of the vectors, as a balanced tree: a chain would compare the last with the sum of all before it."""
+    if len(vectors) == 1:
+        return vectors[0]
+    half = len(vectors) // 2
+    return f"(\n{union(vectors[:half])}\n  or\n{union(vectors[half:])}\n)"
 
 
 def at_start(gauge: str, by: str) -> str:

@@ -25,6 +25,7 @@ from dashboards.panels import (
     to_logs,
     traces,
 )
+from dashboards.promql import growth_from_birth, union
 from dashboards.system_health import ERROR_RATIO, HEALTH, P95_SECONDS
 
 SERVICE = 'service=~"$service"'
@@ -42,10 +43,21 @@ BY_PATH = (
     "as the client sent it"
 )
 
+ESTIMATED = (
+    "Estimated for a process that began or ended in that time, of which the first answer of each kind is not seen."
+)
+
 
 def build(catalogue: Catalogue) -> Dashboard:
-    """The dashboard; the catalogue gives the application's namespace and the services' metric names."""
+    """The dashboard; the catalogue gives the application's namespace and the services' metric names.
+
+    Raises ValueError if no service exposes metrics.
+    """
     measured = catalogue.measured
+    if not measured:
+        raise ValueError(
+            "services.yaml: no service exposes metrics, Service detail needs one: give a service a `prefix`"
+        )
     return board.dashboard(
         "service-detail",
         "Service detail",
@@ -200,7 +212,7 @@ def _requests(measured: Sequence[Service]) -> Row:
             "tell it.",
             wrong="A number that only grows is requests that hang: see which dependency does not answer.",
             unit=units.Short,
-            empty="Not told: the service does not use the instrumentation package",
+            empty="Not told: no process with the instrumentation package answers",
             width=12,
         ),
     )
@@ -238,7 +250,7 @@ def _endpoints(measured: Sequence[Service]) -> Row:
             "first failure is only in the table below.",
             wrong="Compare with what is slow: a timeout is both.",
             unit=units.RequestsPerSecond,
-            empty="No request has failed",
+            empty="No failed request is known",
             drill=to_logs(),
         ),
         timeseries(
@@ -253,23 +265,26 @@ def _endpoints(measured: Sequence[Service]) -> Row:
         table(
             "Failing endpoints",
             Query(
-                _top("sum by (service, route, status_code)", _each(measured, _growth(failed)), 15) + " > 0", "Errors"
+                _top("sum by (service, route, status_code)", _each(measured, growth_from_birth(failed)), 15) + " > 0",
+                "Errors",
             ),
             by=["service", "route", "status_code"],
-            shows=f"The endpoints with the most 5xx answers in the chosen time range, each answer counted that a "
-            f"process gave which still runs. {BY_PATH}.",
+            shows=f"The endpoints with the most 5xx answers in the chosen time range. {ESTIMATED} {BY_PATH}.",
             wrong="One failing route points at code or data; all routes at the service or its stores.",
             unit=units.Short,
             decimals=0,
-            empty="No request has failed",
+            empty="No failed request is known",
             width=12,
         ),
         table(
             "Requests by endpoint",
-            Query(_top("sum by (service, route, status_code)", _each(measured, _growth(requests)), 30), "Requests"),
+            Query(
+                _top("sum by (service, route, status_code)", _each(measured, growth_from_birth(requests)), 30),
+                "Requests",
+            ),
             by=["service", "route", "status_code"],
-            shows=f"The 30 most frequent answers in the chosen time range, by endpoint and status code, of "
-            f"processes which still run. {BY_PATH}.",
+            shows=f"The 30 most frequent answers in the chosen time range, by endpoint and status code. {ESTIMATED} "
+            f"{BY_PATH}.",
             wrong="Look for an endpoint with more errors than successes.",
             unit=units.Short,
             decimals=0,
@@ -334,7 +349,7 @@ label_replace(
             "failure of each kind after the gateway starts is not counted.",
             wrong="`request_failed` means no connection: check the service's pods. A 5xx code is its own answer.",
             unit=units.EventsPerMinute,
-            empty="No call has failed",
+            empty="No failed call is known",
             drill=to_logs(),
         ),
     )
@@ -424,7 +439,7 @@ def _logs_and_traces() -> Row:
             f'{LINES} | detected_level=~"error|critical|fatal"',
             shows="The newest log lines of level ERROR or above.",
             wrong="Open a line: its `request_id` leads to all lines of the request, its `trace_id` to the trace.",
-            empty="No error was logged",
+            empty="No line of an error was found; do all lines arrive?",
             width=12,
         ),
         logs(
@@ -443,7 +458,7 @@ def _each(measured: Sequence[Service], vector: str) -> str:
     `<endpoints>` and `<statuses>` stand for matchers that leave out what counts as no request: what the monitoring
     itself asks for, and redirects.
     """
-    return "\n    or\n".join("    " + _of(service, vector) for service in measured)
+    return union([_of(service, vector) for service in measured])
 
 
 def _of(service: Service, vector: str) -> str:
@@ -451,12 +466,6 @@ def _of(service: Service, vector: str) -> str:
     vector = vector.replace("<endpoints>", f'endpoint!~"{endpoints}"')
     vector = vector.replace("<statuses>", f'status_code!~"{"|".join(service.ignored_statuses)}"')
     return vector.replace("<prefix>", str(service.prefix))
-
-
-def _growth(counter: str) -> str:
-    # What a counter grew in the range is its value now less that at the range's start, or all of it if it was born or
-    # its process restarted since. increase() would miss the first event of every series, often the only one of a path.
-    return f"({counter} - {counter} offset $__range >= 0 or {counter})"
 
 
 def _top(aggregation: str, vector: str, number: int = 10) -> str:

@@ -8,7 +8,20 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row, row
-from dashboards.panels import Query, above, bars, below, logs, stat, states, table, timeseries, to_logs, to_service
+from dashboards.panels import (
+    Query,
+    above,
+    bars,
+    below,
+    logs,
+    row_to_service,
+    stat,
+    states,
+    table,
+    timeseries,
+    to_logs,
+    to_service,
+)
 from dashboards.promql import growth
 
 ERROR_RATIO = above(0.01, 0.05)
@@ -108,12 +121,13 @@ def _status() -> Row:
             Query(growth(ERRORS, "service"), "Failed"),
             by=["service"],
             shows="Requests that each service answered in the chosen time range, and those of them answered with a 5xx "
-            "status. Counted, not estimated; redirects and health checks are left out.",
+            "status. Counted; what a pod that came or went answered is estimated. Redirects and health checks are left "
+            "out.",
             wrong="No requests at all: calls do not arrive, check the gateway and the load balancer. Failed ones: "
             "Service detail says of which endpoints.",
             unit=units.LocaleFormat,
             decimals=0,
-            drill=to_service(),
+            drill=row_to_service(),
         ),
         timeseries(
             "Health probe duration",
@@ -199,7 +213,8 @@ def _objectives() -> Row:
                 """,
                 "{{service}}",
             ),
-            shows="Share of the chosen time range's requests that did not fail with 5xx. Target: 99.9 %.",
+            shows="Share of the chosen time range's requests that did not fail with 5xx. Target: 99.9 %. Added up "
+            "every 3 minutes: a fresh outage shows up to 3 minutes late.",
             wrong="See in the error rate below when they failed, and in Service detail which endpoints.",
             unit=units.PercentUnit,
             decimals=3,
@@ -341,12 +356,15 @@ def _errors() -> Row:
                 60 * sum by (target_service, error_type)
                   (rate(gateway_proxy_errors_total{namespace=~"$namespace"}[$__rate_interval]))
                 or
-                60 * label_replace(service:gateway_proxy_errors:rate5m, "error_type", "without an answer", "", "")
+                60 * label_replace(
+                  label_replace(service:gateway_proxy_errors:rate5m, "error_type", "request_failed", "", ""),
+                  "target_service", "all services", "", ""
+                )
                 """,
                 "{{target_service}} {{error_type}}",
             ),
             shows="Calls per minute that the gateway could not complete, by the service called and the kind of "
-            "failure, and all that got no answer.",
+            "failure. `all services` is the sum of those without an answer, over 5 minutes.",
             wrong="`request_failed` means no connection: check that service's pods. A 5xx code is its own answer.",
             unit=units.EventsPerMinute,
             limits=above(1, 10),
@@ -376,7 +394,7 @@ def _errors() -> Row:
             '{service_name=~"$service", k8s_namespace_name=~"$namespace"} | detected_level=~"error|critical|fatal"',
             shows="The newest log lines of level ERROR or above.",
             wrong="Open a line and search the Logs dashboard for its `request_id` to see what else the request did.",
-            empty="No error was logged",
+            empty="No error line here; do all lines arrive?",
         ),
     )
 

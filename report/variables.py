@@ -21,9 +21,16 @@ SCRAPE_INTERVAL = 30.0
 RESOLUTIONS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 """Steps in seconds; Grafana takes the nearest."""
 
-_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)(?::\w+)?\}")
+_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)(?::(\w+))?\}")
 _LABEL_VALUES = re.compile(r"label_values\((?:(?P<selector>.+),)?\s*(?P<label>\w+)\s*\)", re.DOTALL)
 _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|]")
+_SPECIAL_AS_TYPED = re.compile(r"[\\^$*+?.()|\[\]{}/]")
+
+
+class Typed(str):
+    """What somebody typed into a field: a text, where what is chosen from a list is a pattern already."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ def opening(board: Board) -> dict[str, str]:
 def _opening(variable: Variable) -> str:
     if variable.all_value is not None:
         return variable.all_value if ALL in variable.chosen else regex(variable.chosen)
-    return variable.chosen[0]
+    return Typed(variable.chosen[0]) if variable.kind == "textbox" else variable.chosen[0]
 
 
 def values(board: Board, sources: LabelValues, period: Period | None = None) -> dict[str, list[str]]:
@@ -136,6 +143,9 @@ def _text(board: Board, name: str, value: str) -> str:
 def interpolate(expr: str, choice: Choice, period: Period, *, instant: bool = False) -> str:
     """The query that Grafana sends: choices and durations in place of their variables; unknown ones stay.
 
+    `${name:regex}` is a pattern that finds what was typed, for a text within backticks: each backslash is written once.
+    Source: Grafana's documentation of the variable formats.
+
     `$__auto`, of LogQL, is the step, or the whole range of an instant query.
     """
     durations = {
@@ -146,4 +156,10 @@ def interpolate(expr: str, choice: Choice, period: Period, *, instant: bool = Fa
     }
     known = dict(choice) | {name: f"{round(length)}s" for name, length in durations.items()}
     known |= {"__range_s": f"{round(period.length)}", "__interval_ms": f"{round(1000 * period.step)}"}
-    return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], match[0]), expr)
+
+    def text(match: re.Match[str]) -> str:
+        value = known.get(match[1] or match[2], match[0])
+        escaped = match[3] == "regex" and isinstance(value, Typed)
+        return _SPECIAL_AS_TYPED.sub(r"\\\g<0>", value) if escaped else value
+
+    return _VARIABLE.sub(text, expr)

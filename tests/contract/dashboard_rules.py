@@ -215,7 +215,7 @@ def data_sources_are_variables(board: Board) -> list[str]:
 def variables_are_fresh_and_used(board: Board) -> list[str]:
     text = json.dumps(board)
     problems = [
-        f"${name} is used nowhere" for name in variables(board) if not re.search(rf"\$({name}\b|\{{{name}\}})", text)
+        f"${name} is used nowhere" for name in variables(board) if not re.search(rf"\$({name}\b|\{{{name}[}}:])", text)
     ]
     for name, variable in variables(board).items():
         if variable["type"] != "query":
@@ -434,7 +434,7 @@ def promql_parses(board: Board, directory: Path) -> list[str]:
 
 
 def links_lead_somewhere(board: Board) -> list[str]:
-    """A link from a series names a dashboard that is there, a variable that it has and a label that the series has."""
+    """A link names a dashboard that is there, a variable that it has, and a label of the series or a table's column."""
     problems = []
     for panel in panels(board):
         asked = " ".join(target.get("expr", "") for target in panel["targets"])
@@ -455,9 +455,22 @@ def links_lead_somewhere(board: Board) -> list[str]:
                 for label in labels
                 if not re.search(rf"\b{label}\b", asked)
             ]
+            if labels and any(target.get("format") == "table" for target in panel["targets"]):
+                problems.append(f"{panel['title']}: a table's labels are columns, which __data.fields names")
+            problems += [
+                f"{panel['title']}: the link needs the column {column}, which is not there"
+                for column in re.findall(r"__data\.fields\.(\w+)", link["url"])
+                if column not in columns(panel)
+            ]
             if "__value.time" in link["url"] and panel["type"] != "timeseries":
                 problems.append(f"{panel['title']}: a {panel['type']} has no time to link to")
     return problems
+
+
+def columns(panel: Board) -> set[str]:
+    """The columns of a table, by the names that it gives them."""
+    organized = (item["options"] for item in panel.get("transformations", []) if item["id"] == "organize")
+    return {name for options in organized for name in options["renameByName"].values()}
 
 
 def behaves_as_every_dashboard(board: Board) -> list[str]:

@@ -17,7 +17,7 @@ import yaml
 
 import dashboards
 from catalogue import Service
-from dashboards import business_operations, system_health
+from dashboards import business_operations, service_detail, system_health
 from dashboards.board import row
 from dashboards.panels import LogQuery, table
 from tests.contract.dashboard_rules import (
@@ -250,8 +250,8 @@ def with_log_numbers(expr: str) -> Callable[[Board], None]:
     return lambda b: first(b)["targets"][0].update(expr=expr, queryType="range")
 
 
-def with_link(url: str) -> Callable[[Board], None]:
-    return lambda b: first(b)["fieldConfig"]["defaults"].update(links=[{"url": url}])
+def with_link(url: str, kind: str = "timeseries") -> Callable[[Board], None]:
+    return lambda b: first(b, kind)["fieldConfig"]["defaults"].update(links=[{"url": url}])
 
 
 def with_text(**started: Any) -> Callable[[Board], None]:
@@ -332,6 +332,12 @@ COUNTER_EXAMPLES: list[tuple[Rule, str, Callable[[Board], Any]]] = [
     (links_lead_somewhere, "no such label", with_link("/d/logs?var-service=${__field.labels.pod}")),
     (
         links_lead_somewhere,
+        "a table's label",
+        with_link("/d/logs?var-service=${__field.labels.service}", "table"),
+    ),
+    (links_lead_somewhere, "no such column", with_link("/d/logs?var-service=${__data.fields.service}", "table")),
+    (
+        links_lead_somewhere,
         "no time",
         lambda b: first(b, "stat")["fieldConfig"]["defaults"].update(links=[{"url": "/d/logs?time=${__value.time}"}]),
     ),
@@ -398,6 +404,9 @@ def test_broken_promql_is_reported(tmp_path: Path) -> None:
     assert "parse error" in promql_parses(board, tmp_path)[0]
 
 
+AN_ALERTMANAGER = 'job="kube-prometheus-stack-alertmanager"'
+SENT = ("total", "failed_total")
+
 QUERY_CASES = [
     pytest.param(
         "system-health",
@@ -425,23 +434,39 @@ QUERY_CASES = [
         "service-detail",
         "Failing endpoints",
         {
+            "up": "1x60",
             'order_requests_total{service="a", endpoint="/born", status_code="500"}': "_x30 1x30",
             'order_requests_total{service="a", endpoint="/grown", status_code="503"}': "3x29 7x30",
-            'order_requests_total{service="a", endpoint="/restarted", status_code="500"}': "8x29 2x30",
+            'order_requests_total{service="a", endpoint="/restarted", status_code="500"}': "8x29 0+1x30",
             'order_requests_total{service="a", endpoint="/old", status_code="500"}': "5x60",
             'order_requests_total{service="a", endpoint="/client", status_code="404"}': "_x30 9x30",
         },
         {
             '{service="a", route="/born", status_code="500"}': 1,
             '{service="a", route="/grown", status_code="503"}': 4,
-            '{service="a", route="/restarted", status_code="500"}': 2,
+            '{service="a", route="/restarted", status_code="500"}': 30 * 36 / 35,
         },
-        id="the first error of a path counts, also after a restart; old errors and clients' errors do not",
+        id="the first error of a path counts, and what came after a restart; old errors and clients' errors do not",
+    ),
+    pytest.param(
+        "service-detail",
+        "Failing endpoints",
+        {
+            'up{instance="1"}': "1x23 0 1x35",
+            'order_requests_total{service="a", endpoint="/a", status_code="500", instance="1"}': "50000x23 _ 50000x35",
+            'up{instance="2"}': "_x40 1x19",
+            'order_requests_total{service="a", endpoint="/b", status_code="500", instance="2"}': "_x40 50000x19",
+            'up{instance="3"}': "1x50 _x9",
+            'order_requests_total{service="a", endpoint="/c", status_code="500", instance="3"}': "0x29 400x20 _x10",
+        },
+        {'{service="a", route="/c", status_code="500"}': 400 * 255 / 250},
+        id="errors of a pod that is gone count; those from before a gap, or before the data begin, do not",
     ),
     pytest.param(
         "service-detail",
         "Requests by endpoint",
-        {
+        {"up": "1x60"}
+        | {
             f'order_requests_total{{service="a", endpoint="{path}", status_code="200"}}': f"_x30 {count}x30"
             for path, count in {
                 "/api/v1/orders/{order_id}": 1,
@@ -540,6 +565,35 @@ QUERY_CASES = [
         id="firing alerts of the service and of the platform, by the millisecond since they are active",
     ),
     pytest.param(
+        "logs",
+        "Delay of the newest lines",
+        {
+            'otelcol_exporter_queue_size{data_type="logs", job="log-agent", pod="a"}': "10x60",
+            'otelcol_exporter_sent_log_records{job="log-agent", pod="a"}': "0+3000x60",
+            'otelcol_exporter_queue_size{data_type="logs", job="kubernetes-events", pod="e"}': "90x60",
+        },
+        {"{}": 10 / 5},
+        id="what waits, at the pace at which it is sent; events of the cluster are no lines of a service",
+    ),
+    *(
+        pytest.param(
+            "logs",
+            "Delay of the newest lines",
+            {
+                'otelcol_exporter_queue_size{data_type="logs", pod="stuck"}': "0+1000x60",
+                'otelcol_exporter_queue_size{data_type="logs", pod="fine"}': "10x60",
+                'otelcol_exporter_sent_log_records{pod="fine"}': "0+6000x60",
+            }
+            | sent,
+            {"{}": 86400},
+            id=f"an agent that sends nothing {since} is a day late",
+        )
+        for since, sent in {
+            "any more": {'otelcol_exporter_sent_log_records{pod="stuck"}': "500x60"},
+            "from the first": {},
+        }.items()
+    ),
+    pytest.param(
         "business-operations",
         "Orders",
         {
@@ -593,10 +647,21 @@ QUERY_CASES = [
         "Share of the budget",
         {
             'aws:month_charges:usd{dimension_currency="USD"}': "10x60",
+            'aws:month_forecast:usd{dimension_currency="USD"}': "310x60",
             "aws:monthly_budget:usd": "1000x60",
         },
         {'{dimension_currency="USD"}': 0.31},
-        id="on the first of a month of 31 days the bill of a day comes to 31 of it",
+        id="the share of the budget is that of the forecast",
+    ),
+    pytest.param(
+        "infrastructure",
+        "Share of the budget",
+        {
+            'aws:month_charges:usd{dimension_currency="USD"}': "10x60",
+            "aws:monthly_budget:usd": "1000x60",
+        },
+        {'{dimension_currency="USD"}': 0.01},
+        id="in the first week of a month the bill of a day is not made up to a month's",
     ),
     pytest.param(
         "infrastructure",
@@ -604,6 +669,35 @@ QUERY_CASES = [
         {'aws:month_charges:usd{dimension_currency="USD"}': "10x60"},
         {'{dimension_currency="USD"}': -1},
         id="no budget is no share of it",
+    ),
+    pytest.param(
+        "monitoring",
+        "Last heartbeat",
+        {f'alertmanager_notifications_{series}{{{AN_ALERTMANAGER}, integration="webhook"}}': "0x60" for series in SENT},
+        {"{}": -1},
+        id="a stack that calls no webhook has no heartbeat to wait for",
+    ),
+    pytest.param(
+        "monitoring",
+        "Last heartbeat",
+        {
+            f'alertmanager_notifications_{series}{{{AN_ALERTMANAGER}, integration="webhook"}}': "0+10x60"
+            for series in SENT
+        },
+        {"{}": 3600},
+        id="a heartbeat that never arrives is late",
+    ),
+    pytest.param(
+        "monitoring",
+        "Rules failed",
+        {
+            f'prometheus_rule_evaluation_failures_total{{job="kube-prometheus-stack-prometheus", pod="{pod}", '
+            f'rule_group="{group}"}}': "0+1x60"
+            for pod in "ab"
+            for group in "cd"
+        },
+        {"{}": 72},
+        id="two replicas that fail alike are not counted twice",
     ),
 ]
 """Dashboard, panel, the series given for ten hours, and the samples expected at the end."""
@@ -659,6 +753,12 @@ def test_a_new_service_is_looked_at_for_failing_endpoints() -> None:
     larger = CATALOGUE.model_copy(update={"services": (*CATALOGUE.services, refund)})
     assert "refund_requests_total" in dashboards.load(larger)["service-detail"]
     assert "refund_requests_total" not in dashboards.load(CATALOGUE)["service-detail"]
+
+
+def test_a_catalogue_without_measured_services_is_refused_in_words() -> None:
+    unmeasured = tuple(service.model_copy(update={"prefix": None}) for service in CATALOGUE.services)
+    with pytest.raises(ValueError, match=r"services\.yaml: no service exposes metrics.*give a service a `prefix`"):
+        service_detail.build(CATALOGUE.model_copy(update={"services": unmeasured}))
 
 
 def test_the_sdk_is_the_maintained_line() -> None:

@@ -11,7 +11,7 @@ import pytest
 from report import board, sources, variables
 from report.board import Board, Source
 from report.sources import QueryError, Sources
-from report.variables import Period, interpolate
+from report.variables import Period, Typed, interpolate
 
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 LOKI = {"type": "loki", "uid": "${loki_datasource}"}
@@ -84,16 +84,14 @@ def vector(*values: str, **labels: str) -> dict[str, Any]:
 class TestBoard:
     """Grafana's JSON is read as Grafana lays it out."""
 
-    def test_panels_follow_an_open_row_and_are_inside_a_collapsed_one(self) -> None:
-        open_row = {"type": "row", "title": "Open", "panels": []}
-        collapsed = {"type": "row", "title": "Each", "repeat": "service", "panels": [panel(title="Inner")]}
-        read = dashboard(panel(title="Top"), open_row, panel(title="Under"), collapsed)
-        assert [(row.title, row.repeat, [item.title for item in row.panels]) for row in read.rows] == [
-            ("", None, ["Top"]),
-            ("Open", None, ["Under"]),
-            ("Each", "service", ["Inner"]),
+    def test_panels_follow_their_row(self) -> None:
+        heading = {"type": "row", "title": "More", "panels": []}
+        read = dashboard(panel(title="Top"), heading, panel(title="Under"))
+        assert [(row.title, [item.title for item in row.panels]) for row in read.rows] == [
+            ("", ["Top"]),
+            ("More", ["Under"]),
         ]
-        assert [item.title for item in read.panels] == ["Top", "Under", "Inner"]
+        assert [item.title for item in read.panels] == ["Top", "Under"]
         assert read.since == 6 * 3600
 
     def test_a_tables_targets_are_read_at_the_end_of_the_range(self) -> None:
@@ -137,6 +135,13 @@ class TestVariables:
         )
         assert interpolate(expr, {"service": ".+"}, HOUR) == (
             'label_replace(up{a=~".+", b=~".+", c=~".+"}, "x", "$1", "y", "(.*)") $services'
+        )
+
+    def test_what_was_typed_is_a_text_and_no_pattern(self) -> None:
+        typed = {"text": Typed(r"POST /a (x|y) \d+ $1"), "user": Typed("")}
+        expr = "|~ `(?i)${text:regex}` | user=~`${user:regex}.*` |= `$text`"
+        assert interpolate(expr, typed, HOUR) == (
+            r"|~ `(?i)POST \/a \(x\|y\) \\d\+ \$1` | user=~`.*` |= `POST /a (x|y) \d+ $1`"
         )
 
     def test_durations(self) -> None:

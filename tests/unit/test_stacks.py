@@ -119,6 +119,12 @@ def test_metrics_and_logs_are_kept_and_scraped_as_the_settings_say() -> None:
     assert sources["datasources"][0]["jsonData"]["timeInterval"] == "60s"
 
 
+def test_all_panels_of_a_page_ask_the_same_replica_of_prometheus(prod: Program) -> None:
+    prometheus = values(prod, "kube-prometheus-stack")["prometheus"]
+    assert prometheus["prometheusSpec"]["replicas"] > 1
+    assert prometheus["service"]["sessionAffinity"] == "ClientIP"
+
+
 def test_prometheus_stops_growing_before_its_volume_is_full(dev: Program) -> None:
     spec = values(dev, "kube-prometheus-stack")["prometheus"]["prometheusSpec"]
     assert spec["retentionSize"] == "4608MiB"  # nine tenths of 5Gi
