@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ import httpx
 
 from rehearsal import interruption
 from report.board import Board, Panel, Source, Target
-from report.sources import Sources
+from report.sources import Sources, in_steps
 from report.variables import Choice, Period, everything, interpolate, values
 
 COLUMNS = 24
@@ -40,9 +39,7 @@ class Query:
         """The form that is sent."""
         if self.instant:
             return {"query": self.expr, "time": f"{self.period.end:.3f}"}
-        step = self.period.step
-        start, end = (math.floor(moment / step) * step for moment in (self.period.start, self.period.end))
-        return {"query": self.expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
+        return {"query": self.expr} | in_steps(self.period)
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,7 @@ class Cost:
 
 
 def of_board(board: Board, length: float, end: float, scrape: float) -> list[Query]:
-    """Every PromQL query of a dashboard with everything chosen, over the last `length` seconds before `end`.
-
-    Panels in a row that repeats are asked once, for everything.
-    """
+    """Every PromQL query of a dashboard with everything chosen, over the last `length` seconds before `end`."""
     choice = everything(board)
 
     def query(title: str, columns: int, min_step: str, target: Target) -> Query:

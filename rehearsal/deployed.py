@@ -25,6 +25,14 @@ class Deployed:
         """Every object of a kind, by name."""
         return [_read(path) for path in sorted((self.store / kind).glob("*/*.yaml"))]
 
+    def dashboards(self) -> list[Object]:
+        """The ConfigMaps that Grafana takes dashboards from: `data` is their JSON by file, `<uid>.json`."""
+        return self._labelled("grafana_dashboard")
+
+    def data_sources(self) -> list[Object]:
+        """The ConfigMaps that Grafana takes data sources from."""
+        return self._labelled("grafana_datasource")
+
     def secret(self, name: str) -> dict[str, str]:
         """The files of a Secret, decoded. Raises RehearsalError if there is no such Secret."""
         document = self._named("Secret", name)
@@ -35,6 +43,9 @@ class Deployed:
         """The values of a Helm release. Raises RehearsalError if there is no such release."""
         values: dict[str, Any] = self._named("Release", name)["values"]
         return values
+
+    def _labelled(self, label: str) -> list[Object]:
+        return [item for item in self.objects("ConfigMap") if label in (item["metadata"].get("labels") or {})]
 
     def _named(self, kind: str, name: str) -> Object:
         for path in (self.store / kind).glob(f"*/{name}.yaml"):

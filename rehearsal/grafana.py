@@ -88,14 +88,13 @@ def provision(state: State, ports: Ports) -> None:
     for part in ("provisioning", "dashboards"):
         shutil.rmtree(directory / part, ignore_errors=True)
     write(directory / "provisioning" / "dashboards" / "dashboards.yaml", json.dumps(_provider(directory)))
-    for item in Deployed(state.cluster).objects("ConfigMap"):
-        labels = item["metadata"].get("labels") or {}
-        if "grafana_datasource" in labels:
-            for name, text in item["data"].items():
-                write(directory / "provisioning" / "datasources" / name, _here(text, ports))
-        elif "grafana_dashboard" in labels:
-            for name, text in item["data"].items():
-                write(directory / "dashboards" / item["metadata"]["annotations"]["grafana_folder"] / name, text)
+    deployed = Deployed(state.cluster)
+    for item in deployed.data_sources():
+        for name, text in item["data"].items():
+            write(directory / "provisioning" / "datasources" / name, _here(text, ports))
+    for item in deployed.dashboards():
+        for name, text in item["data"].items():
+            write(directory / "dashboards" / item["metadata"]["annotations"]["grafana_folder"] / name, text)
     (directory / "data").mkdir(mode=0o700, exist_ok=True)
 
 

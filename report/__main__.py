@@ -19,7 +19,7 @@ from rehearsal.lifecycle import STACK
 from rehearsal.ports import Ports
 from report.gather import Drawing, gather, plan
 from report.page import headline, page
-from report.sources import QueryError, Sources
+from report.sources import Sources
 from validation import seconds
 
 FILE = "report.html"
@@ -68,12 +68,7 @@ def main(since: int | None, out: Path | None, uids: Sequence[str]) -> None:
 
 def deployed(cluster: Path) -> dict[str, str]:
     """The JSON of every dashboard in the stand-in cluster, by uid."""
-    maps = [
-        item
-        for item in Deployed(cluster).objects("ConfigMap")
-        if "grafana_dashboard" in item["metadata"].get("labels", {})
-    ]
-    return {Path(name).stem: text for item in maps for name, text in item["data"].items()}
+    return {Path(name).stem: text for item in Deployed(cluster).dashboards() for name, text in item["data"].items()}
 
 
 def _chosen(texts: dict[str, str], uids: Sequence[str]) -> list[str]:
@@ -86,13 +81,11 @@ def _chosen(texts: dict[str, str], uids: Sequence[str]) -> list[str]:
 def _drawn(texts: Sequence[str], ports: Ports, since: int | None) -> list[Drawing]:
     sources = Sources(ports.url("prometheus"), ports.url("loki"))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        plans = [plan(text, sources, since) for text in texts]
-        with Progress(*columns, console=CONSOLE) as progress:
-            task = progress.add_task("panels", total=sum(item.panels for item in plans))
-            return [gather(item, sources, lambda: progress.advance(task)) for item in plans]
-    except QueryError as error:
-        raise RehearsalError(str(error)) from None
+    plans = [plan(text, since) for text in texts]
+    boards = {item.board.uid: item.board for item in plans}
+    with Progress(*columns, console=CONSOLE) as progress:
+        task = progress.add_task("panels", total=sum(len(list(board.panels)) for board in boards.values()))
+        return [gather(item, sources, boards, lambda: progress.advance(task)) for item in plans]
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Panel:
     description: str
     targets: tuple[Target, ...]
     empty: str | None
-    """What it says where there is no data and that is good news; None if there must be data."""
+    """What it says where there is no data and that is no fault; None if there must be data."""
     min_step: str
     """The shortest step of its queries, a duration or a variable; empty for the data source's own."""
     width: int
@@ -61,12 +61,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """Panels under a heading; with `repeat`, once for each value of that variable."""
+    """Panels under a heading."""
 
     title: str
     """Empty for the panels above the first heading."""
     panels: tuple[Panel, ...]
-    repeat: str | None
 
 
 @dataclass(frozen=True)
@@ -132,17 +131,16 @@ def read(text: str) -> Board:
 
 
 def _rows(uid: str, items: list[Json]) -> Iterator[Row]:
-    """A collapsed row holds its panels itself; those of an open one follow it in the list."""
-    title, repeat, panels = "", None, list[Panel]()
+    """The panels of a row follow it in the list."""
+    title, panels = "", list[Panel]()
     for item in items:
         if item["type"] != "row":
             panels.append(_panel(uid, item))
             continue
         if title or panels:
-            yield Row(title, tuple(panels), repeat)
-        title, repeat = item["title"], item.get("repeat")
-        panels = [_panel(uid, inner) for inner in item.get("panels", [])]
-    yield Row(title, tuple(panels), repeat)
+            yield Row(title, tuple(panels))
+        title, panels = item["title"], []
+    yield Row(title, tuple(panels))
 
 
 def _panel(uid: str, raw: Json) -> Panel:

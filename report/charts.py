@@ -6,16 +6,17 @@ Plotly reads some markup in names, so these are escaped here.
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from plotly import graph_objects as go
 
 from report import units
-from report.board import Panel
+from report.board import Board, Panel
 from report.look import PALETTE, Field, field
 from report.sources import Period, Series, Shown
 
@@ -42,6 +43,8 @@ class Frame:
     step: float
     """Seconds between two points of its graph."""
     marks: tuple[Mark, ...] = ()
+    boards: Mapping[str, Board] = dataclasses.field(default_factory=dict)
+    """The boards of the page, by uid: what its links can lead to."""
 
 
 def colours(panel: Panel, series: Sequence[Series]) -> list[str]:

@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element
 from report import charts, units
 from report.board import Panel
 from report.charts import Frame
-from report.look import COLOURS, Field, LookError, field
-from report.markup import data, moment, prose, slug, tag
+from report.look import COLOURS, Field, Link, LookError, field
+from report.markup import data, moment, prose, tag
 from report.sources import Line, Series, Shown
 from report.tables import TIME, Row, table
 
@@ -47,10 +47,10 @@ def _source(panel: Panel) -> str:
 
 
 def empty(panel: Panel) -> Element:
-    """A panel without data: its own words where that is good news."""
+    """A panel without data: its own words where that may be."""
     if panel.empty is None:
         return tag("div", "No data", class_="nothing unexpected")
-    return tag("div", tag("span", "✓", class_="tick"), panel.empty, class_="nothing")
+    return tag("div", panel.empty, class_="nothing")
 
 
 def failed(error: Exception) -> Element:
@@ -59,7 +59,7 @@ def failed(error: Exception) -> Element:
 
 
 def _lines(panel: Panel, shown: Shown, frame: Frame) -> Element:
-    return tag("div", _graph(charts.lines(panel, shown, frame)), _legend(panel, shown), class_="graph")
+    return tag("div", _graph(charts.lines(panel, shown, frame)), _legend(panel, shown, frame), class_="graph")
 
 
 def _states(panel: Panel, shown: Shown, frame: Frame) -> Element:
@@ -70,7 +70,7 @@ def _graph(figure: dict[str, Any]) -> Element:
     return tag("div", data(figure), class_="plot")
 
 
-def _legend(panel: Panel, shown: Shown) -> Element:
+def _legend(panel: Panel, shown: Shown, frame: Frame) -> Element:
     rows = []
     for place, (one, colour) in enumerate(zip(shown.series, charts.colours(panel, shown.series), strict=True)):
         look, values = field(panel, one.legend), [value for _, value in one.points if math.isfinite(value)]
@@ -78,7 +78,7 @@ def _legend(panel: Panel, shown: Shown) -> Element:
             tag("td", look.text(number), class_="number") for number in (last(one), max(values, default=math.nan))
         ]
         swatch = tag("button", style=f"background:{colour}", data_series=place, title="Show or hide")
-        rows.append(tag("tr", tag("td", swatch, _name(look, one)), *numbers))
+        rows.append(tag("tr", tag("td", swatch, _name(look, one, frame)), *numbers))
     heads = (tag("th"), tag("th", "last", class_="number"), tag("th", "max", class_="number"))
     return tag("div", tag("table", tag("tr", *heads), *rows), class_="legend")
 
@@ -88,39 +88,43 @@ def last(one: Series) -> float:
     return next((value for _, value in reversed(one.points) if not math.isnan(value)), math.nan)
 
 
-def _name(look: Field, one: Series) -> Element:
+def _name(look: Field, one: Series, frame: Frame) -> Element:
     """The name of a series, linked to where a click leads."""
-    return _linked(look, one.legend, dict(one.labels))
+    known = {f"__field.labels.{name}": value for name, value in one.labels.items()}
+    return _linked(look.link(known), one.legend, frame)
 
 
-def _linked(look: Field, text: str, labels: dict[str, str]) -> Element:
-    link = look.link(labels)
-    if link is None:
+def _linked(link: Link | None, text: str, frame: Frame) -> Element:
+    if link is None or not _drawn_as(link, frame):
         return tag("span", text, class_="name", title=text)
-    # To the row that is repeated for what it names, if there is one; else the page shows the top of the board.
-    place = "/".join([link.board, *map(slug, link.chosen.values())])
-    return tag("a", text, class_="name", href=f"#{place}", title=link.title)
+    return tag("a", text, class_="name", href=f"#{link.board}", title=link.title)
 
 
-def _tiles(panel: Panel, shown: Shown, _: Frame) -> Element:
+def _drawn_as(link: Link, frame: Frame) -> bool:
+    """Whether the page has the board that a link leads to, drawn with the choice that the link makes."""
+    board = frame.boards.get(link.board)
+    chosen = {item.name: item.chosen for item in board.variables} if board else {}
+    return board is not None and all(chosen.get(name) == (value,) for name, value in link.chosen.items())
+
+
+def _tiles(panel: Panel, shown: Shown, frame: Frame) -> Element:
     """A tile for each series, in as many lines as keep them wide, but no more than are high enough to read."""
     lines = min(math.ceil(len(shown.series) / max(panel.width // 3, 1)), max((panel.height - 1) // 2, 1))
     columns = math.ceil(len(shown.series) / lines)
-    return tag("div", *(_tile(panel, one) for one in shown.series), class_="tiles", style=f"--columns:{columns}")
+    return tag("div", *(_tile(panel, one, frame) for one in shown.series), class_="tiles", style=f"--columns:{columns}")
 
 
-def _tile(panel: Panel, one: Series) -> Element:
+def _tile(panel: Panel, one: Series, frame: Frame) -> Element:
     look, value = field(panel, one.legend), last(one)
     named = (panel.raw.get("options") or {}).get("textMode") == "value_and_name"
     # A unit that tells times needs the time itself, for the zone of who looks.
     number = _time(look, value) if look.unit in units.TIMES else tag("span", look.text(value))
     number.set("class", "value")
-    return tag(
-        "div", _name(look, one) if named else None, number, class_="tile", style=f"background:{look.shade(value)}"
-    )
+    name = _name(look, one, frame) if named else None
+    return tag("div", name, number, class_="tile", style=f"background:{look.shade(value)}")
 
 
-def _bars(panel: Panel, shown: Shown, _: Frame) -> Element:
+def _bars(panel: Panel, shown: Shown, frame: Frame) -> Element:
     values = {one.legend: last(one) for one in shown.series}
     most = max((value for value in values.values() if math.isfinite(value)), default=0.0)
     bars = []
@@ -130,7 +134,7 @@ def _bars(panel: Panel, shown: Shown, _: Frame) -> Element:
         high = most if look.maximum is None else look.maximum
         share = min(max((value - low) / (high - low), 0), 1) if high > low and not math.isnan(value) else 0
         fill = tag("div", class_="fill", style=f"width:{100 * share:.2f}%;background:{look.shade(value)}")
-        bars.append(_name(look, one))
+        bars.append(_name(look, one, frame))
         bars.append(tag("div", fill, class_="track"))
         bars.append(tag("span", look.text(value), class_="number", style=f"color:{look.shade(value)}"))
     return tag("div", *bars, class_="bars")
@@ -142,25 +146,21 @@ def _table(panel: Panel, shown: Shown, frame: Frame) -> Element:
         tag("th", name, class_="number" if any(isinstance(row.get(name), float) for row in content.rows) else None)
         for name in content.columns
     ]
-    rows = [tag("tr", *(_cell(panel, name, row, frame.period.end) for name in content.columns)) for row in content.rows]
+    rows = [tag("tr", *(_cell(panel, name, row, frame) for name in content.columns)) for row in content.rows]
     return tag("div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="rows")
 
 
-def _cell(panel: Panel, name: str, row: Row, now: float) -> Element:
+def _cell(panel: Panel, name: str, row: Row, frame: Frame) -> Element:
     value, look = row.get(name), field(panel, name)
     if value is None:
         return tag("td")
     if isinstance(value, str):
-        return tag("td", _linked(look, value, _labels(row)))
+        known = {f"__data.fields.{column}": cell for column, cell in row.items() if isinstance(cell, str)}
+        return tag("td", _linked(look.link(known), value, frame))
     if name == TIME:
         return tag("td", moment(value / 1000))
-    shown = _time(look, value, now) if look.unit in units.TIMES else look.text(value)
+    shown = _time(look, value, frame.period.end) if look.unit in units.TIMES else look.text(value)
     return tag("td", shown, class_="number", style=f"color:{look.shade(value)}" if look.coloured else None)
-
-
-def _labels(row: Row) -> dict[str, str]:
-    """The labels of a row, whose columns are named after them."""
-    return {name.lower().replace(" ", "_"): value for name, value in row.items() if isinstance(value, str)}
 
 
 def _time(look: Field, milliseconds: float, now: float | None = None) -> Element:

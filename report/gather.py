@@ -1,10 +1,9 @@
-"""Asks for every panel of every dashboard, and draws it: each board as it opens, a repeated row once for each value."""
+"""Asks for every panel of every dashboard, and draws it: each board as it opens."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,11 +12,11 @@ from xml.etree.ElementTree import Element
 import httpx
 
 from report import draw
-from report.board import Board, Json, Panel, Row, Variable, read
+from report.board import Board, Json, Panel, Variable, read
 from report.charts import Frame, Mark
 from report.look import named
 from report.sources import Period, QueryError, Shown, Sources, legend
-from report.variables import ALL, Choice, interpolate, opening, regex, values
+from report.variables import ALL, Choice, interpolate, opening
 
 ASKED_AT_ONCE = 6
 """Queries under way at a time: the sources work on this machine too."""
@@ -37,10 +36,9 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Part:
-    """A row of a board; `value` is the one it was repeated for."""
+    """A row of a board."""
 
     title: str
-    value: str | None
     panels: tuple[Drawn, ...]
 
 
@@ -64,78 +62,47 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Repetition:
-    """A row once, with its choice."""
-
-    row: Row
-    choice: Choice
-    value: str | None = None
-
-    def title(self, text: str) -> str:
-        """A title with the value that it is repeated for."""
-        if self.row.repeat is None or self.value is None:
-            return text
-        return re.sub(rf"\$(?:\{{{self.row.repeat}\}}|{self.row.repeat}\b)", lambda _: self.value or "", text)
-
-
-@dataclass(frozen=True)
 class Plan:
     """What there is to ask for one board."""
 
     board: Board
     period: Period
-    rows: tuple[Repetition, ...]
     looks: Mapping[str, Json]
     """The JSON of its annotations, by name."""
 
-    @property
-    def panels(self) -> int:
-        """How many panels there are to draw."""
-        return sum(len(repetition.row.panels) for repetition in self.rows)
 
-
-def plan(text: str, sources: Sources, since: float | None = None) -> Plan:
+def plan(text: str, since: float | None = None) -> Plan:
     """What to ask for the board that this JSON describes, as it opens, over the last `since` seconds.
 
     By default it looks as far back as the board does when it is opened.
-    Raises QueryError or httpx.HTTPError if the values of its variables cannot be had.
     """
     board = read(text)
-    period = Period.last(since or board.since)
-    choice, found = opening(board), values(board, sources, period)
-    rows = [
-        Repetition(row, choice | {row.repeat: regex([value])} if row.repeat and value else choice, value)
-        for row in board.rows
-        for value in (_chosen(board, row.repeat, found) if row.repeat else [None])
-    ]
-    return Plan(board, period, tuple(rows), {item["name"]: item for item in json.loads(text)["annotations"]["list"]})
+    looks = {item["name"]: item for item in json.loads(text)["annotations"]["list"]}
+    return Plan(board, Period.last(since or board.since), looks)
 
 
-def _chosen(board: Board, name: str, found: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    (variable,) = (item for item in board.variables if item.name == name)
-    return found.get(name, ()) if ALL in variable.chosen else variable.chosen
+def gather(
+    what: Plan, sources: Sources, boards: Mapping[str, Board], on_panel: Callable[[], object] = lambda: None
+) -> Drawing:
+    """Ask for every panel and draw it; `on_panel` is called after each. A panel that fails shows why.
 
-
-def gather(what: Plan, sources: Sources, on_panel: Callable[[], object] = lambda: None) -> Drawing:
-    """Ask for every panel and draw it; `on_panel` is called after each. A panel that fails shows why."""
+    `boards` are those of the page, by uid.
+    """
     marks, problem = _marks(what, sources)
+    choice, frame = opening(what.board), Frame(what.period, what.period.step, marks, boards)
 
-    def drawn(repetition: Repetition, panel: Panel) -> Drawn:
-        panel = replace(panel, title=repetition.title(panel.title))
-        found = _drawn(panel, sources, repetition.choice, what.period, marks)
+    def drawn(panel: Panel) -> Drawn:
+        found = _drawn(panel, sources, choice, frame)
         on_panel()
         return found
 
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-        rows = [(item, [pool.submit(drawn, item, panel) for panel in item.row.panels]) for item in what.rows]
+        rows = [(row.title, [pool.submit(drawn, panel) for panel in row.panels]) for row in what.board.rows]
     return Drawing(
         what.board,
         what.period,
         {item.label: _words(item) for item in what.board.variables},
-        tuple(
-            Part(item.title(item.row.title), item.value, tuple(future.result() for future in futures))
-            for item, futures in rows
-        ),
+        tuple(Part(title, tuple(future.result() for future in futures)) for title, futures in rows),
         marks,
         problem,
     )
@@ -145,10 +112,10 @@ def _words(variable: Variable) -> str:
     return "All" if ALL in variable.chosen else ", ".join(variable.chosen) or "any"
 
 
-def _drawn(panel: Panel, sources: Sources, choice: Choice, period: Period, marks: tuple[Mark, ...]) -> Drawn:
+def _drawn(panel: Panel, sources: Sources, choice: Choice, frame: Frame) -> Drawn:
     try:
-        shown = sources.ask(panel, choice, period)
-        body = draw.body(panel, shown, Frame(period, _step(panel, choice, period), marks))
+        shown = sources.ask(panel, choice, frame.period)
+        body = draw.body(panel, shown, replace(frame, step=_step(panel, choice, frame.period)))
     except (QueryError, httpx.HTTPError, ValueError, LookupError) as error:
         return Drawn(panel, draw.failed(error), "failed")
     return Drawn(panel, body, _state(panel, shown))

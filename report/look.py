@@ -38,7 +38,7 @@ PALETTE = (
 )
 """Colours of series that have none of their own, in turn; red is left for what is wrong."""
 
-_LABEL = re.compile(r"\$\{__field\.labels\.(\w+)\}")
+_VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 
 class LookError(ValueError):
@@ -82,17 +82,20 @@ class Field:
         reached = [colour for bound, colour in self.steps if value >= bound]
         return self.colour or (reached[-1] if reached else COLOURS["text"])
 
-    def link(self, labels: Mapping[str, str]) -> Link | None:
-        """Where a click on a series or row with these labels leads, if it is another dashboard."""
+    def link(self, known: Mapping[str, str]) -> Link | None:
+        """Where a click on a series or a row leads, if it is another dashboard.
+
+        `known` is what the variables in its address stand for: `__field.labels.…` or `__data.fields.…`.
+        """
         for raw in self.links:
-            address = urlsplit(_filled(raw["url"], labels))
+            address = urlsplit(_filled(raw["url"], known))
             if address.path.startswith("/d/"):
                 chosen = {
                     name.removeprefix("var-"): values[0]
-                    for name, values in parse_qs(address.query).items()
+                    for name, values in parse_qs(address.query, keep_blank_values=True).items()
                     if name.startswith("var-")
                 }
-                return Link(_filled(raw["title"], labels), address.path.split("/")[2], chosen)
+                return Link(_filled(raw["title"], known), address.path.split("/")[2], chosen)
         return None
 
 
@@ -151,5 +154,5 @@ def _words(panel: Panel, mappings: Any) -> dict[str, str]:
     return words
 
 
-def _filled(text: str, labels: Mapping[str, str]) -> str:
-    return _LABEL.sub(lambda match: labels.get(match[1], ""), text)
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda match: known.get(match[1], ""), text)

@@ -19,7 +19,7 @@ from report.gather import Drawing, Drawn, Part
 from report.markup import document, moment, prose, slug, tag
 
 HERE = Path(__file__).parent
-STATES = {"healthy": "empty, as is good", "empty": "without data", "elsewhere": "not asked", "failed": "failed"}
+STATES = {"healthy": "empty, as they may be", "empty": "without data", "elsewhere": "not asked", "failed": "failed"}
 """What the headline says of panels that show no data."""
 
 
@@ -112,7 +112,7 @@ def _board(drawing: Drawing) -> Element:
 
 
 def _anchor(drawing: Drawing, part: Part) -> str:
-    return f"{drawing.board.uid}/{slug(part.value or part.title)}"
+    return f"{drawing.board.uid}/{slug(part.title)}"
 
 
 def _marks(drawing: Drawing) -> Element | None:

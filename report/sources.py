@@ -13,7 +13,7 @@ import httpx
 from report.board import Annotation, Panel, Source, Target
 from report.variables import Choice, Period, interpolate
 
-__all__ = ["Line", "Period", "QueryError", "Series", "Shown", "Sources"]
+__all__ = ["Line", "Period", "QueryError", "Series", "Shown", "Sources", "in_steps"]
 
 TIMEOUT_SECONDS = 30.0
 NANOSECONDS = 10**9
@@ -111,9 +111,7 @@ class Sources:
         if target.instant:
             path, when = "query", {"time": f"{period.end:.3f}"}
         else:
-            # Grafana starts and ends at multiples of the step, so that a graph does not flicker when it is refreshed.
-            start, end = (math.floor(moment / period.step) * period.step for moment in (period.start, period.end))
-            path, when = "query_range", {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{period.step:g}"}
+            path, when = "query_range", in_steps(period)
         answer = self.client.post(f"{self.prometheus}/api/v1/{path}", data={"query": query} | when)
         result: Json = _data(answer, where, query)
         return result
@@ -128,6 +126,15 @@ class Sources:
         answer = self.client.get(f"{self.loki}/loki/api/v1/{path}", params={"query": query} | when | lines)
         result: Json = _data(answer, where, query)
         return result
+
+
+def in_steps(period: Period) -> dict[str, str]:
+    """What Prometheus is asked for a graph of a period: start, end and step.
+
+    Grafana starts and ends at multiples of the step, so that a graph does not flicker when it is refreshed.
+    """
+    start, end = (math.floor(moment / period.step) * period.step for moment in (period.start, period.end))
+    return {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{period.step:g}"}
 
 
 def _nanoseconds(period: Period) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,17 +50,19 @@ class Question:
         return f"{self.panel.board}: {self.panel.title} [{self.target.ref}] with {chosen}"
 
 
+def deployed(running: Running) -> Deployed:
+    """What was deployed to the stand-in cluster."""
+    return Deployed(running.project / ".rehearsal" / "cluster")
+
+
 def boards(running: Running) -> list[Board]:
     """The dashboards as they were deployed."""
-    maps = Deployed(running.project / ".rehearsal" / "cluster").objects("ConfigMap")
-    deployed = [item["data"] for item in maps if "grafana_dashboard" in item["metadata"].get("labels", {})]
-    return [board.read(text) for data in deployed for text in data.values()]
+    return [board.read(text) for item in deployed(running).dashboards() for text in item["data"].values()]
 
 
 def scrape_interval(running: Running) -> float:
     """Seconds between scrapes, as the deployed data source tells Grafana."""
-    maps = Deployed(running.project / ".rehearsal" / "cluster").objects("ConfigMap")
-    (file,) = (item["data"]["datasources.yaml"] for item in maps if item["metadata"]["name"] == "grafana-datasources")
+    (file,) = (text for item in deployed(running).data_sources() for text in item["data"].values())
     (source,) = (item for item in json.loads(file)["datasources"] if item["type"] == "prometheus")
     return float(seconds(source["jsonData"]["timeInterval"]))
 
@@ -135,15 +137,31 @@ def marked(running: Running, name: str, period: Period) -> list[str]:
 
 def wait_until_shown(running: Running, titles: Titles, limit: float, length: float = 300) -> None:
     """Ask the panels, with all of everything, until each query of each shows something. Fails after `limit` seconds."""
-    deadline = time.monotonic() + limit
-    waiting = [
+    asked = [
         Question(panel, target, variables.everything(shown))
         for shown in boards(running)
         for panel in shown.panels
         for target in panel.targets
         if panel.title in titles.get(panel.board, [])
     ]
-    while waiting:
-        period = Period.last(length, scrape=scrape_interval(running))
-        waiting = empty(waiting, sources(running), period)
-        assert time.monotonic() < deadline or not waiting, f"after {limit} s:\n" + "\n".join(map(str, waiting))
+    wait_until_answered(running, asked, limit, length)
+
+
+def wait_until_answered(running: Running, asked: Iterable[Question], limit: float, length: float) -> None:
+    """Ask for the last `length` seconds until every question has data as its answer. Fails after `limit` seconds."""
+    waiting = list(asked)
+
+    def unanswered() -> list[Question]:
+        nonlocal waiting
+        waiting = empty(waiting, sources(running), Period.last(length, scrape=scrape_interval(running)))
+        return waiting
+
+    wait_until_none(unanswered, limit, "these queries return nothing")
+
+
+def wait_until_none(missing: Callable[[], Collection[object]], limit: float, what: str) -> None:
+    """Ask until nothing is missing. Fails after `limit` seconds with what still is."""
+    deadline = time.monotonic() + limit
+    while found := missing():
+        assert time.monotonic() < deadline, "\n".join([f"after {limit:.0f} s: {what}", *sorted(map(str, found))])
+        time.sleep(0.5)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import re
+from collections.abc import Callable
 
 import pytest
 
 from report import variables
 from report.board import Board
-from report.sources import Period, Sources
+from report.sources import Line, Period, Sources
 from tests.rehearsal import panels
 from tests.rehearsal.panels import STATES, Question
-from tests.rehearsal.running import Running
+from tests.rehearsal.running import Running, eventually
 
 DEADLINE_SECONDS = 240
 """The slowest: the group of the error budget is evaluated every 3 min."""
@@ -44,36 +44,31 @@ def period(rehearsal: Running) -> Period:
     return Period.last(RANGE_SECONDS, scrape=panels.scrape_interval(rehearsal))
 
 
-def lines(found: Sequence[object]) -> str:
-    return "\n".join(["", *map(str, found)])
-
-
 def test_every_variable_has_values(rehearsal: Running, boards: list[Board], sources: Sources) -> None:
-    def without() -> set[str]:
+    def without() -> set[object]:
         listed = {shown.uid: variables.values(shown, sources, period(rehearsal)) for shown in boards}
         wanted = ((shown.uid, item.name) for shown in boards for item in shown.variables if item.query or item.options)
         return {f"{uid}: {name}" for uid, name in wanted if name not in listed[uid]}
 
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while missing := without():
-        assert time.monotonic() < deadline, f"variables without values:{lines(sorted(missing))}"
-        time.sleep(2)
+    panels.wait_until_none(without, DEADLINE_SECONDS, "these variables have no values")
     assert all(panels.RESOLUTION in variables.everything(shown) for shown in boards)
 
 
-def test_every_query_of_every_panel_returns_data(rehearsal: Running, asked: list[Question], sources: Sources) -> None:
+def must_answer(question: Question) -> bool:
+    """Whether it must return data in this stack, as its panel cannot be empty or is so only in other stacks."""
+    panel = question.panel
+    return panel.empty is None or panel.title in panels.shown_by("ordinary").get(panel.board, [])
+
+
+def test_every_query_of_every_panel_returns_data(rehearsal: Running, asked: list[Question]) -> None:
     assert len(asked) > 500
-    waiting = [one for one in asked if one.panel.empty is None]
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while waiting := panels.empty(waiting, sources, period(rehearsal)):
-        assert time.monotonic() < deadline, f"{len(waiting)} queries return nothing:{lines(waiting)}"
-        time.sleep(2)
+    panels.wait_until_answered(rehearsal, filter(must_answer, asked), DEADLINE_SECONDS, RANGE_SECONDS)
 
 
 def test_what_may_be_empty_is_asked_without_an_error(
     rehearsal: Running, asked: list[Question], sources: Sources
 ) -> None:
-    panels.empty((one for one in asked if one.panel.empty is not None), sources, period(rehearsal))
+    panels.empty((one for one in asked if not must_answer(one)), sources, period(rehearsal))
 
 
 def test_exactly_what_may_be_empty_is_shown_in_some_state(boards: list[Board]) -> None:
@@ -82,5 +77,34 @@ def test_exactly_what_may_be_empty_is_shown_in_some_state(boards: list[Board]) -
     assert {(uid, title) for titles in states for uid, listed in titles.items() for title in listed} == may_be_empty
 
 
-def test_what_the_ordinary_load_shows_is_shown(rehearsal: Running) -> None:
-    panels.wait_until_shown(rehearsal, panels.shown_by("ordinary"), 60)
+@pytest.fixture(scope="module")
+def search(rehearsal: Running, boards: list[Board], sources: Sources) -> Callable[..., tuple[Line, ...]]:
+    """What the board Logs finds with these texts in its fields."""
+    (logs,) = (shown for shown in boards if shown.uid == "logs")
+    (found,) = (panel for panel in logs.panels if panel.title == "Lines found")
+
+    def ask(**typed: str) -> tuple[Line, ...]:
+        choice = variables.everything(logs) | {name: variables.Typed(text) for name, text in typed.items()}
+        return sources.ask(found, choice, period(rehearsal)).lines
+
+    return ask
+
+
+@pytest.mark.parametrize(("field", "label"), [("request", "request_id"), ("user", "user")])
+def test_lines_are_found_by_request_and_by_user(
+    search: Callable[..., tuple[Line, ...]], field: str, label: str
+) -> None:
+    having = eventually(lambda: [line for line in search() if line.labels.get(label)], 60, f"no line has a {label}")
+    wanted = having[0].labels[label]
+    found = search(**{field: wanted})
+    assert found
+    assert all(line.labels[label].startswith(wanted) for line in found)
+
+
+def test_a_text_is_found_as_it_is_written(search: Callable[..., tuple[Line, ...]]) -> None:
+    message = re.compile(r"\w+ \([^)\"\\]+")  # as a pattern it would lack a parenthesis
+    written = eventually(lambda: [*map(message.search, (line.text for line in search(text="(")))], 60, "no parenthesis")
+    wanted = next(match[0] for match in written if match)
+    found = search(text=wanted)
+    assert found
+    assert all(wanted.lower() in line.text.lower() for line in found)

@@ -13,6 +13,7 @@ happen, and an edge that falls between two scrapes hides nothing.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from bisect import bisect_left
@@ -92,10 +93,11 @@ def requests(status: str) -> Expected:
 
 
 def share(part: Expected, whole: Expected) -> Expected:
-    """One as a share of the other."""
+    """One as a share of the other, where there is any of it."""
 
     def expected(grown: Grown) -> Mapping[Key, float]:
-        return {key: amount / whole(grown)[key] for key, amount in part(grown).items()}
+        of = whole(grown)
+        return {key: amount / of[key] for key, amount in part(grown).items() if of.get(key)}
 
     return expected
 
@@ -258,11 +260,18 @@ def scrape_often(running: Running) -> None:
 
 
 def measure(running: Running) -> Measured:
-    """Pause, load for most of a window, pause; the faults are there before the window is."""
+    """A window whose faults are there before it is; once more if an answer got lost, as one may."""
     for service, fault in FAULTS.items():
         httpx.post(f"{running.ports.url(service)}/_fault", json=fault).raise_for_status()
     set_rate(running, STEPS_PER_SECOND)
     eventually(lambda: failures(running) > 20, 60, "the fault shows in what the load counts")
+    found = window(running) or window(running)
+    assert found, "in both windows an answer got lost: it is not known what was done with its request"
+    return found
+
+
+def window(running: Running) -> Measured | None:
+    """Pause, load for most of a window, pause; None if an answer got lost meanwhile."""
     before = paused(running)
     start = time.time() + EDGE_SECONDS
     end = start + WINDOW_SECONDS
@@ -271,7 +280,8 @@ def measure(running: Running) -> Measured:
     sleep_until(end - LAST_SECONDS)
     after = paused(running)
     assert time.time() < end, f"the last answers were recorded only {time.time() - end:.0f} s after the window"
-    assert before["unanswered"] == after["unanswered"], "it is not known what was done with requests without an answer"
+    if before["unanswered"] != after["unanswered"]:
+        return None
     sleep_until(end + EDGE_SECONDS)
     return Measured(
         running,
@@ -291,17 +301,23 @@ def set_rate(running: Running, steps_per_second: int) -> None:
 
 
 def paused(running: Running) -> Any:
-    """Pause the load; its counts, when the recorded series tell of all of them."""
+    """Pause the load; its counts, when the recorded series tell of all of them. Fails after LAST_SECONDS."""
+    deadline = time.monotonic() + LAST_SECONDS
     set_rate(running, 0)
     counts = eventually(lambda: settled(running), LAST_SECONDS, "every request is answered")
     wanted = ANSWERED(expected(counts))
-    deadline = time.monotonic() + LAST_SECONDS
-    # More is recorded than counted where an answer got lost before the window, such as while everything started.
-    while any((found := recorded(running)).get(service, 0) < number for service, number in wanted.items()):
-        assert time.monotonic() < deadline, (
-            f"recorded are {found}\nbut the load counted {wanted}, and {counts['unanswered']} without an answer"
-        )
-        time.sleep(0.5)
+
+    def too_few() -> list[str]:
+        found = recorded(running)
+        # More is recorded than counted where an answer got lost before the window, such as while everything started.
+        return [
+            f"{service}: {found.get((service,), 0):.0f} of {number:.0f}"
+            for (service,), number in wanted.items()
+            if found.get((service,), 0) < number
+        ]
+
+    what = f"fewer requests are recorded than the load counted, and {counts['unanswered']} without an answer"
+    panels.wait_until_none(too_few, deadline - time.monotonic(), what)
     return counts
 
 
@@ -337,7 +353,8 @@ def test_a_panel_shows_what_the_load_counted(measured: Measured, figure: Figure)
     true = {key: amount for key, amount in figure.expected(measured.grown).items() if amount}
     shown = figure.amounts(measured.shown(figure.board, figure.panel, figure.ref))
     assert true, "nothing happened that the panel could be wrong about"
-    assert {key: value for key, value in shown.items() if value} == pytest.approx(true, rel=TOLERANCE)
+    told = {key: value for key, value in shown.items() if value and not math.isnan(value)}  # NaN: of nothing
+    assert told == pytest.approx(true, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("service", ["gateway", *FAULTS])
