@@ -50,6 +50,8 @@ class Scenario:
     full: float
     most_lost: int | None = 0
     """Lines that may be lost; None: what the agent tells, and nothing else."""
+    most_counted_twice: int = 0
+    """Entries that metric queries may count twice: those that an agent sends again, a second of lines at a kill."""
     note: str = ""
 
 
@@ -73,8 +75,8 @@ class Outcome:
             told.append(f"{self.count.lost} lines lost, {most} may be")
         if most is None and (self.count.incomplete == 0 or self.count.incomplete != self.told):
             told.append(f"{self.count.incomplete} events lost, the agent tells of {self.told:.0f}")
-        if self.counted_twice:
-            told.append(f"{self.counted_twice} entries counted twice")
+        if self.counted_twice > self.scenario.most_counted_twice:
+            told.append(f"{self.counted_twice} entries counted twice, {self.scenario.most_counted_twice} may be")
         return [f"{self.scenario.title}: {each}" for each in told]
 
 
@@ -215,6 +217,8 @@ SCENARIOS: Sequence[Scenario] = (
         1.5,
         6,
         most_lost=KILLS * LINES_OF_TRACEBACK,
+        # What is sent again Loki gives out once, but counts twice what has come into another block meanwhile.
+        most_counted_twice=KILLS * FAST,
         note="the traceback that is being joined, one for each kill and container",
     ),
     Scenario("queue-full", f"queue full (of {SMALL_QUEUE:,} instead of 500,000)", queue_full, 1, 20),
