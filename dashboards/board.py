@@ -175,14 +175,14 @@ def _deployments(variables: Sequence[model.VariableModel]) -> model.AnnotationQu
     service = 'owner_name=~"$service"' if "service" in bound else ""
     owner = ", ".join(filter(None, ('owner_kind="Deployment"', namespace, service)))
     # A new pod template makes a replica set; scaling does not, nor does a pod that is replaced. A rollback is not seen:
-    # it takes up the replica set of before. Each one is younger than a step at exactly one step.
-    created = f"time() - kube_replicaset_created{{{namespace}}} < $__interval_ms / 1000"
+    # it takes up the replica set of before. A minute more than a step, as it is known only once it has been scraped:
+    # then two steps may find it, and mark the same moment.
     expr = f"""
-    max by (namespace, owner_name) (
-      kube_replicaset_owner{{{owner}}}
-        and on (namespace, replicaset)
-      ({created})
+    max by (namespace, replicaset) (
+      1000 * kube_replicaset_created{{{namespace}}} > 1000 * time() - $__interval_ms - 60000
     )
+      * on (namespace, replicaset) group_right ()
+    max by (namespace, replicaset, owner_name) (kube_replicaset_owner{{{owner}}})
     """
     return model.AnnotationQuery(
         name="Deployments",
@@ -192,6 +192,7 @@ def _deployments(variables: Sequence[model.VariableModel]) -> model.AnnotationQu
         title_format="{{owner_name}} is rolled out",
         text_format="{{namespace}}",
         tag_keys="owner_name",
+        use_value_for_time=True,
     )
 
 

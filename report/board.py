@@ -90,7 +90,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Annotation:
-    """Marks on every graph: where the query has a value, or for each line that it finds."""
+    """Marks on every graph: where the query has a value, or at the moments that its values are, or for each line."""
 
     name: str
     target: Target

@@ -540,10 +540,10 @@ QUERY_CASES = [
             'kube_replicaset_owner{namespace="n", replicaset="b-1", owner_kind="Deployment", owner_name="b"}': "1x60",
             'kube_replicaset_created{namespace="n", replicaset="a-1"}': "100x60",
             'kube_replicaset_created{namespace="n", replicaset="a-2"}': "35950x60",
-            'kube_replicaset_created{namespace="n", replicaset="b-1"}': "35930x60",
+            'kube_replicaset_created{namespace="n", replicaset="b-1"}': "35870x60",
         },
-        {'{namespace="n", owner_name="a"}': 1},
-        id="a deployment is marked once, in the minute of its new replica set",
+        {'{namespace="n", replicaset="a-2", owner_name="a"}': 35950e3},
+        id="a deployment is marked at the moment of its new replica set, until it has surely been scraped",
     ),
     pytest.param(
         "system-health",

@@ -43,14 +43,16 @@ def config(**defaults: Any) -> dict[str, Any]:
     return {"defaults": {"unit": "short"} | defaults, "overrides": []}
 
 
-def dashboard(*panels: dict[str, Any], variables: tuple[dict[str, Any], ...] = ()) -> str:
+def dashboard(
+    *panels: dict[str, Any], variables: tuple[dict[str, Any], ...] = (), annotations: tuple[dict[str, Any], ...] = ()
+) -> str:
     return json.dumps(
         {
             "uid": "one",
             "title": "One",
             "panels": list(panels),
             "templating": {"list": list(variables)},
-            "annotations": {"list": []},
+            "annotations": {"list": list(annotations)},
             "time": {"from": "now-1h", "to": "now"},
         }
     )
@@ -325,11 +327,11 @@ def test_a_time_is_left_to_the_zone_of_its_reader() -> None:
 
 
 # --- panels without data, and the page ------------------------------------------------------------------------------
-def answering(status: int = 200, result: Any = ()) -> Sources:
+def answering(status: int = 200, result: Any = (), kind: str = "vector") -> Sources:
     """Sources that answer every query alike."""
 
     def answer(_: httpx.Request) -> httpx.Response:
-        document = {"data": {"resultType": "vector", "result": result}} if status == 200 else {"error": "too long"}
+        document = {"data": {"resultType": kind, "result": result}} if status == 200 else {"error": "too long"}
         return httpx.Response(status, json=document)
 
     return Sources("http://prometheus", "http://loki", httpx.Client(transport=httpx.MockTransport(answer)))
@@ -364,6 +366,24 @@ def test_a_panel_that_fails_shows_the_query_and_the_servers_words() -> None:
     assert found.body.attrib["class"] == "error"
     assert "too long" in text(found.body)
     assert "metric_0" in text(found.body)
+
+
+@pytest.mark.parametrize(
+    ("by_value", "marked"),
+    [(True, [(999.5, 999.5), (1020.0, 1020.0)]), (False, [(1000.0, 1060.0), (1180.0, 1180.0)])],
+    ids=["the moments that its values are", "the stretches in which it has values"],
+)
+def test_an_annotation_marks(by_value: bool, marked: list[tuple[float, float]]) -> None:
+    moments = [(1000, "999500"), (1060, "999500"), (1180, "1020000")]
+    annotation = {
+        "name": "Deployments",
+        "datasource": PROMETHEUS,
+        "target": {"expr": "created", "interval": "1m"},
+        "useValueForTime": by_value,
+    }
+    asked = gather.plan(dashboard(annotations=(annotation,)))
+    found = gather.gather(asked, answering(result=[{"metric": {}, "values": moments}], kind="matrix"), {})
+    assert [(mark.start, mark.end) for mark in found.marks] == marked
 
 
 def test_a_panel_of_a_source_that_does_not_run_is_not_called_empty() -> None:
