@@ -22,6 +22,7 @@ import catalogue as catalogues
 import dashboards
 from benchmarks import dashboard_tables as tables
 from benchmarks import dataset, queries, snapshot, stack
+from benchmarks.command import reported
 from benchmarks.dashboard_tables import Compared, Load, Results
 from benchmarks.dataset import Extent, Kept, Made
 from benchmarks.errors import BenchmarkError
@@ -31,13 +32,11 @@ from benchmarks.progress import Progress, Tell
 from benchmarks.queries import Cost, Query
 from benchmarks.snapshot import Seen
 from catalogue import Catalogue
-from rehearsal import interruption
-from rehearsal.errors import RehearsalError
 from rehearsal.exporters.shapes import DAY
-from rehearsal.toolchain import ROOT, ToolchainError
+from rehearsal.toolchain import ROOT
 from report.board import Board, read
 from settings import Settings
-from validation import InvalidInputError, seconds
+from validation import seconds
 
 SERVICES = 60
 DAYS = 15.0
@@ -49,8 +48,6 @@ RAW_LIMIT_SECONDS = 10
 """Time after which a query of raw series is given up."""
 AGAIN_SECONDS = 2
 """A query of raw series that takes longer is asked once."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @dataclass(frozen=True)
@@ -202,23 +199,15 @@ def run(services: int, days: float, keep: Path | None, tell: Tell) -> Results:
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory to keep the data set in, and to measure it again if it is there already.",
 )
+@reported
 def main(services: int, days: float, keep: Path | None) -> None:
     """Measure what the dashboards cost a real Prometheus, and write docs/dashboards.md.
 
     Fails if a query of a dashboard is refused or given up. Only the default sizes are written down.
     """
-    interruption.listen()
     console = Console(highlight=False, soft_wrap=True)
-    try:
-        with Progress(console) as progress:
-            results = run(services, days, keep, progress.of(services))
-    except (BenchmarkError, RehearsalError, InvalidInputError, ToolchainError) as error:
-        raise click.ClickException(str(error)) from None
-    except httpx.HTTPError as error:
-        raise click.ClickException(f"Prometheus does not answer any more: {error}") from None
-    except KeyboardInterrupt:
-        console.print("interrupted")
-        sys.exit(INTERRUPTED)
+    with Progress(console) as progress:
+        results = run(services, days, keep, progress.of(services))
     tables.show(results, console)
     if (services, days) == (SERVICES, DAYS):
         tables.PAGE.write_text(tables.with_results(tables.PAGE.read_text(), results))

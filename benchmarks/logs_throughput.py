@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, cycle, islice
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command import reported
 from benchmarks.log_lines import SECOND, Week
 from benchmarks.report import between, machine, markdown
 from rehearsal import interruption
@@ -33,6 +34,20 @@ MOST_BEHIND = 2 * RATE
 """Lines that may be under way at the end: they are sent in batches, once a second."""
 TICK = 0.05
 """Seconds between two writes."""
+SENSITIVE = (
+    (
+        "user-service",
+        r'{"timestamp":"2026-09-21T14:13:20.503+00:00Z","level":"WARN","service":"user","request_id":"4f8a0d1e",'
+        r'"action":"validation_error","message":"Registration of eve.adams@example.com refused","user":null,'
+        r'"extra":"{\"email\": \"eve.adams@example.com\", \"password\": \"correct horse\", \"attempt\": 2}"}',
+    ),
+    ("auth-service", 'INFO:     10.0.12.7:40312 - "GET /internal/auth/validate?token=eyJhbGciOi.x HTTP/1.1" 401'),
+    ("gateway", "Authorization: Bearer 8f14e45fceea167a5a36dedd4bea2543 of card 4111 1111 1111 1111 was refused"),
+)
+"""Service and text of lines with something to mask; one in SENSITIVE_ONE_IN is of them."""
+SENSITIVE_ONE_IN = 20
+LATE_WRITE = 0.01
+"""Share of the lines that may be missing at the end, as the last write may be late."""
 SAMPLE = 0.25
 """Seconds between two looks at the agent."""
 DEADLINE = 120
@@ -56,6 +71,8 @@ class Run:
     stored: int
     bound: float
     """Lines a second that are promised."""
+    tolerance: float = 0
+    """Share of it that may be missing because of how it is measured."""
 
     @property
     def rate(self) -> float:
@@ -71,7 +88,7 @@ class Run:
     def problems(self) -> list[str]:
         """What is promised and not kept."""
         found = []
-        if self.rate < 0.99 * self.bound:  # a writer's last tick may be missing
+        if self.rate < self.bound * (1 - self.tolerance):
             found.append(f"{self.rate:,.0f} lines a second, {self.bound:,} are promised")
         if self.behind > MOST_BEHIND:
             found.append(f"{self.behind:,} lines behind at the end, {MOST_BEHIND:,} may be")
@@ -102,11 +119,16 @@ class Agent:
 
 def texts() -> Iterator[tuple[str, str]]:
     """Service and text of lines, as the six services write them; without end."""
-    week, at = Week(), 0
-    while True:
+    sensitive = cycle(SENSITIVE)
+    for number, line in enumerate(_ordinary(), start=1):
+        yield next(sensitive) if number % SENSITIVE_ONE_IN == 0 else line
+
+
+def _ordinary() -> Iterator[tuple[str, str]]:
+    week = Week()
+    for at in count(step=60 * SECOND):
         for stream in week.streams(at, at + 60 * SECOND):
             yield from ((stream.labels["service_name"], text) for _, text, _ in stream.lines)
-        at += 60 * SECOND
 
 
 class Services:
@@ -161,7 +183,7 @@ def sustained(running: Node) -> Run:
     time.sleep(1)
     stored = running.counted(".+") - before
     name = f"{RATE:,} lines a second for {SUSTAINED_SECONDS} s"
-    return Run(name, services.lines, seconds, spent, agent.resident, behind, stored, RATE)
+    return Run(name, services.lines, seconds, spent, agent.resident, behind, stored, RATE, LATE_WRITE)
 
 
 def backlog(running: Node) -> Run:
@@ -224,9 +246,9 @@ def measure() -> list[Run]:
 
 
 @click.command()
+@reported
 def main() -> None:
     """Measure the agent and write docs/logs.md. Fails if it is slower or larger than is promised."""
-    interruption.listen()
     console = Console()
     runs = measure()
     show(runs, console)

@@ -8,27 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import httpx
 from rich.console import Console
 
 from benchmarks import report, stack
-from benchmarks.errors import BenchmarkError
+from benchmarks.command import reported
 from benchmarks.fleet import catalogue_of
 from benchmarks.history import backfill, check_full
 from benchmarks.measurement import measure
 from benchmarks.progress import Progress, Tell
 from benchmarks.report import Run
 from catalogue import Catalogue
-from rehearsal import interruption
-from rehearsal.toolchain import ToolchainError
 from settings import Settings
-from validation import InvalidInputError, seconds
+from validation import seconds
 
 SIZES = (6, 60, 600)
 WARM_UP_SECONDS = 60
 """Every target has been scraped twice then, and every group but the budget's evaluated four times."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 def run_all(sizes: Sequence[int], measured_seconds: float, progress: Progress) -> list[Run]:
@@ -63,25 +58,17 @@ def run(catalogue: Catalogue, settings: Settings, rules: stack.Rules, measured_s
     show_default=True,
     help="How long each is measured, after a minute of warm-up; the error budget is evaluated every 3 minutes.",
 )
+@reported
 def main(sizes: str, minutes: float) -> None:
     """Measure what the rules cost a real Prometheus with 6, 60 and 600 services, and write docs/benchmarks.md.
 
     Fails if an iteration was missed, an evaluation failed, the number of plain rules depends on the services, or time
     grows faster than they do. Only the default sizes are written down.
     """
-    interruption.listen()
     console = Console(highlight=False, soft_wrap=True)
-    try:
-        counts = _counts(sizes)
-        with Progress(console) as progress:
-            runs = run_all(counts, 60 * minutes, progress)
-    except (BenchmarkError, InvalidInputError, ToolchainError) as error:
-        raise click.ClickException(str(error)) from None
-    except httpx.HTTPError as error:
-        raise click.ClickException(f"Prometheus does not answer any more: {error}") from None
-    except KeyboardInterrupt:
-        console.print("interrupted")
-        sys.exit(INTERRUPTED)
+    counts = _counts(sizes)
+    with Progress(console) as progress:
+        runs = run_all(counts, 60 * minutes, progress)
     report.show(runs, console)
     found = report.problems(runs)
     for problem in found:

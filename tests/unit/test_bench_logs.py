@@ -36,7 +36,7 @@ def test_a_request_has_its_own_id_at_several_services() -> None:
 
 
 def result(bound: float | None, *seconds: float) -> Result:
-    cold, *warm = (Timing(each, 0.1, 100, 30_000, 6) for each in seconds)
+    cold, *warm = (Timing(each, 0.1, 100, 30_000, 2**20, 6) for each in seconds)
     return Result("a text", "1 hour", cold, warm, bound)
 
 
