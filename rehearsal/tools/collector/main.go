@@ -1,5 +1,5 @@
 // Command collector is the log agent of the rehearsal: the OpenTelemetry Collector with the components
-// of the k8s distribution that components/log_agent.yaml names, and no others.
+// of the k8s distribution that components/log_agent.yaml names, and the debug exporter, by which tests see spans.
 package main
 
 import (
@@ -9,7 +9,6 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/deltatocumulativeprocessor"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/intervalprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
@@ -70,7 +69,6 @@ func components() (otelcol.Factories, error) {
 		resourceprocessor.NewFactory(),
 		transformprocessor.NewFactory(),
 		redactionprocessor.NewFactory(),
-		filterprocessor.NewFactory(),
 		deltatocumulativeprocessor.NewFactory(),
 		intervalprocessor.NewFactory(),
 	); err != nil {
