@@ -14,7 +14,7 @@ from components import charts, redaction, sizing, storage
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from settings import Settings
-from validation import seconds
+from validation import mebibytes, seconds
 
 LOKI_SERVICE_ACCOUNT = "loki"
 AGENT_IMAGE = "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s"
@@ -160,7 +160,11 @@ DISTRIBUTED_REPLICAS = {
     "indexGateway": 2,
     "compactor": 1,
 }
-"""The least that survives the loss of one node; an ingester a zone."""
+"""The least with which lines are still taken and found while one node is lost: each line must be in two of three
+ingesters. The chart keeps a part's replicas on different nodes. Only deleting waits for its one compactor.
+"""
+GATEWAY_REPLICAS = 2
+"""Of the proxy in front of the parts, so that it survives the same."""
 
 
 def _distributed(settings: Settings) -> dict[str, Any]:
@@ -170,14 +174,21 @@ def _distributed(settings: Settings) -> dict[str, Any]:
     }
     # What must outlive a pod: lines that are not on the bucket yet, deletion marks, the downloaded index.
     volume = _persistence(settings)
-    claims = {key: value for key, value in volume.items() if key != "enabled"}
+    # A list replaces the chart's own as a whole: what a claim leaves out has no default.
+    claim = volume | {"name": "data", "accessModes": ["ReadWriteOnce"]}
+    enabled = claim.pop("enabled")
     for part in ("ingester", "compactor"):
-        parts[part]["persistence"] = {"enabled": volume["enabled"], "claims": [{"name": "data", **claims}]}
+        parts[part]["persistence"] = {"enabled": enabled, "claims": [claim]}
     parts["indexGateway"]["persistence"] = volume
     return {
         **parts,
         "singleBinary": {"replicas": 0},
-        "gateway": {"enabled": True, "resources": sizing.SMALL, "metrics": {"resources": sizing.SMALL}},
+        "gateway": {
+            "enabled": True,
+            "replicas": GATEWAY_REPLICAS,
+            "resources": sizing.SMALL,
+            "metrics": {"resources": sizing.SMALL},
+        },
     }
 
 
@@ -223,6 +234,10 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
             **_ingestion_limits(),
             "split_queries_by_interval": "1h",  # hours are searched side by side
             "query_timeout": "1m",
+            # One for each request that failed: Loki's own 500 are too few for an incident.
+            "max_query_series": 5000,
+            # Retention deletes all the same. Otherwise any pod that reaches Loki could have every line deleted.
+            "deletion_mode": "disabled",
             "otlp_config": {
                 "resource_attributes": {
                     "ignore_defaults": True,
@@ -236,7 +251,17 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
                 }
             },
         },
-        "ingester": {"max_chunk_age": f"{2 * LATE_HOURS}h", "chunk_encoding": "snappy"},
+        "ingester": {
+            "max_chunk_age": f"{2 * LATE_HOURS}h",
+            "chunk_encoding": "snappy",
+            # From a write-ahead log that outlives the pod, Loki knows its last lines when it starts again, and stores
+            # none twice that is sent again. Without one, all lines must be in chunks before it ends.
+            "wal": {
+                "flush_on_shutdown": settings.storage.kind == "ephemeral",
+                # Loki's own is 4 GB: reading the log again would kill a smaller pod, again and again.
+                "replay_memory_ceiling": f"{mebibytes(settings.workloads.loki.memory_limit) // 2}MB",
+            },
+        },
         # Chunks stay in memory for longer than the 3 h for which it is asked by default.
         "querier": {"query_ingesters_within": "0s"},
         "query_range": {"cache_results": True},  # in memory, as nothing else is named
@@ -247,6 +272,7 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
             # Longer than a query may take.
             "http_server_read_timeout": "2m",
             "http_server_write_timeout": "2m",
+            "graceful_shutdown_timeout": "5s",  # of the 30 s until the pod is killed
         },
         "analytics": {"reporting_enabled": False},
     }
@@ -285,6 +311,7 @@ def _object_store(settings: Settings) -> dict[str, Any]:
 def agent_configuration(settings: Settings) -> dict[str, Any]:
     """The agent's configuration: the file beside this module with what it masks, fitted to Prometheus and traces."""
     configuration = _masking(AGENT_CONFIGURATION)
+    configuration["processors"]["redaction/attributes"] |= redaction.attributes()
     if settings.workloads.prometheus.replicas > 1:
         _count_on_every_replica(configuration, settings.workloads.prometheus.replicas)
     if settings.tracing:
@@ -348,7 +375,7 @@ def agent_values(settings: Settings, application_namespace: str) -> dict[str, An
             {"name": "pod-logs", "mountPath": "/var/log/pods", "readOnly": True},
             {"name": "state", "mountPath": "/var/lib/otelcol"},
         ],
-        "ports": _ports(otlp=True),
+        "ports": _ports(otlp=settings.tracing is not None),
         "service": {"enabled": True},
         "serviceMonitor": _monitor(settings),
     }
