@@ -152,7 +152,7 @@ class Workloads(Section):
     grafana: Workload = _workload("100m", "256Mi", "500m", "512Mi")
     """Grafana; one replica, its database is a file."""
     loki: Workload = _workload("100m", "256Mi", "1", "1Gi")
-    """Loki; more than one replica needs a bucket."""
+    """Loki, or each part of a distributed one; more than one replica needs a bucket and a storage class."""
     log_agent: Resources = Resources(cpu="100m", memory="128Mi", cpu_limit="1", memory_limit="512Mi")
     """Log agent, one on each node."""
     tempo: Workload = _workload("50m", "256Mi", "500m", "1Gi")
@@ -176,7 +176,8 @@ class Logs(Section):
     """Whose logs are kept, and how Loki runs."""
 
     mode: Literal["monolithic", "distributed"] = "monolithic"
-    """`monolithic` is one process; `distributed` runs Loki's parts apart and needs a bucket."""
+    """`monolithic` is one process; `distributed` runs Loki's parts apart, each with the resources of `workloads.loki`.
+    It needs a bucket and a storage class."""
     bucket: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     """S3 bucket, made by the program; without one, logs are on Loki's volume."""
     namespaces: tuple[Name, ...] = ()
@@ -393,10 +394,14 @@ class Settings(Section):
 
     def _conflicts(self) -> list[str]:
         bucket, loki = self.logs.bucket, self.workloads.loki.replicas
+        many, local, distributed = loki > 1, self.storage.kind == "local", self.logs.mode == "distributed"
         rules = {
-            "logs.mode: distributed needs logs.bucket": self.logs.mode == "distributed" and not bucket,
+            "logs.mode: distributed needs logs.bucket": distributed and not bucket,
             "logs.bucket needs the aws section": bool(bucket) and self.aws is None,
-            f"workloads.loki.replicas: {loki} needs logs.bucket (a volume serves one replica)": loki > 1 and not bucket,
+            "logs.mode: distributed needs storage.kind class (a node's path serves one Loki)": distributed and local,
+            f"workloads.loki.replicas: {loki} has no use if logs.mode is distributed; remove it": distributed and many,
+            f"workloads.loki.replicas: {loki} needs logs.bucket (a volume serves one replica)": many and not bucket,
+            f"workloads.loki.replicas: {loki} needs storage.kind class (a node's path serves one)": many and local,
             "workloads.grafana.replicas must be 1": self.workloads.grafana.replicas != 1,
             "workloads.tempo.replicas must be 1": self.workloads.tempo.replicas != 1,
             "aws needs platform eks": self.aws is not None and self.platform != "eks",

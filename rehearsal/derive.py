@@ -171,7 +171,11 @@ def _path(url: str, after: str) -> str:
 
 
 def loki_configuration(values: Mapping[str, Any], data: Path, ports: Ports) -> dict[str, Any]:
-    """The values' section `loki` as the chart hands it to Loki; only ports and paths differ.
+    """The values' section `loki` as the configuration of one Loki on this machine.
+
+    What the chart adds of itself differs, as far as the values do not set it: addresses of other parts, the ring by
+    memberlist instead of in memory, a second request where a bucket is slow to answer, bounds of idle and simultaneous
+    connections, and the level of Loki's own log. Ports and paths are this machine's.
 
     Raises RehearsalError for a key that would otherwise be left out without a word.
     """
@@ -205,7 +209,8 @@ def loki_configuration(values: Mapping[str, Any], data: Path, ports: Ports) -> d
         "limits_config": values["limits_config"],
         "compactor": values["compactor"] | {"working_directory": str(data / "compactor")},
         "querier": values["querier"],
-        "query_range": values["query_range"],
+        # The chart writes this one itself: among the values it would be there twice, which Loki refuses.
+        "query_range": {"align_queries_with_step": True} | values["query_range"],
         "analytics": values["analytics"],
     }
 

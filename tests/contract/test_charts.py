@@ -273,6 +273,19 @@ def test_grafana_can_be_upgraded_and_rolled_back(stack: str) -> None:
         )
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_claim_in_a_list_is_complete(stack: str) -> None:
+    """A list replaces the chart's as a whole, and the API server refuses a claim without access modes. Without a list
+    of ours, the chart would read its own instead of the size and class beside it."""
+    values = values_of(LOKI, stack)
+    for path in key_list(LOKI.name).below("claims"):
+        volume = at(values, path[:-1]) or {}
+        if volume.get("enabled"):
+            assert volume.get("claims"), render(path)
+            for claim in volume["claims"]:
+                assert {"name", "accessModes", "size", "storageClass"} <= claim.keys(), render(path)
+
+
 # Sizes
 
 

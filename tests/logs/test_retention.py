@@ -18,7 +18,8 @@ from benchmarks import loki
 from benchmarks.loki import Line, Loki, Stream
 from rehearsal.state import ROOT
 from settings import Settings, read_stack
-from tests.logs.pipeline import Pipeline, eventually
+from tests.logs.pipeline import Pipeline
+from tests.waiting import eventually
 
 SECOND = 10**9
 DAY = 86400 * SECOND
@@ -77,6 +78,13 @@ def test_lines_beyond_the_retention_are_refused_and_the_others_of_their_batch_ta
         assert answer.status_code == 400
         assert "timestamp too old" in answer.text
         assert found(deployed, now, "expired|in-time") == {"in-time": LINES}
+
+
+def test_nobody_can_have_lines_deleted(node: Pipeline) -> None:
+    """Loki asks nobody who they are, and takes such requests from anyone unless told otherwise."""
+    with httpx.Client(base_url=node.ports.url("loki"), timeout=30, trust_env=False) as client:
+        everything = {"query": '{service_name=~".+"}', "start": "1700000000"}
+        assert client.post("/loki/api/v1/delete", params=everything).status_code == 403
 
 
 @pytest.mark.parametrize(

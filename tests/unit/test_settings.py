@@ -83,6 +83,12 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
     [
         ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs logs.bucket"),
         ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs logs.bucket"),
+        ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs storage.kind class"),
+        ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs storage.kind class"),
+        (
+            {"logs": {"mode": "distributed"}, "workloads": {"loki": {"replicas": 3}}},
+            "workloads.loki.replicas: 3 has no use if logs.mode is distributed; remove it",
+        ),
         ({"workloads": {"grafana": {"replicas": 2}}}, "workloads.grafana.replicas must be 1"),
         ({"logs": {"bucket": "some-bucket"}}, "logs.bucket needs the aws section"),
         ({"scrape": {"applications": "2m"}}, 'applications: "2m" must be 10s to 75s'),

@@ -197,6 +197,27 @@ def test_the_log_agent_may_read_what_belongs_to_root_and_nothing_else(dev: Progr
     assert "clusterRole" not in agent
 
 
+def test_traces_are_only_listened_for_where_they_are_kept(dev: Program) -> None:
+    without = evaluate("dev", {"tracing": None})
+    for program, enabled in ((dev, True), (without, False)):
+        ports = values(program, "log-agent")["ports"]
+        assert (ports["otlp"]["enabled"], ports["otlp-http"]["enabled"]) == (enabled, enabled)
+        assert ports["metrics"]["enabled"] is True
+
+
+def test_lines_that_are_only_in_memory_outlive_loki(dev: Program) -> None:
+    """By the write-ahead log on its volume, or where there is none by writing them to chunks before it ends."""
+    ephemeral = evaluate("dev", {"storage": {"kind": "ephemeral"}})
+    flushes = [values(program, "loki")["loki"]["ingester"]["wal"]["flush_on_shutdown"] for program in (dev, ephemeral)]
+    assert flushes == [False, True]
+
+
+def test_loki_reads_its_write_ahead_log_within_its_memory() -> None:
+    workloads = {"loki": {"memory": "1Gi", "memoryLimit": "3Gi"}}
+    loki = values(evaluate("dev", {"workloads": workloads}), "loki")["loki"]
+    assert loki["ingester"]["wal"]["replay_memory_ceiling"] == "1536MB"
+
+
 def test_logs_wait_for_loki_rather_than_being_lost(dev: Program) -> None:
     agent = values(dev, "log-agent")
     configuration = agent["alternateConfig"]
@@ -337,6 +358,13 @@ def test_loki_in_prod_keeps_its_chunks_on_a_bucket_that_only_it_may_use(prod: Pr
     policy = json.loads(prod.one("aws:iam/rolePolicy:RolePolicy", "loki-policy").inputs["policy"])
     resources = {statement["Resource"] for statement in policy["Statement"]}
     assert resources == {"arn:aws:s3:::order-processor-prod-logs", "arn:aws:s3:::order-processor-prod-logs/*"}
+
+
+def test_a_distributed_loki_takes_and_finds_lines_while_a_node_is_lost() -> None:
+    loki = values(evaluate("prod", {"logs": {"mode": "distributed"}}), "loki")
+    needed = ("gateway", "distributor", "querier", "queryFrontend", "queryScheduler", "indexGateway")
+    assert all(loki[part]["replicas"] > 1 for part in needed)
+    assert loki["ingester"]["replicas"] >= loki["loki"]["commonConfig"]["replication_factor"] > 2
 
 
 def test_the_chart_source_reaches_every_release() -> None:
