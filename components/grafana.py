@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret
 
 from components import sizing, storage
 from components.addresses import ALERTMANAGER, PROMETHEUS, TEMPO, loki
+from dashboards.panels import panel_id
 from settings import Settings
 
 FOLDER = "Order processor"
@@ -74,11 +74,21 @@ def data_sources(settings: Settings) -> list[dict[str, Any]]:
         # One interval for all of it: $__rate_interval must hold four scrapes of the slowest target.
         _source("prometheus", PROMETHEUS, default=True, timeInterval=settings.scrape.applications, httpMethod="POST"),
         _source("alertmanager", ALERTMANAGER, implementation="prometheus", handleGrafanaManagedAlerts=False),
-        _source("loki", loki(settings), derivedFields=_derived_fields(settings)),
+        # Longer than Loki searches, so that its own answer is shown; by default Grafana gives up after 30 s.
+        _source("loki", loki(settings), timeout=65, derivedFields=_derived_fields(settings)),
     ]
     if settings.tracing:
-        sources.append(_source("tempo", TEMPO, tracesToLogsV2={"datasourceUid": "loki", "filterByTraceID": True}))
+        sources.append(_source("tempo", TEMPO, tracesToLogsV2=_LINES_OF_A_SPAN))
     return sources
+
+
+_LINES_OF_A_SPAN = {
+    "datasourceUid": "loki",
+    "filterByTraceID": True,
+    # A line about a span may be written after its end, and clocks differ.
+    "spanStartTimeShift": "-1m",
+    "spanEndTimeShift": "1m",
+}
 
 
 def _source(kind: str, url: str, *, default: bool = False, **options: Any) -> dict[str, Any]:
@@ -96,31 +106,24 @@ def _source(kind: str, url: str, *, default: bool = False, **options: Any) -> di
 def _derived_fields(settings: Settings) -> list[dict[str, str]]:
     """Links from a log line to all lines of its request and of its chain of requests, and to its trace."""
     fields = [
-        _to_lines("request_id", "All lines of this request"),
-        _to_lines("correlation_id", "All lines of this chain of requests"),
+        _to_lines(settings, "request_id", "All lines of this request"),
+        _to_lines(settings, "correlation_id", "All lines of this chain of requests"),
     ]
     if settings.tracing:
-        fields.append(_derived("trace_id", "Trace", datasourceUid="tempo", url=_VALUE))
+        fields.append(_derived("trace_id", "Trace", datasourceUid="tempo", url="$${__value.raw}"))
     return fields
 
 
-_VALUE = "$${__value.raw}"
-"""What Grafana puts the field's value for; it expands $NAME in provisioning files, so the dollar is written twice."""
+def _to_lines(settings: Settings, field: str, title: str) -> dict[str, str]:
+    """A link to the lines that have the field's value as an id: of every service, as old as they are kept.
 
-
-def _to_lines(field: str, title: str) -> dict[str, str]:
-    """A link to the lines of the last day that have the same value in this field, at whatever service."""
-    query = f'{{service_name=~".+"}} | {field}="{_VALUE}"'
-    explore = {
-        "datasource": "loki",
-        "queries": [
-            {"refId": "A", "datasource": {"type": "loki", "uid": "loki"}, "expr": query, "direction": "forward"}
-        ],
-        "range": {"from": "now-24h", "to": "now"},
-    }
-    # Unescaped, the plus of the query would be read as a blank.
-    escaped = quote(json.dumps(explore), safe="").replace(quote(_VALUE, safe=""), _VALUE)
-    return _derived(field, title, url=f"/explore?left={escaped}")
+    It leads to the dashboard Logs, as Viewers may not use Explore, and to one panel only: each of the others would
+    search all that is kept, too.
+    """
+    # Grafana expands $NAME in provisioning files, so the dollar is written twice. A client's own id may have a plus.
+    url = "/d/logs?var-namespace=All&var-request=$${__value.raw:percentencode}"
+    shown = f"from=now-{settings.retention.logs}&to=now&viewPanel=panel-{panel_id('One request')}"
+    return _derived(field, title, url=f"{url}&{shown}")
 
 
 def _derived(field: str, title: str, **link: str) -> dict[str, str]:

@@ -133,7 +133,7 @@ def _errors() -> Row:
             "Newest errors",
             ERRORS,
             shows="The newest lines of level ERROR or above that the search finds.",
-            wrong="Open a line and copy its `request_id` into the field above to see what else the request did.",
+            wrong="Open a line: the link *All lines of this request* shows what else its request did.",
             empty="No line of an error was found; do all lines arrive?",
         ),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 import uuid
 from contextlib import ExitStack, closing
@@ -12,8 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rehearsal.application.container import CriLog
-from tests.rehearsal.running import Running, eventually
+from report.sources import Period
+from tests.documented import documented
+from tests.links import follow
+from tests.rehearsal import panels
+from tests.rehearsal.running import Running
+from tests.waiting import eventually
 
 SECOND = 10**9
 REQUEST_END = '{service_name="order-service"} | action="request_end"'
@@ -28,15 +34,9 @@ class Entry:
     labels: dict[str, str]
 
 
-def documented(rehearsal: Running) -> dict[str, str]:
-    """The queries of the page, by their headings."""
-    page = (rehearsal.project / "docs" / "logs.md").read_text()
-    return dict(re.findall(r"^### (.+?)\n(?:(?!^#).)*?```logql\n(.+?)```", page, re.MULTILINE | re.DOTALL))
-
-
 def asked(rehearsal: Running, title: str, **values: str) -> list[Entry]:
     """What a documented query finds in the last ten minutes, in the order of the answer."""
-    query = documented(rehearsal)[title]
+    query = documented()[title]
     for name, value in values.items():
         assert f"${name}" in query
         query = query.replace(f"${name}", value)
@@ -93,6 +93,23 @@ def test_a_request_id_leads_to_all_its_lines_in_order_and_to_no_others(rehearsal
     assert set(lines) >= {entry.text for entry in found}
 
 
+@pytest.mark.parametrize("field", ["request_id", "correlation_id"])
+def test_a_lines_links_lead_to_the_lines_of_its_request_oldest_first(rehearsal: Running, field: str) -> None:
+    (file,) = (text for item in panels.deployed(rehearsal).data_sources() for text in item["data"].values())
+    (loki,) = (one for one in json.loads(file)["datasources"] if one["type"] == "loki")
+    ended = eventually(partial(entries, rehearsal, REQUEST_END), 90, "requests that order-service has answered")
+    expected = written(rehearsal, ended[0].labels["request_id"])
+    place = follow(loki, field, ended[0].labels[field], panels.boards(rehearsal))
+
+    def all_there() -> list[str] | None:
+        shown = panels.sources(rehearsal).ask(place.panel, place.choice, Period.last(place.since))
+        texts = [line.text for line in shown.lines]
+        return texts if len(texts) >= len(expected) else None
+
+    texts = eventually(all_there, 60, place.panel.title)
+    assert [text for text in texts if text in {text for _, _, text in expected}] == [text for _, _, text in expected]
+
+
 class Pods:
     """Containers of this test's own, whose lines are known."""
 
@@ -126,7 +143,7 @@ def test_an_error_in_a_metric_leads_to_its_lines_and_these_to_the_request(rehear
     service = error["metric"]["service_name"]
     (line,) = asked(rehearsal, "From a metric panel to the lines of that time and service", service=service)
     assert line.text == request[2]
-    failed = documented(rehearsal)["From an error to the request"].replace("$service", service)
+    failed = documented()["From an error to the request"].replace("$service", service)
     assert [series["metric"] for series in result(rehearsal, failed)] == [{"request_id": "req-b"}]
     found = asked(rehearsal, "All lines of a request, at all services", request_id=line.labels["request_id"])
     assert [entry.text for entry in found] == request

@@ -1,0 +1,46 @@
+"""What the stack's data sources let somebody find: links that reach as far as the logs do, and time to search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import catalogue
+import dashboards
+from components.grafana import data_sources
+from components.logs import loki_configuration
+from report import board
+from settings import Settings, read_stack
+from tests.links import follow
+from tests.program import ROOT
+from validation import seconds
+
+BOARDS = [board.read(text) for text in dashboards.load(catalogue.load(ROOT / "services.yaml")).values()]
+PROD = read_stack(ROOT / "Pulumi.prod.yaml")
+
+
+def keeping(retention: str) -> Settings:
+    return PROD.model_copy(update={"retention": PROD.retention.model_copy(update={"logs": retention})})
+
+
+def source(kind: str, settings: Settings = PROD) -> dict[str, Any]:
+    (found,) = (one for one in data_sources(settings) if one["uid"] == kind)
+    return found
+
+
+@pytest.mark.parametrize("field", ["request_id", "correlation_id"])
+@pytest.mark.parametrize("retention", ["7d", "14d"])
+def test_an_id_leads_to_its_lines_as_long_as_they_are_kept(field: str, retention: str) -> None:
+    place = follow(source("loki", keeping(retention)), field, "a+b & c#1%", BOARDS)
+    assert (place.panel.board, place.panel.title) == ("logs", "One request")
+    assert place.choice["request"] == "a+b & c#1%"
+    assert place.since == seconds(retention)
+
+
+def test_grafana_waits_for_lokis_own_answer() -> None:
+    assert source("loki")["jsonData"]["timeout"] > seconds(loki_configuration(PROD)["limits_config"]["query_timeout"])
+
+
+def test_a_span_leads_to_lines_that_are_written_when_it_has_ended() -> None:
+    assert seconds(source("tempo")["jsonData"]["tracesToLogsV2"]["spanEndTimeShift"]) >= 30
