@@ -147,6 +147,13 @@ def test_every_runbook_is_of_an_alert_and_has_the_four_sections() -> None:
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
+def test_runbooks_ask_for_the_whole_log_of_several_pods() -> None:
+    """With a selector kubectl shows ten lines of each pod, unless it is told how many."""
+    for page in PAGES:
+        for command in re.findall(r"kubectl .* logs .*--selector(?:\\\n|.)*", page.read_text()):
+            assert "--tail" in command, f"{page.name}: {command}"
+
+
 def test_the_queries_of_the_runbooks_parse(tmp_path: Path) -> None:
     queries = runbook_queries()
     assert len(queries) >= len(PAGES)

@@ -26,7 +26,6 @@ NOW = 1_795_449_600.0
 ONE_FOR_ALL = {
     "service:orders_created:rate5m",
     "instance:log_agent_lines_lost:sum",
-    "instance:log_agent_lines_read:sum",
     "instance:loki_lines_refused:sum",
     "instance:prometheus_tsdb_failures:sum",
     "instance:yace_cloudwatch_request_errors:sum",
