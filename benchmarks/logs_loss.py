@@ -15,6 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command import reported
 from benchmarks.report import between, machine, markdown
 from rehearsal import interruption
 from rehearsal.toolchain import ROOT
@@ -44,7 +45,7 @@ def rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
 def _bound(each: Outcome) -> str:
     if each.scenario.most_lost is None:
         return f"what is refused: the agent tells of {each.told:,.0f} entries, {each.count.incomplete:,} are missing"
-    return f"{each.scenario.most_lost} lines: {each.scenario.note}" if each.scenario.most_lost else "nothing"
+    return f"{each.scenario.most_lost:,} lines: {each.scenario.note}" if each.scenario.most_lost else "nothing"
 
 
 def measure(scenarios: Sequence[Scenario], console: Console) -> list[Outcome]:
@@ -74,9 +75,9 @@ def show(outcomes: Sequence[Outcome], console: Console) -> None:
 
 @click.command()
 @click.option("--only", help="name of one scenario; nothing is written down then")
+@reported
 def main(only: str | None) -> None:
     """Break everything, count every line and write docs/logs.md. Fails if more is lost than is stated."""
-    interruption.listen()
     console = Console()
     scenarios = [scenario for scenario in SCENARIOS if only in (None, scenario.name)]
     if not scenarios:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +26,10 @@ from rehearsal.programs import agent_environment
 from rehearsal.state import ROOT, State
 from rehearsal.toolchain import tool
 from settings import Settings, read_stack
+from tests.waiting import eventually
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Pipeline")
 
 NAMESPACE = "order-processor"
 OTHER_NAMESPACES = ("ingress", "monitoring")
@@ -45,19 +48,6 @@ class Entry:
     text: str
     labels: dict[str, str]
     """Index labels and structured metadata."""
-
-
-def eventually(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """What `look` gives as soon as it gives something; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if seen := look():
-                return seen
-        except httpx.HTTPError:
-            pass  # not up yet
-        assert time.monotonic() < deadline, f"after {seconds} s: {what}"
-        time.sleep(0.1)
 
 
 class Container:
@@ -230,13 +220,18 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(root: Path) -> Iterator[Pipeline]:
-    """Everything started, on ports that are free; ended in any case."""
-    with ExitStack() as stack:
-        running = Pipeline(root, free_ports())
-        stack.callback(running.close)
-        running.start()
-        yield running
+def started(pipeline: P) -> Iterator[P]:
+    """Everything of it started; ended in any case."""
+    try:
+        pipeline.start()
+        yield pipeline
+    finally:
+        pipeline.close()
+
+
+def pipeline(root: Path) -> AbstractContextManager[Pipeline]:
+    """A pipeline on ports that are free."""
+    return started(Pipeline(root, free_ports()))
 
 
 def _with_namespaces(settings: Settings, namespaces: tuple[str, ...]) -> Settings:
@@ -244,8 +239,10 @@ def _with_namespaces(settings: Settings, namespaces: tuple[str, ...]) -> Setting
 
 
 def free_ports() -> Ports:
-    """Ports of which nothing uses one, away from those of a rehearsal."""
-    return next(ports for ports in map(Ports, range(17_000, 40_000, 500)) if not ports.taken())
+    """Ports of which nothing uses one, away from those of a rehearsal and below those that the system gives out."""
+    offsets = range(15_100, 19_600, 100)
+    # In no order: two runs that start at once would both take the first ones.
+    return next(ports for ports in map(Ports, random.sample(offsets, len(offsets))) if not ports.taken())
 
 
 def json_line(**fields: Any) -> str:

@@ -6,15 +6,20 @@ import json
 import signal
 import traceback
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import catalogue
+import dashboards
 from components.grafana import data_sources
 from rehearsal.application.today.logs import access_line, gateway_line, python_line
 from rehearsal.state import ROOT
+from report import board
+from report.sources import Period, Sources
 from settings import read_stack
-from tests.logs.pipeline import NAMESPACE, Container, Entry, Pipeline, eventually, json_line
+from tests.links import follow
+from tests.logs.pipeline import NAMESPACE, Container, Entry, Pipeline, json_line
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("users")  # from the first test on, so that the last one need not wait
 
@@ -219,6 +224,33 @@ def test_a_traceback_is_one_entry_and_lines_of_json_never_are(node: Pipeline) ->
     assert [entry.labels["severity"] for entry in entries if "\n" in entry.text] == ["ERROR", "ERROR"]
 
 
+def test_a_traceback_ends_with_an_exception_of_any_name(node: Pipeline) -> None:
+    lines = ["Traceback (most recent call last):", '  File "/app/main.py", line 1, in order', "app.errors.NoFunds: 5"]
+    log = node.container("named")
+    log.write(*lines, "Done.")
+    assert [entry.text for entry in arrived(node, "named", 2)] == ["\n".join(lines), "Done."]
+
+
+def test_nothing_of_a_long_line_is_lost_where_it_is_torn(node: Pipeline) -> None:
+    """Parts are joined by their file: not across a rotation, and with whatever the other stream writes between."""
+    log = node.container("torn")
+    log.write("one ", tag="P")
+    log.write("by stderr, ", stream="stderr")
+    log.write("two, ")
+    log.write("three ", tag="P")
+    log.rotate()
+    log.write("four")
+
+    def everything() -> list[str] | None:
+        texts = [entry.text for entry in node.entries('{service_name="torn"}')]
+        return texts if "".join(texts) == "one by stderr, two, three four" else None
+
+    texts = eventually(everything, 20, "every part")
+    # It depends on the name of its file when a part is read.
+    assert texts[:2] == ["one by stderr, ", "two, "]
+    assert texts[2:] in (["three four"], ["three ", "four"])
+
+
 def test_an_endless_traceback_is_cut(node: Pipeline) -> None:
     lines = ["Traceback (most recent call last):", *(f"  line {number}" for number in range(1200))]
     node.container("endless").write(*lines)
@@ -232,16 +264,16 @@ def test_a_request_leads_to_its_lines_at_every_service_in_order(node: Pipeline) 
     texts = [json_line(level="INFO", request_id="req-1-of-3", message=str(number)) for number in range(6)]
     for number, text in enumerate(texts):
         containers[number % 3].write(text, json_line(level="INFO", request_id="req-2", message="another"))
-    sources = {source["uid"]: source for source in data_sources(read_stack(ROOT / "Pulumi.dev.yaml"))}
-    links = {field["name"]: field for field in sources["loki"]["jsonData"]["derivedFields"]}
-    link = links["request_id"]["url"].replace("$${__value.raw}", "req-1-of-3")  # as Grafana does
-    query = json.loads(parse_qs(urlsplit(link).query)["left"][0])["queries"][0]["expr"]
+    (source,) = (one for one in data_sources(read_stack(ROOT / "Pulumi.dev.yaml")) if one["uid"] == "loki")
+    boards = map(board.read, dashboards.load(catalogue.load(ROOT / "services.yaml")).values())
+    place = follow(source, "request_id", "req-1-of-3", boards)
+    loki = Sources(prometheus="", loki=node.ports.url("loki"))
 
     def all_lines() -> list[str] | None:
-        found = [entry.text for entry in node.entries(query)]
+        found = [line.text for line in loki.ask(place.panel, place.choice, Period.last(place.since)).lines]
         return found if len(found) >= len(texts) else None
 
-    assert eventually(all_lines, 20, query) == texts
+    assert eventually(all_lines, 20, "all lines of the request") == texts
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGTERM
@@ -13,12 +13,11 @@ from typing import Any
 
 import httpx
 
-from rehearsal.ports import Ports
 from rehearsal.programs import agent_environment
 from rehearsal.toolchain import tool
 from tests.logs.loss.lines import Source
-from tests.logs.loss.stand_in import Moody
-from tests.logs.pipeline import READY, Entry, Pipeline
+from tests.logs.loss.stand_in import FaultInjector
+from tests.logs.pipeline import READY, Entry, Pipeline, free_ports, started
 
 PAGE = 5000
 """Entries that Loki gives at once, its own limit."""
@@ -94,18 +93,23 @@ class Node(Pipeline):
             self.start_loki()
 
     @contextmanager
-    def moody_loki(self, variant: Variant = DEPLOYED) -> Iterator[Moody]:
+    def faulty_loki(self, variant: Variant = DEPLOYED) -> Iterator[FaultInjector]:
         """The stand-in between Loki and the agent, which runs as this variant, until the block ends."""
-        with Moody(self.ports.url("loki")).running() as moody:
-            environment = {**variant.environment, "LOKI_OTLP_URL": f"{moody.url}/otlp"}
+        with FaultInjector(self.ports.url("loki")).running() as faults:
+            environment = {**variant.environment, "LOKI_OTLP_URL": f"{faults.url}/otlp"}
             self.restart_agent(replace(variant, environment=environment))
-            yield moody
+            yield faults
             self.restart_agent()
 
     @property
     def waiting(self) -> float:
         """Lines in the agent's queue."""
         return self.agent_metric("otelcol_exporter_queue_size")
+
+    @property
+    def read(self) -> float:
+        """Entries that the agent has read since it started."""
+        return self.agent_metric("otelcol_receiver_accepted_log_records")
 
     def settle(self, *sources: Source, given_up: float = 0, quiet: float = QUIET) -> None:
         """Wait until Loki has every event but those given up, or until nothing moves any more."""
@@ -114,7 +118,7 @@ class Node(Pipeline):
         seen: tuple[float, ...] = ()
         since = time.monotonic()
         while True:
-            now = (self.counted(names), self.waiting, self._read())
+            now = (self.counted(names), self.waiting, self.read)
             if now != seen:
                 seen, since = now, time.monotonic()
             arrived, waiting, _ = now
@@ -122,9 +126,6 @@ class Node(Pipeline):
             if still > (1 if arrived >= wanted and not waiting else PATIENCE if waiting else quiet):
                 return
             time.sleep(0.5)
-
-    def _read(self) -> float:
-        return self.agent_metric("otelcol_receiver_accepted_log_records")
 
     def counted(self, names: str) -> int:
         """How many entries Loki counts of these services, a regular expression."""
@@ -154,13 +155,6 @@ class Node(Pipeline):
             start = last
 
 
-@contextmanager
-def node(root: Path) -> Iterator[Node]:
-    """Everything started, on ports that are free and that no other test takes; ended in any case."""
-    free = (ports for ports in map(Ports, range(40_100, 51_000, 500)) if not ports.taken())
-    running = Node(root, next(free))
-    try:
-        running.start()
-        yield running
-    finally:
-        running.close()
+def node(root: Path) -> AbstractContextManager[Node]:
+    """A node on ports that are free."""
+    return started(Node(root, free_ports()))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from signal import SIGKILL
+from signal import SIGKILL, SIGTERM, Signals
 
 from tests.logs.loss.lines import LINES_OF_TRACEBACK, Count, Source, count
 from tests.logs.loss.node import Node, Variant
 from tests.logs.loss.small_disk import small_disk
-from tests.logs.pipeline import Container, eventually
+from tests.logs.pipeline import Container
+from tests.waiting import eventually
 
 SLOW, FAST = 500, 2000
 """Lines a second."""
@@ -23,6 +24,8 @@ READ_AT_ONCE = 100
 READER_PAUSE = 16
 """Seconds after which a reader that found no room tries again, at most."""
 SMALL_QUEUE = 3000
+BACKLOG, READ_OF_IT = 30_000, 5_000
+"""Lines that wait for the agent, and how many of them it has read when it ends."""
 SMALL_DISK = "4m"
 SECOND_OF_NAMES = 1.1
 """The name of a rotated file has whole seconds."""
@@ -51,7 +54,7 @@ class Scenario:
     most_lost: int | None = 0
     """Lines that may be lost; None: what the agent tells, and nothing else."""
     most_counted_twice: int = 0
-    """Entries that metric queries may count twice: those that an agent sends again, a second of lines at a kill."""
+    """Entries that metric queries may count twice: those that a killed agent sends again."""
     note: str = ""
 
 
@@ -99,6 +102,37 @@ def agent_killed(node: Node, name: str, seconds: float) -> Broken:
     return Broken(source)
 
 
+def killed_catching_up(node: Node, name: str, seconds: float) -> Broken:
+    """The agent is killed while it reads what has waited for it."""
+    source = node.source(name)
+    node.stop_agent()
+    source.write(BACKLOG)
+    return _ended_catching_up(node, source, SIGKILL, seconds)
+
+
+def stopped_catching_up(node: Node, name: str, seconds: float) -> Broken:
+    """The agent is stopped, as by an update, while it reads a compressed file."""
+    source = node.source(name)
+    node.stop_agent()
+    source.write(BACKLOG)
+    for _ in range(2):
+        time.sleep(SECOND_OF_NAMES)
+        source.rotate()
+        source.write(READ_AT_ONCE)
+    return _ended_catching_up(node, source, SIGTERM, seconds)
+
+
+def _ended_catching_up(node: Node, source: Source, number: Signals, seconds: float) -> Broken:
+    node.start_agent()
+    eventually(lambda: node.read > READ_OF_IT, 30, "the agent reads what has waited")
+    node.stop_agent(number)
+    node.start_agent()
+    with source.writing(SLOW):
+        time.sleep(seconds)
+    node.settle(source)  # a traceback is torn if the agent is stopped within it, as the next scenario may do
+    return Broken(source)
+
+
 def rotated_while_stopped(node: Node, name: str, seconds: float) -> Broken:
     """Files are renamed and compressed, one of which the agent has read half."""
     with node.source(name).writing(FAST) as source:
@@ -122,23 +156,23 @@ def rotated_while_running(node: Node, name: str, seconds: float) -> Broken:
 
 def loki_failing(node: Node, name: str, seconds: float) -> Broken:
     """Loki answers with errors after which the agent tries again."""
-    with node.moody_loki() as moody:
+    with node.faulty_loki() as faults:
         with node.source(name).writing(SLOW) as source:
-            with moody.answering(*RETRIED):
+            with faults.answering(*RETRIED):
                 time.sleep(seconds)
-            assert moody.refused >= len(RETRIED), f"{moody.refused} requests in {seconds} s"
+            assert faults.refused >= len(RETRIED), f"{faults.refused} requests in {seconds} s"
         node.settle(source)
     return Broken(source)
 
 
 def loki_refusing(node: Node, name: str, seconds: float) -> Broken:
     """Loki answers with an error that is final."""
-    with node.moody_loki() as moody:
+    with node.faulty_loki() as faults:
         _until_empty(node)
         before = _given_up(node)
         with node.source(name).writing(SLOW) as source:
             time.sleep(seconds)
-            with moody.answering(*FINAL):
+            with faults.answering(*FINAL):
                 time.sleep(max(seconds, 3))
             time.sleep(seconds)
         _until_empty(node)
@@ -147,8 +181,8 @@ def loki_refusing(node: Node, name: str, seconds: float) -> Broken:
 
 def queue_full(node: Node, name: str, seconds: float) -> Broken:
     """Loki takes nothing until the queue is full, and for so many seconds more."""
-    with node.moody_loki(Variant(queue_size=SMALL_QUEUE)) as moody:
-        with node.source(name).writing(SLOW) as source, moody.answering(UNAVAILABLE):
+    with node.faulty_loki(Variant(queue_size=SMALL_QUEUE)) as faults:
+        with node.source(name).writing(SLOW) as source, faults.answering(UNAVAILABLE):
             source.write(2 * SMALL_QUEUE)
             _until_it_reads_no_more(node)
             time.sleep(seconds)
@@ -159,8 +193,8 @@ def queue_full(node: Node, name: str, seconds: float) -> Broken:
 def stopped_with_full_queue(node: Node, name: str, seconds: float) -> Broken:
     """The agent is stopped, as by an update, while its queue is full."""
     source = node.source(name)
-    with node.moody_loki(Variant(queue_size=SMALL_QUEUE)) as moody:
-        with moody.answering(UNAVAILABLE):
+    with node.faulty_loki(Variant(queue_size=SMALL_QUEUE)) as faults:
+        with faults.answering(UNAVAILABLE):
             source.write(2 * SMALL_QUEUE)
             _until_it_reads_no_more(node)
             time.sleep(seconds)
@@ -171,14 +205,14 @@ def stopped_with_full_queue(node: Node, name: str, seconds: float) -> Broken:
 
 
 def disk_full(node: Node, name: str, seconds: float) -> Broken:
-    """The disk of the agent's queue and offsets is full. Loki takes nothing, as otherwise the queue needs no room."""
+    """The disk of the agent's queue and offsets is full, and Loki takes nothing."""
     directory, pods = node.state.root / "small-disk", node.state.root / "pods-beside-small-disk"
     # It knows no offsets of the other files: it would read them all once more.
     environment = {"AGENT_STATE_DIR": str(directory), "POD_LOG_ROOT": str(pods)}
     with small_disk(directory, SMALL_DISK) as disk:
         source = Source(Container(pods, name))
-        with node.moody_loki(Variant(prefix=disk.inside, environment=environment)) as moody:
-            with source.writing(SLOW), moody.answering(UNAVAILABLE):
+        with node.faulty_loki(Variant(prefix=disk.inside, environment=environment)) as faults:
+            with source.writing(SLOW), faults.answering(UNAVAILABLE):
                 disk.fill()
                 source.write(SMALL_QUEUE)
                 eventually(lambda: _refused_by_disk(node) > 0, 30, "the queue finds no room")
@@ -217,9 +251,27 @@ SCENARIOS: Sequence[Scenario] = (
         1.5,
         6,
         most_lost=KILLS * LINES_OF_TRACEBACK,
-        # What is sent again Loki gives out once, but counts twice what has come into another block meanwhile.
+        # What is sent again Loki gives out once, but counts twice what has come into another block meanwhile. Here it
+        # is a second of lines: a poll that finds little to read ends soon, and its end saves how far it came.
         most_counted_twice=KILLS * FAST,
         note="the traceback that is being joined, one for each kill and container",
+    ),
+    Scenario(
+        "killed-catching-up",
+        f"agent killed while it reads {BACKLOG:,} lines that have waited",
+        killed_catching_up,
+        1,
+        5,
+        most_counted_twice=BACKLOG,  # all of the poll that had not ended
+    ),
+    Scenario(
+        "stopped-catching-up",
+        f"agent stopped while it reads a compressed file of {BACKLOG:,} lines",
+        stopped_catching_up,
+        1,
+        5,
+        most_lost=BACKLOG - READ_OF_IT,
+        note="the rest of each compressed file that is being read",
     ),
     Scenario("queue-full", f"queue full (of {SMALL_QUEUE:,} instead of 500,000)", queue_full, 1, 20),
     Scenario(
@@ -231,7 +283,7 @@ SCENARIOS: Sequence[Scenario] = (
         most_lost=READ_AT_ONCE + LINES_OF_TRACEBACK,
         note="the lines of one read, 100 for each file, and what is being joined",
     ),
-    Scenario("disk-full", f"disk of the queue full ({SMALL_DISK[:-1]} MiB)", disk_full, 2, 20),
+    Scenario("disk-full", f"disk of the queue full ({SMALL_DISK[:-1]} MiB), Loki takes nothing", disk_full, 2, 20),
 )
 
 

@@ -13,7 +13,7 @@ import httpx
 from rehearsal.ports import HOST
 
 
-class Moody:
+class FaultInjector:
     """Hands every request on to Loki, unless it is told to answer with a status itself."""
 
     def __init__(self, loki: str) -> None:
@@ -63,7 +63,7 @@ class Moody:
             self._statuses = None
 
     @contextmanager
-    def running(self) -> Iterator[Moody]:
+    def running(self) -> Iterator[FaultInjector]:
         """Serve until the block ends."""
         thread = threading.Thread(target=self._server.serve_forever, name="stand-in", daemon=True)
         thread.start()
