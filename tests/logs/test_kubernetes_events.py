@@ -11,7 +11,8 @@ import httpx
 from components.logs import events_values
 from rehearsal.state import ROOT
 from settings import read_stack
-from tests.logs.pipeline import Entry, Pipeline, eventually
+from tests.logs.pipeline import Entry, Pipeline
+from tests.waiting import eventually
 
 OTHER_HOST = "127.0.0.2"
 """The agent listens on the same ports of the usual one."""

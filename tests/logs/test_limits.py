@@ -16,7 +16,8 @@ from benchmarks import loki
 from benchmarks.loki import Loki, Stream
 from rehearsal.state import ROOT
 from settings import read_stack
-from tests.logs.pipeline import Pipeline, eventually
+from tests.logs.pipeline import Pipeline
+from tests.waiting import eventually
 
 SECOND = 10**9
 HOUR = 3600 * SECOND

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from report.board import Annotation, Board, Panel, Target
 from report.sources import Period, Sources
 from report.variables import Choice, interpolate
 from tests.rehearsal.running import Running
+from tests.waiting import until_none
 from validation import seconds
 
 RESOLUTION = "interval"
@@ -156,12 +156,4 @@ def wait_until_answered(running: Running, asked: Iterable[Question], limit: floa
         waiting = empty(waiting, sources(running), Period.last(length, scrape=scrape_interval(running)))
         return waiting
 
-    wait_until_none(unanswered, limit, "these queries return nothing")
-
-
-def wait_until_none(missing: Callable[[], Collection[object]], limit: float, what: str) -> None:
-    """Ask until nothing is missing. Fails after `limit` seconds with what still is."""
-    deadline = time.monotonic() + limit
-    while found := missing():
-        assert time.monotonic() < deadline, "\n".join([f"after {limit:.0f} s: {what}", *sorted(map(str, found))])
-        time.sleep(0.5)
+    until_none(unanswered, limit, "these queries return nothing")

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from rehearsal.application.service import application
 from rehearsal.ports import SERVICES, Ports
 from rehearsal.programs import INSTRUMENTATION, simulated_service
 from rehearsal.state import State
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 PORT_OFFSET = 21000
@@ -211,19 +211,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(10)
     finally:
         process.kill()
-
-
-def eventually(attempt: Callable[[], T], seconds: float = 8.0) -> T:
-    """Return the first true result of `attempt`; fail after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if result := attempt():
-                return result
-        except (OSError, httpx.HTTPError):
-            pass  # not there yet
-        time.sleep(0.02)
-    raise AssertionError("did not happen in time")
 
 
 def get_json(url: str, accept: Callable[[dict[str, float]], bool] = bool) -> dict[str, float]:

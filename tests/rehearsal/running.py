@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,14 +75,3 @@ def processes_of(directory: Path) -> list[int]:
             if command and (str(directory) in command or where.startswith(str(directory))):
                 found.append(int(entry.name))
     return found
-
-
-def eventually(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Ask until the condition holds, and return what it gave. Fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"after {seconds} s: {what}"
-        time.sleep(0.5)

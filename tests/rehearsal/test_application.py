@@ -30,7 +30,6 @@ from tests.rehearsal.processor import (
     Client,
     Processor,
     closed_port,
-    eventually,
     get_json,
     names,
     resident_mib,
@@ -41,6 +40,7 @@ from tests.rehearsal.processor import (
     started,
     total,
 )
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 

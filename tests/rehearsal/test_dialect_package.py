@@ -24,13 +24,13 @@ from tests.rehearsal.processor import (
     Client,
     Processor,
     Running,
-    eventually,
     names,
     running_services,
     scraped,
     total,
 )
 from tests.rehearsal.processor import service as service_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 

@@ -6,7 +6,7 @@ import dataclasses
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,12 @@ from rehearsal.state import State
 from rehearsal.supervisor import GUARD, Supervisor
 from rehearsal.toolchain import ToolchainError
 from settings import KEY
+from tests.waiting import eventually
 
 SLEEP = ["sleep", "1000"]
 PROMETHEUS, ALERTMANAGER, ORDERS = (Program(name, SLEEP) for name in ("prometheus", "alertmanager", "order-service"))
 OFFSET = 25000
 DEPLOY = Rehearsal._deploy
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:

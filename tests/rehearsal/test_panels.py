@@ -12,7 +12,8 @@ from report.board import Board
 from report.sources import Line, Period, Sources
 from tests.rehearsal import panels
 from tests.rehearsal.panels import STATES, Question
-from tests.rehearsal.running import Running, eventually
+from tests.rehearsal.running import Running
+from tests.waiting import eventually, until_none
 
 DEADLINE_SECONDS = 240
 """The slowest: the group of the error budget is evaluated every 3 min."""
@@ -50,7 +51,7 @@ def test_every_variable_has_values(rehearsal: Running, boards: list[Board], sour
         wanted = ((shown.uid, item.name) for shown in boards for item in shown.variables if item.query or item.options)
         return {f"{uid}: {name}" for uid, name in wanted if name not in listed[uid]}
 
-    panels.wait_until_none(without, DEADLINE_SECONDS, "these variables have no values")
+    until_none(without, DEADLINE_SECONDS, "these variables have no values")
     assert all(panels.RESOLUTION in variables.everything(shown) for shown in boards)
 
 

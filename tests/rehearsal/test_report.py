@@ -15,8 +15,9 @@ import pytest
 
 import catalogue
 from tests.rehearsal import panels
-from tests.rehearsal.running import Running, eventually
+from tests.rehearsal.running import Running
 from tests.tree import ROOT
+from tests.waiting import eventually
 
 MULTIPLES = {"": 1.0, "K": 1e3, "M": 1e6}
 

@@ -19,7 +19,8 @@ from rehearsal.application.today.logs import python_line
 from rehearsal.deployed import Deployed
 from rehearsal.state import State
 from rehearsal.supervisor import Supervisor
-from tests.rehearsal.running import Running, eventually
+from tests.rehearsal.running import Running
+from tests.waiting import eventually
 from verify.checks import CHECKS, Check
 from verify.cluster import ClusterError, behind_service
 from verify.configuration import differences

@@ -10,7 +10,8 @@ import httpx
 
 from report.sources import Period
 from tests.rehearsal import panels
-from tests.rehearsal.running import Running, eventually
+from tests.rehearsal.running import Running
+from tests.waiting import eventually
 
 
 def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(rehearsal: Running) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from rehearsal.ports import Ports
-from tests.rehearsal.running import Running, eventually
+from tests.rehearsal.running import Running
 from tests.tree import copy_tree
+from tests.waiting import eventually
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed_or_stopped(rehearsal: Running) -> None:

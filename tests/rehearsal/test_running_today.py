@@ -9,7 +9,8 @@ import pytest
 from report import variables
 from report.sources import Period
 from tests.rehearsal import panels
-from tests.rehearsal.running import Running, eventually
+from tests.rehearsal.running import Running
+from tests.waiting import eventually
 
 DEADLINE_SECONDS = 240
 """The slowest: the group of the error budget is evaluated every 3 min."""

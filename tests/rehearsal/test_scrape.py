@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import yaml
 
 from rehearsal import chart_targets, scrape, toolchain
 from rehearsal.scrape import ScrapeError
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -187,19 +187,6 @@ class Rehearsal:
 def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
     with serving() as application, serving() as others:
         yield Rehearsal(tmp_path, application, others)
-
-
-def eventually(look: Callable[[], T | None], seconds: float = 10) -> T:
-    """What `look` gives as soon as it gives something; a Prometheus that does not answer yet is asked again."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if seen := look():
-                return seen
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"not seen within {seconds} s")
 
 
 def edited(item: Json, edit: Callable[[Json], None]) -> Json:

@@ -34,8 +34,9 @@ from report import variables
 from report.board import Board, Panel, Target
 from report.sources import Period, Shown
 from tests.rehearsal import panels
-from tests.rehearsal.running import Running, eventually
+from tests.rehearsal.running import Running
 from tests.tree import ROOT, copy_tree
+from tests.waiting import eventually, until_none
 
 TOLERANCE = 0.01
 WINDOW_SECONDS = 300
@@ -317,7 +318,7 @@ def paused(running: Running) -> Any:
         ]
 
     what = f"fewer requests are recorded than the load counted, and {counts['unanswered']} without an answer"
-    panels.wait_until_none(too_few, deadline - time.monotonic(), what)
+    until_none(too_few, deadline - time.monotonic(), what)
     return counts
 
 

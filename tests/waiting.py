@@ -1,0 +1,36 @@
+"""Waits for what a test expects, and no longer than it may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None], seconds: float = 10, what: str = "it did not happen") -> T:
+    """What `look` gives as soon as that is something. What cannot be reached yet is asked again.
+
+    Fails after `seconds`, with `what` and the last error.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        problem = ""
+        try:
+            if seen := look():
+                return seen
+        except (OSError, httpx.HTTPError) as error:
+            problem = f": {error!r}"
+        assert time.monotonic() < deadline, f"after {seconds:g} s: {what}{problem}"
+        time.sleep(0.1)
+
+
+def until_none(missing: Callable[[], Collection[object]], seconds: float, what: str) -> None:
+    """Ask until nothing is missing. Fails after `seconds` with what still is."""
+    deadline = time.monotonic() + seconds
+    while found := missing():
+        assert time.monotonic() < deadline, "\n".join([f"after {seconds:.0f} s: {what}", *sorted(map(str, found))])
+        time.sleep(0.5)  # mostly hundreds of queries are asked again
