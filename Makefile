@@ -65,7 +65,7 @@ bench-dashboards: $(READY) tools ## What the dashboards cost with 60 services an
 bench-instrumentation: $(READY) ## What instrumentation/ costs a service, against others: 3 minutes on an idle machine
 	@$(PY) -m benchmarks.instrumentation
 
-bench-logs: $(READY) tools ## What logs are lost when things break, the agent's and searches' speed: 40 minutes (KEEP=directory keeps the data, DAYS=1 for less)
+bench-logs: $(READY) tools ## What logs are lost when things break, the agent's and searches' speed: 25 minutes (KEEP=directory keeps the data, DAYS=1 for less)
 	@$(PY) -m benchmarks.logs_loss
 	@$(PY) -m benchmarks.logs_throughput
 	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days $(DAYS))

@@ -88,7 +88,7 @@ def main(only: str | None) -> None:
     if found := [problem for each in outcomes for problem in each.problems]:
         sys.exit("\n".join(found))
     if len(outcomes) == len(SCENARIOS):
-        text = f"Measured on {machine()}.\n\n{markdown(HEADINGS, rows(outcomes))}"
+        text = f"Measured on {machine('collector')}.\n\n{markdown(HEADINGS, rows(outcomes))}"
         PAGE.write_text(between(PAGE.read_text(), BEGIN, END, text))
         console.print(f"written to docs/{PAGE.name}")
 

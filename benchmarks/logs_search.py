@@ -262,7 +262,7 @@ def rows(results: Sequence[Result]) -> list[list[str]]:
 def summary(filled: Filled) -> str:
     """What was searched, in a sentence."""
     return (
-        f"Measured on {machine('loki')}, as the development stack deploys it: {filled.lines:,} lines of "
+        f"Measured on {machine('loki')} with the development stack's configuration: {filled.lines:,} lines of "
         f"{(filled.end - filled.start) / DAY:.1f} days, {filled.text_bytes / filled.lines:.0f} bytes each, "
         f"{filled.text_bytes / 10**9:.1f} GB of text in {filled.stored_bytes / 10**9:.2f} GB of chunks."
     )

@@ -254,7 +254,7 @@ def main() -> None:
     show(runs, console)
     if found := [problem for run in runs for problem in run.problems]:
         sys.exit("\n".join(found))
-    text = f"Measured on {machine()}.\n\n{markdown(HEADINGS, rows(runs))}"
+    text = f"Measured on {machine('collector')}.\n\n{markdown(HEADINGS, rows(runs))}"
     PAGE.write_text(between(PAGE.read_text(), BEGIN, END, text))
     console.print(f"written to docs/{PAGE.name}")
 
