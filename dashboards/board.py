@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus
 
 from dashboards.panels import GRID_WIDTH, PROMETHEUS, panel_id
+from settings import LONGEST_INTERVAL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -175,11 +176,11 @@ def _deployments(variables: Sequence[model.VariableModel]) -> model.AnnotationQu
     service = 'owner_name=~"$service"' if "service" in bound else ""
     owner = ", ".join(filter(None, ('owner_kind="Deployment"', namespace, service)))
     # A new pod template makes a replica set; scaling does not, nor does a pod that is replaced. A rollback is not seen:
-    # it takes up the replica set of before. A minute more than a step, as it is known only once it has been scraped:
+    # it takes up the replica set of before. More than a step, as it is known only once it has been scraped:
     # then two steps may find it, and mark the same moment.
     expr = f"""
     max by (namespace, replicaset) (
-      1000 * kube_replicaset_created{{{namespace}}} > 1000 * time() - $__interval_ms - 60000
+      1000 * kube_replicaset_created{{{namespace}}} > 1000 * time() - $__interval_ms - {1000 * LONGEST_INTERVAL_SECONDS}
     )
       * on (namespace, replicaset) group_right ()
     max by (namespace, replicaset, owner_name) (kube_replicaset_owner{{{owner}}})

@@ -145,17 +145,19 @@ def _marks(what: Plan, sources: Sources) -> tuple[tuple[Mark, ...], str | None]:
         except (QueryError, httpx.HTTPError) as error:
             return (), f"{annotation.name}: {error}"
         step = what.period.with_min_step("", annotation.target.min_step).step
-        for start, end, labels in _moments(shown) if look.get("useValueForTime") else _stretches(shown, step):
+        events = _moments(shown, what.period) if look.get("useValueForTime") else _stretches(shown, step)
+        for start, end, labels in events:
             words = [legend(look.get(form) or "", labels) for form in ("titleFormat", "textFormat") if look.get(form)]
             marks.append(Mark(start, end, " · ".join(words) or annotation.name, named(look.get("iconColor") or "blue")))
     return tuple(sorted(marks, key=lambda mark: mark.start)), None
 
 
-def _moments(shown: Shown) -> Iterator[tuple[float, float, Mapping[str, str]]]:
-    """Each moment that a value of a series is: it is in Unix milliseconds, and may be the same at several steps."""
+def _moments(shown: Shown, period: Period) -> Iterator[tuple[float, float, Mapping[str, str]]]:
+    """Each moment of the period that a value is: in Unix milliseconds, and maybe the same at several steps."""
     for one in shown.series:
         for moment in sorted({value / 1000 for _, value in one.points}):
-            yield moment, moment, one.labels
+            if period.start <= moment <= period.end:
+                yield moment, moment, one.labels
 
 
 def _stretches(shown: Shown, step: float) -> Iterator[tuple[float, float, Mapping[str, str]]]:

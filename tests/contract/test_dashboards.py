@@ -540,7 +540,7 @@ QUERY_CASES = [
             'kube_replicaset_owner{namespace="n", replicaset="b-1", owner_kind="Deployment", owner_name="b"}': "1x60",
             'kube_replicaset_created{namespace="n", replicaset="a-1"}': "100x60",
             'kube_replicaset_created{namespace="n", replicaset="a-2"}': "35950x60",
-            'kube_replicaset_created{namespace="n", replicaset="b-1"}': "35870x60",
+            'kube_replicaset_created{namespace="n", replicaset="b-1"}': "35860x60",
         },
         {'{namespace="n", replicaset="a-2", owner_name="a"}': 35950e3},
         id="a deployment is marked at the moment of its new replica set, until it has surely been scraped",

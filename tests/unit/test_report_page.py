@@ -370,11 +370,10 @@ def test_a_panel_that_fails_shows_the_query_and_the_servers_words() -> None:
 
 @pytest.mark.parametrize(
     ("by_value", "marked"),
-    [(True, [(999.5, 999.5), (1020.0, 1020.0)]), (False, [(1000.0, 1060.0), (1180.0, 1180.0)])],
+    [(True, [(10.5, 10.5)]), (False, [(0.0, 60.0), (180.0, 180.0)])],
     ids=["the moments that its values are", "the stretches in which it has values"],
 )
 def test_an_annotation_marks(by_value: bool, marked: list[tuple[float, float]]) -> None:
-    moments = [(1000, "999500"), (1060, "999500"), (1180, "1020000")]
     annotation = {
         "name": "Deployments",
         "datasource": PROMETHEUS,
@@ -382,8 +381,10 @@ def test_an_annotation_marks(by_value: bool, marked: list[tuple[float, float]]) 
         "useValueForTime": by_value,
     }
     asked = gather.plan(dashboard(annotations=(annotation,)))
-    found = gather.gather(asked, answering(result=[{"metric": {}, "values": moments}], kind="matrix"), {})
-    assert [(mark.start, mark.end) for mark in found.marks] == marked
+    start = asked.period.start
+    points = [(start + at, str(1000 * (start + moment))) for at, moment in ((0, -5), (60, 10.5), (180, 10.5))]
+    found = gather.gather(asked, answering(result=[{"metric": {}, "values": points}], kind="matrix"), {})
+    assert [(round(mark.start - start, 3), round(mark.end - start, 3)) for mark in found.marks] == marked
 
 
 def test_a_panel_of_a_source_that_does_not_run_is_not_called_empty() -> None:
