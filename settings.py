@@ -152,7 +152,7 @@ class Workloads(Section):
     grafana: Workload = _workload("100m", "256Mi", "500m", "512Mi")
     """Grafana; one replica, its database is a file."""
     loki: Workload = _workload("100m", "256Mi", "1", "1Gi")
-    """Loki, or each part of a distributed one; more than one replica needs a bucket and a storage class."""
+    """Loki, or each part of a distributed one; more than one needs a bucket, and no `local` storage."""
     log_agent: Resources = Resources(cpu="100m", memory="128Mi", cpu_limit="1", memory_limit="512Mi")
     """Log agent, one on each node."""
     tempo: Workload = _workload("50m", "256Mi", "500m", "1Gi")
@@ -177,7 +177,7 @@ class Logs(Section):
 
     mode: Literal["monolithic", "distributed"] = "monolithic"
     """`monolithic` is one process; `distributed` runs Loki's parts apart, each with the resources of `workloads.loki`.
-    It needs a bucket and a storage class."""
+    It needs a bucket, and a storage other than `local`."""
     bucket: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     """S3 bucket, made by the program; without one, logs are on Loki's volume."""
     namespaces: tuple[Name, ...] = ()
@@ -398,10 +398,10 @@ class Settings(Section):
         rules = {
             "logs.mode: distributed needs logs.bucket": distributed and not bucket,
             "logs.bucket needs the aws section": bool(bucket) and self.aws is None,
-            "logs.mode: distributed needs storage.kind class (a node's path serves one Loki)": distributed and local,
+            "storage.kind: local serves one Loki only; logs.mode: distributed needs class": distributed and local,
             f"workloads.loki.replicas: {loki} has no use if logs.mode is distributed; remove it": distributed and many,
             f"workloads.loki.replicas: {loki} needs logs.bucket (a volume serves one replica)": many and not bucket,
-            f"workloads.loki.replicas: {loki} needs storage.kind class (a node's path serves one)": many and local,
+            f"storage.kind: local serves one Loki only; workloads.loki.replicas: {loki} needs class": many and local,
             "workloads.grafana.replicas must be 1": self.workloads.grafana.replicas != 1,
             "workloads.tempo.replicas must be 1": self.workloads.tempo.replicas != 1,
             "aws needs platform eks": self.aws is not None and self.platform != "eks",

@@ -83,8 +83,14 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
     [
         ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs logs.bucket"),
         ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs logs.bucket"),
-        ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs storage.kind class"),
-        ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs storage.kind class"),
+        (
+            {"logs": {"mode": "distributed"}},
+            "storage.kind: local serves one Loki only; logs.mode: distributed needs class",
+        ),
+        (
+            {"workloads": {"loki": {"replicas": 2}}},
+            "storage.kind: local serves one Loki only; workloads.loki.replicas: 2 needs class",
+        ),
         (
             {"logs": {"mode": "distributed"}, "workloads": {"loki": {"replicas": 3}}},
             "workloads.loki.replicas: 3 has no use if logs.mode is distributed; remove it",
