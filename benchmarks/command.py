@@ -27,7 +27,7 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         interruption.listen()  # a terminated benchmark cleans up like an interrupted one
         try:
             command(*arguments, **options)
-        except (BenchmarkError, RehearsalError, InvalidInputError) as error:
+        except (AssertionError, BenchmarkError, RehearsalError, InvalidInputError) as error:  # some use tests' helpers
             raise click.ClickException(str(error)) from None
         except httpx.HTTPError as error:
             raise click.ClickException(f"the server that is measured does not answer any more: {error}") from None
