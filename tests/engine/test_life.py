@@ -89,10 +89,11 @@ def test_an_edited_rule_updates_exactly_its_object(life: Life) -> None:
     assert paths[0].endswith(".for")
 
 
-def test_a_retention_updates_exactly_the_release_that_it_belongs_to(life: Life) -> None:
+def test_a_retention_updates_exactly_what_it_belongs_to(life: Life) -> None:
     assert life["metrics retention"].changed == ["Release::kube-prometheus-stack"]
     assert list(life["metrics retention"].paths.values()) == [["values.prometheus.prometheusSpec.retention"]]
-    assert life["logs retention"].changed == ["Release::loki"]
+    # Links from a log line reach back as far as logs are kept.
+    assert life["logs retention"].changed == ["ConfigMap::grafana-datasources", "Release::loki"]
 
 
 def test_moving_volumes_reinstalls_nothing_that_writes_to_them(life: Life) -> None:
