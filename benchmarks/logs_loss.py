@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.command import reported
-from benchmarks.report import between, machine, markdown
+from benchmarks.report import between, machine, markdown, table
 from rehearsal import interruption
 from rehearsal.toolchain import ROOT
 from tests.logs.loss.node import node
@@ -65,14 +63,6 @@ def measure(scenarios: Sequence[Scenario], console: Console) -> list[Outcome]:
     return outcomes
 
 
-def show(outcomes: Sequence[Outcome], console: Console) -> None:
-    """Print the table."""
-    table = Table(*HEADINGS, box=box.SIMPLE)
-    for row in rows(outcomes):
-        table.add_row(*row)
-    console.print(table)
-
-
 @click.command()
 @click.option("--only", help="name of one scenario; nothing is written down then")
 @reported
@@ -84,7 +74,7 @@ def main(only: str | None) -> None:
         names = ", ".join(scenario.name for scenario in SCENARIOS)
         raise click.BadParameter(f"{only}: expected one of {names}", param_hint="--only")
     outcomes = measure(scenarios, console)
-    show(outcomes, console)
+    console.print(table(HEADINGS, rows(outcomes)))
     if found := [problem for each in outcomes for problem in each.problems]:
         sys.exit("\n".join(found))
     if len(outcomes) == len(SCENARIOS):

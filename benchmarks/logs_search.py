@@ -17,16 +17,14 @@ from pathlib import Path
 
 import click
 import httpx
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import loki
 from benchmarks.command import reported
 from benchmarks.errors import BenchmarkError
 from benchmarks.log_lines import FREQUENT, RARE, SECOND, Request, Week
 from benchmarks.loki import Loki
-from benchmarks.report import between, duration, machine, markdown
+from benchmarks.report import between, duration, machine, markdown, table
 from rehearsal import interruption
 from rehearsal.toolchain import ROOT
 from settings import Settings, read_stack
@@ -270,11 +268,8 @@ def summary(filled: Filled) -> str:
 
 def show(filled: Filled, results: Sequence[Result], console: Console) -> None:
     """Print the table."""
-    table = Table(*HEADINGS, box=box.SIMPLE)
-    for row in rows(results):
-        table.add_row(*row)
     console.print(summary(filled))
-    console.print(table)
+    console.print(table(HEADINGS, rows(results)))
 
 
 @contextmanager

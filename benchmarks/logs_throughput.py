@@ -12,13 +12,11 @@ from itertools import count, cycle, islice
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.command import reported
 from benchmarks.log_lines import SECOND, Week
-from benchmarks.report import between, machine, markdown
+from benchmarks.report import between, machine, markdown, table
 from rehearsal import interruption
 from rehearsal.toolchain import ROOT
 from tests.logs.loss.node import Node, Variant, node
@@ -228,14 +226,6 @@ def rows(runs: Sequence[Run]) -> list[list[str]]:
     ]
 
 
-def show(runs: Sequence[Run], console: Console) -> None:
-    """Print the table."""
-    table = Table(*HEADINGS, box=box.SIMPLE)
-    for row in rows(runs):
-        table.add_row(*row)
-    console.print(table)
-
-
 def measure() -> list[Run]:
     """Both runs, the agent on the first core and Loki on the last one."""
     cores = sorted(os.sched_getaffinity(0))
@@ -251,7 +241,7 @@ def main() -> None:
     """Measure the agent and write docs/logs.md. Fails if it is slower or larger than is promised."""
     console = Console()
     runs = measure()
-    show(runs, console)
+    console.print(table(HEADINGS, rows(runs)))
     if found := [problem for run in runs for problem in run.problems]:
         sys.exit("\n".join(found))
     text = f"Measured on {machine('collector')}.\n\n{markdown(HEADINGS, rows(runs))}"

@@ -170,6 +170,14 @@ def between(page: str, begin: str, end: str, text: str) -> str:
     return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: marked, page, flags=re.DOTALL)
 
 
+def table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    """A table for the terminal."""
+    made = Table(*headings, box=box.SIMPLE)
+    for row in cells:
+        made.add_row(*row)
+    return made
+
+
 def markdown(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [headings, ["---"] * len(headings), *cells]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+from benchmarks.loki import Loki
 from tests.logs.pipeline import Container, Pipeline, json_line, pipeline
 
 
@@ -14,6 +16,13 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """A node with the agent on it."""
     with pipeline(tmp_path_factory.mktemp("logs") / "state") as running:
         yield running
+
+
+@pytest.fixture
+def deployed(node: Pipeline) -> Iterator[Loki]:
+    """The Loki of that node, to be asked and sent lines to without the agent."""
+    with httpx.Client(base_url=node.ports.url("loki"), timeout=60, trust_env=False) as client:
+        yield Loki(client, node.state.data / "loki")
 
 
 @pytest.fixture(scope="package")

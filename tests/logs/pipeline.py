@@ -171,6 +171,15 @@ class Pipeline:
         assert len(found) < QUERY_LIMIT, f"{query}: more than {QUERY_LIMIT} entries"
         return sorted(found, key=lambda entry: entry.at)
 
+    def arrived(self, name: str, count: int, seconds: float = 20) -> list[Entry]:
+        """All entries of a container, oldest first, once there are so many of them. Fails after `seconds`."""
+
+        def enough() -> list[Entry] | None:
+            entries = self.entries(f'{{service_name="{name}"}}')
+            return entries if len(entries) >= count else None
+
+        return eventually(enough, seconds, f"{count} entries of {name}")
+
     def value(self, promql: str) -> float | None:
         """The only value of an instant query; None if there is none yet."""
         result = self._get("prometheus", "/api/v1/query", {"query": promql})["data"]["result"]

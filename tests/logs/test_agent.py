@@ -27,16 +27,6 @@ REQUEST = "req-1795453674655359280"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-def arrived(node: Pipeline, name: str, count: int, seconds: float = 20) -> list[Entry]:
-    """All entries of a container, once there are so many of them."""
-
-    def enough() -> list[Entry] | None:
-        entries = node.entries(f'{{service_name="{name}"}}')
-        return entries if len(entries) >= count else None
-
-    return eventually(enough, seconds, f"{count} entries of {name}")
-
-
 def metadata(entry: Entry, *names: str) -> dict[str, str | None]:
     return {name: entry.labels.get(name) for name in names}
 
@@ -111,7 +101,7 @@ FORMATS: dict[str, tuple[str, dict[str, str | None]]] = {
 def test_both_formats_and_plain_lines_are_read(node: Pipeline) -> None:
     log = node.container("formats")
     log.write(*(line for line, _ in FORMATS.values()))
-    entries = arrived(node, "formats", len(FORMATS))
+    entries = node.arrived("formats", len(FORMATS))
     assert [entry.text for entry in entries] == [line for line, _ in FORMATS.values()]
     for entry, (name, (_, expected)) in zip(entries, FORMATS.items(), strict=True):
         assert metadata(entry, *expected) == expected, name
@@ -162,7 +152,7 @@ def test_no_line_is_lost_for_its_types(node: Pipeline) -> None:
     for line in SURPRISES:
         log.write(line)
         log.write(json_line(level="INFO", message="between"))
-    entries = arrived(node, "surprises", 2 * len(SURPRISES))
+    entries = node.arrived("surprises", 2 * len(SURPRISES))
     between = json_line(level="INFO", message="between")
     assert sorted(entry.text for entry in entries if entry.text != between) == sorted(SURPRISES)
     by_text = {entry.text: entry for entry in entries}
@@ -180,7 +170,7 @@ def test_parts_of_a_line_are_joined_and_what_is_too_long_for_loki_is_cut(node: P
     for piece in pieces[:-1]:
         log.write(piece, tag="P")
     log.write(pieces[-1])
-    short, *cut = (entry.text for entry in arrived(node, "parts", 4))
+    short, *cut = (entry.text for entry in node.arrived("parts", 4))
     assert short == "one  two three"
     assert "".join(cut) == long
 
@@ -219,7 +209,7 @@ def test_a_traceback_is_one_entry_and_lines_of_json_never_are(node: Pipeline) ->
     log.write(*PANIC, stream="stderr")
     log.write(before, before)
     expected = [before, after, "\n".join(introduced), after, "\n".join(PANIC), before, before]
-    entries = arrived(node, "tracebacks", len(expected))
+    entries = node.arrived("tracebacks", len(expected))
     assert [entry.text for entry in entries] == expected
     assert [entry.labels["severity"] for entry in entries if "\n" in entry.text] == ["ERROR", "ERROR"]
 
@@ -228,7 +218,7 @@ def test_a_traceback_ends_with_an_exception_of_any_name(node: Pipeline) -> None:
     lines = ["Traceback (most recent call last):", '  File "/app/main.py", line 1, in order', "app.errors.NoFunds: 5"]
     log = node.container("named")
     log.write(*lines, "Done.")
-    assert [entry.text for entry in arrived(node, "named", 2)] == ["\n".join(lines), "Done."]
+    assert [entry.text for entry in node.arrived("named", 2)] == ["\n".join(lines), "Done."]
 
 
 def test_nothing_of_a_long_line_is_lost_where_it_is_torn(node: Pipeline) -> None:
@@ -254,7 +244,7 @@ def test_nothing_of_a_long_line_is_lost_where_it_is_torn(node: Pipeline) -> None
 def test_an_endless_traceback_is_cut(node: Pipeline) -> None:
     lines = ["Traceback (most recent call last):", *(f"  line {number}" for number in range(1200))]
     node.container("endless").write(*lines)
-    entries = arrived(node, "endless", 3)
+    entries = node.arrived("endless", 3)
     assert [entry.text.count("\n") + 1 for entry in entries] == [500, 500, 201]
     assert "\n".join(entry.text for entry in entries) == "\n".join(lines)
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-
-import httpx
-import pytest
 
 from benchmarks import loki
 from benchmarks.loki import Loki, Stream
 from rehearsal.state import ROOT
 from settings import read_stack
-from tests.logs.pipeline import Pipeline
 from tests.waiting import eventually
 
 SECOND = 10**9
@@ -24,12 +19,6 @@ HOUR = 3600 * SECOND
 SLOW = {"ingestion_rate_mb": 1, "ingestion_burst_size_mb": 2}
 """A rate that a flood of this machine exceeds."""
 FLOOD_SECONDS = 4
-
-
-@pytest.fixture
-def deployed(node: Pipeline) -> Iterator[Loki]:
-    with httpx.Client(base_url=node.ports.url("loki"), timeout=60, trust_env=False) as client:
-        yield Loki(client, node.state.data / "loki")
 
 
 def lines(service: str, count: int, size: int, at: int) -> Stream:

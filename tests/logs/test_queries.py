@@ -8,12 +8,12 @@ import httpx
 
 from benchmarks.loki import Loki, Stream
 from tests.documented import documented
-from tests.logs.pipeline import NAMESPACE, Pipeline
+from tests.logs.pipeline import NAMESPACE
 
 SECOND = 10**9
 
 
-def failing(node: Pipeline, requests: int) -> httpx.Response:
+def failing(deployed: Loki, requests: int) -> httpx.Response:
     """The answer that names the requests that failed, of so many at a service of their own."""
     service, now = f"failing-{requests}", time.time_ns()
     errors = [
@@ -21,20 +21,19 @@ def failing(node: Pipeline, requests: int) -> httpx.Response:
         for number in range(requests)
     ]
     query = documented()["From an error to the request"].replace("$service", service)
-    with httpx.Client(base_url=node.ports.url("loki"), timeout=60, trust_env=False) as client:
-        loki = Loki(client, node.state.data / "loki")
-        pushed = loki.push([Stream({"service_name": service, "k8s_namespace_name": NAMESPACE}, errors)])
-        assert pushed.status_code == 204, pushed.text
-        return client.get("/loki/api/v1/query_range", params={"query": query, "end": now + 60 * SECOND, "step": "30"})
+    pushed = deployed.push([Stream({"service_name": service, "k8s_namespace_name": NAMESPACE}, errors)])
+    assert pushed.status_code == 204, pushed.text
+    parameters: dict[str, str | int] = {"query": query, "end": now + 60 * SECOND, "step": "30"}
+    return deployed.client.get("/loki/api/v1/query_range", params=parameters)
 
 
-def test_every_request_is_named_where_thousands_fail(node: Pipeline) -> None:
-    answer = failing(node, 2000)
+def test_every_request_is_named_where_thousands_fail(deployed: Loki) -> None:
+    answer = failing(deployed, 2000)
     assert answer.status_code == 200, answer.text
     assert len({series["metric"]["request_id"] for series in answer.json()["data"]["result"]}) == 2000
 
 
-def test_beyond_the_limit_it_is_refused_in_words(node: Pipeline) -> None:
-    answer = failing(node, 5001)
+def test_beyond_the_limit_it_is_refused_in_words(deployed: Loki) -> None:
+    answer = failing(deployed, 5001)
     assert answer.status_code == 400
     assert "maximum number of series (5000)" in answer.text

@@ -197,17 +197,7 @@ def generated() -> list[Case]:
 def through(node: Pipeline, name: str, lines: Sequence[str]) -> list[Entry]:
     """What Loki has of the lines of a container, in their order."""
     node.container(name).write(*lines)
-    return arrived(node, name, len(lines))
-
-
-def arrived(node: Pipeline, name: str, count: int) -> list[Entry]:
-    """So many entries of a service."""
-
-    def entries() -> list[Entry] | None:
-        found = node.entries(f'{{service_name="{name}"}}')
-        return found if len(found) >= count else None
-
-    return eventually(entries, 30, f"{count} masked lines of {name}")
+    return node.arrived(name, len(lines), 30)
 
 
 def wrong(cases: Sequence[Case], entries: Sequence[Entry]) -> list[tuple[Case, str]]:
@@ -355,7 +345,7 @@ def test_each_rule_is_needed_for_an_example(node: Pipeline) -> None:
     ]
     with collector(node, processors, pipelines, {"otlp_http": {"endpoint": f"{node.ports.url('loki')}/otlp"}}) as url:
         post(f"{url}/v1/logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
-        found = {name: arrived(node, name, len(records)) for name in without}
+        found = {name: node.arrived(name, len(records), 30) for name in without}
     needless = [rule for rule, entries in zip(rules, found.values(), strict=True) if not wrong(EXAMPLES, entries)]
     assert needless == []
 

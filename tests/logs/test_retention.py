@@ -11,14 +11,12 @@ import time
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from benchmarks import loki
 from benchmarks.loki import Line, Loki, Stream
 from rehearsal.state import ROOT
 from settings import Settings, read_stack
-from tests.logs.pipeline import Pipeline
 from tests.waiting import eventually
 
 SECOND = 10**9
@@ -70,21 +68,19 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     return directory, now
 
 
-def test_lines_beyond_the_retention_are_refused_and_the_others_of_their_batch_taken(node: Pipeline) -> None:
-    with httpx.Client(base_url=node.ports.url("loki"), timeout=30, trust_env=False) as client:
-        deployed, now = Loki(client, node.state.data / "loki"), time.time_ns()
-        late = Stream({"service_name": "expired"}, [(now - 7 * DAY - SECOND, "expired", {})])
-        answer = deployed.push([late, lines_of("in-time", now)])
-        assert answer.status_code == 400
-        assert "timestamp too old" in answer.text
-        assert found(deployed, now, "expired|in-time") == {"in-time": LINES}
+def test_lines_beyond_the_retention_are_refused_and_the_others_of_their_batch_taken(deployed: Loki) -> None:
+    now = time.time_ns()
+    late = Stream({"service_name": "expired"}, [(now - 7 * DAY - SECOND, "expired", {})])
+    answer = deployed.push([late, lines_of("in-time", now)])
+    assert answer.status_code == 400
+    assert "timestamp too old" in answer.text
+    assert found(deployed, now, "expired|in-time") == {"in-time": LINES}
 
 
-def test_nobody_can_have_lines_deleted(node: Pipeline) -> None:
+def test_nobody_can_have_lines_deleted(deployed: Loki) -> None:
     """Loki asks nobody who they are, and takes such requests from anyone unless told otherwise."""
-    with httpx.Client(base_url=node.ports.url("loki"), timeout=30, trust_env=False) as client:
-        everything = {"query": '{service_name=~".+"}', "start": "1700000000"}
-        assert client.post("/loki/api/v1/delete", params=everything).status_code == 403
+    everything = {"query": '{service_name=~".+"}', "start": "1700000000"}
+    assert deployed.client.post("/loki/api/v1/delete", params=everything).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class Node(Pipeline):
 
     def everything(self, source: Source) -> Iterator[Entry]:
         """Every entry of a source, page by page: no two lines of one source have the same time."""
-        start, end = 0, time.time_ns() + 10**9
+        end = time.time_ns() + 10**9
         start = end - 3600 * 10**9
         query = f'{{service_name="{source.name}"}} | keep service_name'
         while True:
