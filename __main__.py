@@ -18,6 +18,7 @@ from components.foundation import Foundation, FoundationArgs
 from components.grafana import CHART_ADMIN_SECRET, Grafana, GrafanaArgs
 from components.logs import Logs, LogsArgs
 from components.metrics import Metrics, MetricsArgs, StackSecrets
+from components.protection import guard
 from components.tracing import Traces, TracesArgs
 from validation import InvalidInputError, collect
 
@@ -78,16 +79,20 @@ def main() -> None:
         credentials=alerting.credentials_secret,
         grafana_admin=grafana.admin_secret,
     )
-    Metrics(
+    metrics = Metrics(
         "metrics",
         MetricsArgs(settings=settings, catalogue=catalogue, namespace=namespace, secrets=stack_secrets),
         opts,
     )
-    Logs("logs", LogsArgs(settings=settings, namespace=namespace, application_namespace=catalogue.namespace), opts)
+    logs_args = LogsArgs(settings=settings, namespace=namespace, application_namespace=catalogue.namespace)
+    parts: list[pulumi.Resource] = [foundation, alerting, grafana, metrics, Logs("logs", logs_args, opts)]
     if settings.tracing:
-        Traces("traces", TracesArgs(settings=settings, tracing=settings.tracing, namespace=namespace), opts)
+        traces_args = TracesArgs(settings=settings, tracing=settings.tracing, namespace=namespace)
+        parts.append(Traces("traces", traces_args, opts))
     if settings.aws:
-        CloudWatch("cloudwatch", CloudWatchArgs(aws=settings.aws, source=settings.charts, namespace=namespace), opts)
+        cloudwatch_args = CloudWatchArgs(aws=settings.aws, source=settings.charts, namespace=namespace)
+        parts.append(CloudWatch("cloudwatch", cloudwatch_args, opts))
+    guard(settings.storage.protect, parts)
 
     pulumi.export("namespace", namespace)
     pulumi.export("prometheus", addresses.PROMETHEUS)

@@ -94,7 +94,7 @@ class Sandbox:
     def run(self, *steps: dict[str, Any], settings: dict[str, Any] | None = None) -> list[Result]:
         """Perform steps one after the other in one process of their own, with settings in place of the project's."""
         process = self.start(*steps, settings=settings)
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
         return [Result(**result) for result in json.loads(output)]
 

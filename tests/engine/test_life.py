@@ -35,13 +35,10 @@ STEPS: dict[str, dict[str, Any]] = {
     "moved volumes": {"operation": "preview", "edit": [edit(DEV, r"kind: local", "kind: local\n      node: worker-1")]},
     "logs retention": {
         "operation": "up",
-        "edit": [edit(DEV, r"logs: \w+", "logs: 3d"), edit(DEV, r"node: worker-1", "protect: true")],
+        "edit": [edit(DEV, r"logs: \w+", "logs: 3d"), edit(DEV, r"      node: worker-1\n", "")],
     },
-    "destroy of the unprotected": {"operation": "destroy", "arguments": {"exclude_protected": True}},
-    "refused object": {
-        "operation": "up",
-        "edit": [edit(DEV, "protect: true", "protect: false"), edit(REFUSE, "^", "Secret/alertmanager-credentials")],
-    },
+    "first destroy": {"operation": "destroy"},
+    "refused object": {"operation": "up", "edit": [edit(REFUSE, "^", "Secret/alertmanager-credentials")]},
     "recovery": {"operation": "up", "edit": [edit(REFUSE, "^Secret/.*", "")]},
     "destroy": {"operation": "destroy"},
 }
@@ -99,15 +96,6 @@ def test_a_retention_updates_exactly_what_it_belongs_to(life: Life) -> None:
 def test_moving_volumes_reinstalls_nothing_that_writes_to_them(life: Life) -> None:
     kinds = {name.split("::")[0] for name in life["moved volumes"].changed}
     assert kinds == {"PersistentVolume", "Job"}
-
-
-def test_what_holds_data_survives_a_destroy(life: Life) -> None:
-    volumes = [path for path in life["up"].objects if path.startswith("PersistentVolume/")]
-    assert volumes
-    left = set(life["destroy of the unprotected"].objects)
-    assert left >= {*volumes, "Namespace/_/monitoring.yaml", "Release/monitoring/prometheus-operator-crds.yaml"}
-    assert not [path for path in left if path.startswith(("ConfigMap/", "PrometheusRule/", "Secret/"))]
-    assert len([path for path in left if path.startswith("Release/")]) == 1
 
 
 def test_a_refused_object_stops_what_needs_it_and_the_next_up_recovers(life: Life) -> None:

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 import yaml
 
-from components import cloudwatch, storage
+from components import cloudwatch, protection, storage
 from components.logs import AGENT_GATES, AGENT_STATE
 from settings import parse
 from tests.program import SECRETS, Program, Registered, evaluate
@@ -270,8 +270,15 @@ def test_prod_makes_its_storage_class_and_protects_what_holds_data(prod: Program
     assert created.inputs["provisioner"] == "ebs.csi.aws.com"
     assert created.inputs["reclaimPolicy"] == "Retain"
     protected = {item.name for item in prod if item.protect}
-    assert {"monitoring", "gp3", "logs", "prometheus-operator-crds"} <= protected
-    assert all(item.retain_on_delete for item in prod if item.protect)
+    assert protected == {"monitoring", "gp3", "logs", "prometheus-operator-crds", protection.NAME}
+    assert all(item.retain_on_delete for item in prod if item.protect and item.name != protection.NAME)
+
+
+def test_nothing_of_prod_is_destroyed_before_what_refuses(prod: Program) -> None:
+    guard = prod.one("pulumi:index:Stash", protection.NAME)
+    others = {item.key for item in prod if item.custom and not item.type.startswith("pulumi:")}
+    assert guard.protect
+    assert others <= guard.dependencies
 
 
 def test_dev_protects_nothing(dev: Program) -> None:
