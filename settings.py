@@ -34,6 +34,7 @@ from validation import (
 
 PROJECT = "order-processor-monitoring"
 KEY = f"{PROJECT}:stack"
+GRAFANA_PASSWORD = "grafanaAdminPassword"  # noqa: S105 - the name of a secret, not its content
 SHORTEST_INTERVAL_SECONDS = 10
 """The time that a scrape may take; Prometheus refuses a shorter interval."""
 LONGEST_INTERVAL_SECONDS = 75
@@ -105,7 +106,7 @@ class Storage(Section):
     node: str | None = None
     """Host name of the node that holds the volumes (kind `local`); needed where there is more than one node."""
     protect: bool = False
-    """Refuse to destroy what holds data: namespace, volumes, storage class, log bucket, CRDs."""
+    """Refuse to destroy the stack, and ever to delete what holds data: namespace, volumes, storage class, bucket, CRDs."""
     sizes: Sizes = Sizes()
     """Size of each volume."""
 
@@ -433,7 +434,7 @@ def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
     Raises InvalidInputError with every problem, each naming the key, the value and the remedy.
     """
     document = config.get_object("stack")
-    secrets = {key: config.get_secret(key) for key in (*CHANNEL_SECRETS.values(), "grafanaAdminPassword")}
+    secrets = {key: config.get_secret(key) for key in (*CHANNEL_SECRETS.values(), GRAFANA_PASSWORD)}
     present = {key for key, value in secrets.items() if value is not None}
     settings, notifications = collect(
         lambda: parse(document), lambda: usable_channels(document, present, pulumi.get_stack())
@@ -443,15 +444,20 @@ def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
 
 
 def read_stack(path: Path) -> Settings:
-    """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program.
+    """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program. Raises InvalidInputError."""
+    return parse(read_config(path).get(KEY))
 
-    Raises InvalidInputError with every problem, or with the stacks that there are if there is no such file.
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration in a `Pulumi.<stack>.yaml`, encrypted values as they stand there.
+
+    Raises InvalidInputError with the stacks that there are if there is no such file.
     """
     if not path.exists():
         stacks = ", ".join(sorted(file.suffixes[0][1:] for file in path.parent.glob("Pulumi.*.yaml")))
         raise InvalidInputError([f"{path.name}: no such file; the stacks are: {stacks}"])
-    config = yaml.safe_load(path.read_text()).get("config") or {}
-    return parse(config.get(KEY))
+    config: dict[str, Any] = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
+    return config
 
 
 def parse(document: Any) -> Settings:
@@ -480,7 +486,7 @@ def parse(document: Any) -> Settings:
 def secret_keys(settings: Settings) -> list[str]:
     """The secret keys that this stack can use: those of the channels that it declares, and Grafana's."""
     declared = [key for channel, key in CHANNEL_SECRETS.items() if getattr(settings.notifications, channel) is not None]
-    return [*declared, "grafanaAdminPassword"]
+    return [*declared, GRAFANA_PASSWORD]
 
 
 def usable_channels(document: Any, secrets_set: set[str], stack: str) -> Notifications:

@@ -1,34 +1,26 @@
 """The real program, run in this process under Pulumi's mocks, and everything it registers.
 
-    program = evaluate("dev", overrides={"retention": {"metrics": "30d"}})
-    release = program.one("kubernetes:helm.sh/v3:Release", "loki")
-    assert release.inputs["values"]["loki"]["auth_enabled"] is False
-
-The mocks are a stand-in for the engine and the providers. They show what the program asks for; they do not prove
-that an engine or a cluster accepts it (misspelt fields, invalid names and duplicate names all pass).
+program = evaluate("dev", overrides={"retention": {"metrics": "30d"}})
+release = program.one("kubernetes:helm.sh/v3:Release", "loki")
+assert release.inputs["values"]["loki"]["auth_enabled"] is False
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import copy
-import json
-import runpy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import yaml
-from pulumi.runtime import mocks, rpc, set_all_config, settings
 
-from settings import KEY, PROJECT
+from settings import KEY
+from verify import program
+from verify.program import Program, Registered
+
+__all__ = ["ROOT", "SECRETS", "Program", "Registered", "document", "evaluate", "merged"]
 
 ROOT = Path(__file__).resolve().parent.parent
-STACK_TYPE = "pulumi:pulumi:Stack"
-ACCOUNT = "123456789012"
 
 SECRETS: Mapping[str, str] = {
     "slackWebhookUrl": "https://hooks.slack.test/fake",
@@ -40,57 +32,6 @@ SECRETS: Mapping[str, str] = {
 """A fabricated value for every secret that a stack can have."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Registered:
-    """One resource, as the program registered it."""
-
-    type: str
-    """Type token, such as `kubernetes:core/v1:Secret`."""
-    name: str
-    """Pulumi name; a Kubernetes object's own name is in `inputs["metadata"]["name"]`."""
-    inputs: dict[str, Any]
-    """Inputs with secrets in clear and whole numbers as `int`."""
-    secrets: frozenset[str]
-    """Dotted paths of the inputs that are Pulumi secrets."""
-    custom: bool
-    """Whether a provider manages it; false for components."""
-    parent: str
-    """`key` of the parent; empty for the stack's own children."""
-    dependencies: frozenset[str]
-    """`key` of every resource it waits for, by `depends_on` or through an input."""
-    protect: bool
-    """Whether the engine refuses to delete it."""
-    retain_on_delete: bool
-    """Whether deletion from the stack leaves it in the cluster."""
-    provider: str
-    """`key` of its provider; empty for the default one."""
-
-    @property
-    def key(self) -> str:
-        """Type and name, which together are unique in a stack."""
-        return f"{self.type}::{self.name}"
-
-
-class Program(list[Registered]):
-    """Everything one evaluation registered, in order, and what it exported."""
-
-    outputs: dict[str, Any]
-    """The stack's outputs, secrets in clear."""
-    secret_outputs: frozenset[str]
-    """Dotted paths of the outputs that are secrets."""
-
-    def of(self, type_: str) -> list[Registered]:
-        """Every resource of a type."""
-        return [resource for resource in self if resource.type == type_]
-
-    def one(self, type_: str, name: str) -> Registered:
-        """The resource of this type and name. Raises LookupError with the names of that type."""
-        for resource in self.of(type_):
-            if resource.name == name:
-                return resource
-        raise LookupError(f"no {type_} named {name!r}; there are: {[resource.name for resource in self.of(type_)]}")
-
-
 def evaluate(
     stack: str = "dev",
     overrides: Mapping[str, Any] | None = None,
@@ -99,20 +40,16 @@ def evaluate(
     """Run `__main__.py` for a stack and return what it registers.
 
     `overrides` is merged into the stack file's structured key (mappings deeply, anything else replaces); `secrets`
-    are the only secrets set. What the program raises is raised here, as is LookupError for a provider function
-    that is not answered below. Every call starts from nothing and leaves nothing behind.
+    are the only secrets set. What the program raises is raised here.
     """
-    program = _run(stack, configuration(stack, overrides, secrets), sorted(secrets))
-    return contextvars.copy_context().run(asyncio.run, program)
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return program.evaluate(stack, config | {KEY: document(stack, overrides)}, secrets)
 
 
-def configuration(stack: str, overrides: Mapping[str, Any] | None, secrets: Mapping[str, str]) -> dict[str, str]:
-    """The stack's configuration as Pulumi passes it to a program: text by full key."""
-    document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    document[KEY] = merged(document[KEY], overrides or {})
-    readable = {key: value for key, value in document.items() if not (isinstance(value, dict) and "secure" in value)}
-    plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in readable.items()}
-    return plain | {f"{PROJECT}:{key}": value for key, value in secrets.items()}
+def document(stack: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A stack file's structured key, with `overrides` merged into it."""
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return merged(config[KEY], overrides or {})
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,120 +59,3 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = merged(result[key], value) if both else value
     return result
-
-
-async def _run(stack: str, config: dict[str, str], secret_keys: list[str]) -> Program:
-    # A failed future has been raised by then. Its traceback, printed when it is collected, can fall into the middle
-    # of an import, and Python 3.11 then fails that import.
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    monitor = _Monitor(_Providers())
-    settings.set_root_resource(None)  # type: ignore[arg-type]  # an earlier evaluation's stack may still be set
-    pulumi.runtime.set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=False, monitor=monitor)
-    settings.set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes its own, to receive the exports
-    settings.SETTINGS.outputs = set()  # a failed evaluation leaves its own here, of a loop that is closed
-    set_all_config(config, [f"{PROJECT}:{key}" for key in secret_keys])
-    await pulumi.runtime.run_in_stack(_main)
-    return monitor.program
-
-
-def _main() -> None:
-    runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-
-
-class _Monitor(mocks.MockMonitor):
-    """Pulumi's mock monitor, which also keeps what its mocks are not told: parent, dependencies, options."""
-
-    def __init__(self, providers: mocks.Mocks) -> None:
-        super().__init__(providers)
-        self.program = Program()
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        if request.type != STACK_TYPE:
-            self.program.append(_registered(request))
-        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
-
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        if f"::{STACK_TYPE}::" in request.urn:
-            self.program.outputs, self.program.secret_outputs = _plain(request.outputs)
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
-
-
-def _registered(request: Any) -> Registered:
-    inputs, secrets = _plain(request.object)
-    return Registered(
-        type=request.type,
-        name=request.name,
-        inputs=inputs,
-        secrets=secrets,
-        custom=request.custom,
-        parent="" if STACK_TYPE + "::" in request.parent else _key(request.parent),
-        dependencies=frozenset(_key(urn) for urn in request.dependencies),
-        protect=request.protect,
-        retain_on_delete=request.retainOnDelete,
-        provider=_key(request.provider.rpartition("::")[0]) if request.provider else "",
-    )
-
-
-def _key(urn: str) -> str:
-    """`type::name` of a URN, whose type is qualified by the types of its parents."""
-    *_, types, name = urn.split("::", 3)
-    return f"{types.split('$')[-1]}::{name}"
-
-
-def _plain(message: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """A property bag as plain values, and the paths of its secrets."""
-    secrets: set[str] = set()
-    values: dict[str, Any] = _unwrap(message, "", secrets)
-    return values, frozenset(secrets)
-
-
-def _unwrap(value: Any, path: str, secrets: set[str]) -> Any:
-    """Take secrets out of their wrapping, noting their paths, and make `1.0` the 1 that the program wrote."""
-    if isinstance(value, Mapping):
-        if rpc._special_sig_key in value and value[rpc._special_sig_key] == rpc._special_secret_sig:
-            secrets.add(path)
-            return _unwrap(value["value"], path, secrets)
-        return {key: _unwrap(inner, f"{path}.{key}".lstrip("."), secrets) for key, inner in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_unwrap(inner, f"{path}[{index}]", secrets) for index, inner in enumerate(value)]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class _Providers(mocks.Mocks):
-    """A stand-in for the kubernetes and aws providers: outputs are the inputs, plus what AWS would compute."""
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        if not args.typ.startswith("aws:"):
-            return f"{args.name}-id", args.inputs
-        service = args.typ.split(":")[1].split("/")[0]
-        name = args.inputs.get("name") or args.inputs.get("bucket") or args.name
-        return f"{name}-id", {"name": name, "arn": f"arn:aws:{service}::{ACCOUNT}:{name}", **args.inputs}
-
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        answer = _LOOKUPS.get(args.token)
-        if answer is None:
-            raise LookupError(f"the program called {args.token}, which tests/program.py does not answer: {args.args}")
-        return {**args.args, **answer}, []
-
-
-_ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-
-_LOOKUPS: dict[str, dict[str, Any]] = {
-    "aws:index/getCallerIdentity:getCallerIdentity": {
-        "accountId": ACCOUNT,
-        "arn": f"arn:aws:iam::{ACCOUNT}:user/tester",
-        "userId": "AIDATESTER",
-        "id": ACCOUNT,
-    },
-    "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws"},
-    "aws:eks/getCluster:getCluster": {
-        "arn": f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/test",
-        "status": "ACTIVE",
-        "identities": [{"oidcs": [{"issuer": f"https://{_ISSUER}"}]}],
-    },
-    "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {
-        "arn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{_ISSUER}",
-        "url": _ISSUER,
-    },
-}
-"""What AWS answers to the look-ups that the program makes; anything else is refused."""

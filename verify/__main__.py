@@ -11,9 +11,9 @@ import click
 from components.foundation import NAMESPACE
 from validation import InvalidInputError
 from verify.checks import CHECKS, Check
-from verify.cluster import Cluster, ClusterError, Kubectl
+from verify.cluster import Cluster, ClusterError, ForbiddenError, Kubectl, Snapshot
 from verify.expectations import Expected, expectations
-from verify.finding import Finding
+from verify.finding import Finding, unreadable
 
 WORKS, BROKEN, UNKNOWN, INTERRUPTED = 0, 1, 2, 130
 PAUSE_SECONDS = 10
@@ -44,20 +44,20 @@ class RealClock:
 @click.command()
 @click.option("--stack", required=True, help="Stack that was deployed: dev, prod, …")
 @click.option("--context", required=True, help="kubectl context of its cluster; never guessed.")
-@click.option("--namespace", default=NAMESPACE, show_default=True, help="Namespace of the monitoring.")
 @click.option("--timeout", default=600, show_default=True, help="Seconds that things may take to come up.")
-def main(stack: str, context: str, namespace: str, timeout: int) -> None:
+def main(stack: str, context: str, timeout: int) -> None:
     """Check that a deployed stack works; nothing in the cluster is changed.
 
-    Exit 0: everything holds. 1: something does not, and it is said what. 2: the cluster could not be checked.
+    Exit 0: everything holds. 1: something does not, and it is said what. 2: it is not known, because the cluster, or a
+    part of it that this user may not read, could not be checked. 130: interrupted.
     """
     if not context:  # kubectl would take its current one
         raise click.UsageError("--context is empty: name the cluster's context; kubectl config get-contexts lists them")
     try:
         click.echo(f"Checking the stack {stack} in the context {context}, for at most {timeout} s:")
-        verdict = verify(Kubectl(context), expectations(stack, namespace), timeout)
+        verdict = verify(Kubectl(context), expectations(stack), timeout)
         if verdict == BROKEN:
-            click.echo(f"kubectl, in these remedies, is kubectl --context {context} --namespace {namespace}")
+            click.echo(f"kubectl, in these remedies, is kubectl --context {context} --namespace {NAMESPACE}")
         sys.exit(verdict)
     except InvalidInputError as error:
         click.echo(f"The stack {stack} cannot be checked:\n{error}", err=True)
@@ -86,7 +86,7 @@ def verify(
     for check in checks:
         if check.leaves_open:
             click.secho(f"Not shown: {check.leaves_open}.", dim=True)
-    return BROKEN if findings else WORKS
+    return _verdict(findings)
 
 
 def _until_all_hold(
@@ -95,10 +95,11 @@ def _until_all_hold(
     """What each check still finds at the deadline; nothing as soon as all hold."""
     told = ""
     while True:
-        findings = {check: found for check in checks if (found := _run(check, cluster, expected))}
+        now = Snapshot(cluster)
+        findings = {check: found for check in checks if (found := _run(check, now, expected))}
         checks = tuple(findings)
         left = deadline - clock.now()
-        if not findings or left <= 0:
+        if left <= 0 or _verdict(findings) != BROKEN:  # what this user may not read, it will not be able to later
             return findings
         waiting = ", ".join(f"{check.name} ({len(found)})" for check, found in findings.items())
         if waiting != told:
@@ -107,12 +108,20 @@ def _until_all_hold(
         clock.sleep(min(PAUSE_SECONDS, left))
 
 
+def _verdict(findings: dict[Check, list[Finding]]) -> int:
+    """The exit code for what was found."""
+    known = [finding for found in findings.values() for finding in found if not finding.unknown]
+    return BROKEN if known else UNKNOWN if findings else WORKS
+
+
 def _run(check: Check, cluster: Cluster, expected: Expected) -> list[Finding]:
     """What a check finds; what the cluster does not answer is a finding too."""
     try:
         found = check.run(cluster, expected)
+    except ForbiddenError as error:
+        found = [unreadable(error)]
     except ClusterError as error:
-        remedy = "see the findings above; a proxied address needs get on services/proxy and a way for the API server"
+        remedy = "see the findings above; a proxied address needs a pod that is ready, and a way for the API server"
         found = [Finding(f"it could not be checked: {error}", remedy)]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         found = [
@@ -125,7 +134,9 @@ def _run(check: Check, cluster: Cluster, expected: Expected) -> list[Finding]:
 
 def _report(findings: dict[Check, list[Finding]]) -> None:
     for check, found in findings.items():
-        click.echo(f"{click.style('FAIL', fg='red')}  {check.name}: not so: {check.holds}")
+        open_ = all(finding.unknown for finding in found)
+        heading = click.style("????", fg="yellow") if open_ else click.style("FAIL", fg="red")
+        click.echo(f"{heading}  {check.name}: {'not known whether' if open_ else 'not so:'} {check.holds}")
         for finding in found:
             click.echo(f"      {finding.what}\n        -> {finding.do}")
     number = sum(len(found) for found in findings.values())

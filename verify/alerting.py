@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from components.addresses import ALERTMANAGER
-from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.routing import HEARTBEAT
 from verify.cluster import Cluster, behind_service
 from verify.configuration import differences
@@ -19,20 +17,18 @@ from verify.prometheus import label_of, query
 
 
 def configuration(cluster: Cluster, expected: Expected) -> list[Finding]:
-    """Every Alertmanager runs the configuration that was deployed."""
-    path = f"/api/v1/namespaces/{expected.namespace}/secrets/{CONFIGURATION_SECRET}"
-    deployed = yaml.safe_load(base64.b64decode(cluster.get(path)["data"][CONFIGURATION_KEY]))
-    running = yaml.safe_load(_alertmanager(cluster, expected, "status")["config"]["original"])
+    """Every Alertmanager runs the configuration that the program deploys."""
+    running = yaml.safe_load(_alertmanager(cluster, "status")["config"]["original"])
     see = "kubectl describe alertmanager: an undefined receiver or a refused key keeps the old configuration"
     found = [
-        Finding(f"Alertmanager does not run what was deployed: {text}", see) for text in differences(deployed, running)
+        Finding(f"Alertmanager does not run what was deployed: {text}", see)
+        for text in differences(expected.alertmanager, running)
     ]
-    versions = query(cluster, expected, 'count_values("hash", alertmanager_config_hash)')
+    versions = query(cluster, 'count_values("hash", alertmanager_config_hash)')
     if len(versions) != 1:
         found.append(Finding(f"the Alertmanagers run {len(versions)} different configurations, not 1", see))
     failed = query(
         cluster,
-        expected,
         "alertmanager_config_last_reload_successful == 0 or prometheus_config_last_reload_successful == 0",
     )
     found += [
@@ -44,7 +40,7 @@ def configuration(cluster: Cluster, expected: Expected) -> list[Finding]:
 def heartbeat(cluster: Cluster, expected: Expected) -> list[Finding]:
     """The alert that always fires reaches Alertmanager, and leaves it every minute."""
     parameters = {"filter": 'alertname="Watchdog"', "silenced": "false", "inhibited": "false"}
-    alerts = _alertmanager(cluster, expected, "alerts", parameters)
+    alerts = _alertmanager(cluster, "alerts", parameters)
     if not alerts:
         return [
             Finding(
@@ -54,16 +50,16 @@ def heartbeat(cluster: Cluster, expected: Expected) -> list[Finding]:
         ]
     receivers = {receiver["name"] for alert in alerts for receiver in alert["receivers"]}
     if HEARTBEAT.name in receivers:
-        return _heartbeat_leaves(cluster, expected)
-    if expected.heartbeat_required:
-        return [Finding("the Watchdog is not routed to the heartbeat", "set heartbeatUrl and run pulumi up")]
+        return _heartbeat_leaves(cluster)
+    if expected.heartbeat:
+        return [Finding("the Watchdog is not routed to the heartbeat", f"pulumi up --stack {expected.stack}")]
     return []
 
 
-def _heartbeat_leaves(cluster: Cluster, expected: Expected) -> list[Finding]:
+def _heartbeat_leaves(cluster: Cluster) -> list[Finding]:
     recent = '{integration="webhook"}[5m]'
-    failed = query(cluster, expected, f"sum(increase(alertmanager_notifications_failed_total{recent})) > 0")
-    sent = query(cluster, expected, f"sum(increase(alertmanager_notifications_total{recent})) > 0")
+    failed = query(cluster, f"sum(increase(alertmanager_notifications_failed_total{recent})) > 0")
+    sent = query(cluster, f"sum(increase(alertmanager_notifications_total{recent})) > 0")
     if failed:
         return [
             Finding(
@@ -78,5 +74,5 @@ def _heartbeat_leaves(cluster: Cluster, expected: Expected) -> list[Finding]:
     return []
 
 
-def _alertmanager(cluster: Cluster, expected: Expected, path: str, parameters: Mapping[str, str] | None = None) -> Any:
-    return cluster.get(behind_service(expected.namespace, ALERTMANAGER, f"api/v2/{path}", parameters))
+def _alertmanager(cluster: Cluster, path: str, parameters: Mapping[str, str] | None = None) -> Any:
+    return cluster.get(behind_service(ALERTMANAGER, f"api/v2/{path}", parameters))

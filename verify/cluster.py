@@ -12,7 +12,19 @@ REQUEST_TIMEOUT_SECONDS = 20
 
 
 class ClusterError(Exception):
-    """A question was not answered: no kubectl, no connection, no permission, no such object, nothing behind it."""
+    """A question was not answered: no kubectl, no connection, no such object, nothing behind it."""
+
+
+class ForbiddenError(ClusterError):
+    """The API server does not let this user ask; so whether something is wrong is unknown."""
+
+
+class NotServedError(ClusterError):
+    """The API server knows nothing at this path."""
+
+
+_ERRORS = {"(Forbidden)": ForbiddenError, "(NotFound)": NotServedError}
+"""What kubectl's message has for an answer of 403 and of 404."""
 
 
 class Cluster(Protocol):
@@ -38,20 +50,35 @@ class Kubectl:
         except subprocess.TimeoutExpired as error:
             raise ClusterError(f"GET {path}: no answer within {REQUEST_TIMEOUT_SECONDS} s") from error
         if done.returncode:
-            raise ClusterError(f"GET {path}: {done.stderr.strip()}")
+            kind = next((kind for word, kind in _ERRORS.items() if word in done.stderr), ClusterError)
+            raise kind(f"GET {path}: {done.stderr.strip()}")
         try:
             return json.loads(done.stdout)
         except ValueError as error:
             raise ClusterError(f"GET {path}: the answer is not JSON: {done.stdout[:200]!r}") from error
 
 
-def behind_service(namespace: str, address: str, path: str, parameters: Mapping[str, str] | None = None) -> str:
+class Snapshot:
+    """A cluster as it is now: what several checks read is asked for once."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._answers: dict[str, Any] = {}
+
+    def get(self, path: str) -> Any:
+        """The first answer to GET `path`. Raises ClusterError."""
+        if path not in self._answers:
+            self._answers[path] = self._cluster.get(path)
+        return self._answers[path]
+
+
+def behind_service(address: str, path: str, parameters: Mapping[str, str] | None = None) -> str:
     """API path of an HTTP path behind a Service, through the API server's proxy.
 
-    `address` is the in-cluster one, such as `http://loki.monitoring.svc:3100`; the namespace in it gives way to
-    `namespace`. The proxy passes no Authorization header on, so only what needs no log-in can be read.
+    `address` is the in-cluster one, such as `http://loki.monitoring.svc:3100`. The proxy passes no Authorization header
+    on, so only what needs no log-in can be read.
     """
     url = urlsplit(address)
-    service = (url.hostname or "").split(".")[0]
+    service, namespace = (url.hostname or "").split(".")[:2]
     query = f"?{urlencode(sorted(parameters.items()))}" if parameters else ""
     return f"/api/v1/namespaces/{namespace}/services/{service}:{url.port}/proxy/{path}{query}"

@@ -5,11 +5,14 @@ Whatever kubectl happens to point at is no answer to where a deployment should g
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from settings import KEY
+from settings import KEY, read_stack
 from validation import InvalidInputError
-from verify.expectations import context
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @click.command()
@@ -17,7 +20,7 @@ from verify.expectations import context
 def main(stack: str) -> None:
     """Print the context; exit 1 and say how to set it if the stack names none."""
     try:
-        found = context(stack)
+        found = read_stack(ROOT / f"Pulumi.{stack}.yaml").kube_context
     except InvalidInputError as error:
         raise click.ClickException(f"the stack {stack} is not valid:\n{error}") from None
     if found is None:

@@ -1,79 +1,115 @@
-"""What a stack should be like once it is deployed: derived from its settings and the catalogue, never written twice."""
+"""What a stack should be like once it is deployed: what its program registers, here and now."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
 
 import catalogue as catalogues
-import dashboards
 import settings as configuration
 from catalogue import Catalogue
 from components import addresses
+from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.expected import expected_jobs
-from components.foundation import NAMESPACE
 from components.grafana import data_sources
-from settings import Settings
+from components.routing import HEARTBEAT
+from settings import GRAFANA_PASSWORD, KEY, PROJECT, Settings
+from validation import InvalidInputError
+from verify.objects import Object, from_manifest
+from verify.program import PLACEHOLDER, Program, Registered, evaluate, is_encrypted
+from verify.releases import Release
 
 ROOT = Path(__file__).resolve().parent.parent
+RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """A stack that works."""
 
-    namespace: str
-    """Namespace that the monitoring is in."""
+    stack: str
+    """Its name."""
     catalogue: Catalogue
     """The monitored services."""
-    releases: frozenset[str]
-    """Helm releases that have workloads."""
+    objects: tuple[Object, ...]
+    """Every Kubernetes object that the program deploys."""
+    releases: tuple[Release, ...]
+    """Every Helm release that the program installs."""
     jobs: frozenset[str]
     """Jobs that Prometheus must have targets for, besides the services."""
     loki: str
     """Loki's address in the cluster."""
-    dashboards: frozenset[str]
-    """Uids of the dashboards."""
     data_sources: frozenset[str]
     """Types, which are also the uids, of the data sources."""
-    heartbeat_required: bool
-    """Whether the heartbeat must leave the cluster; if not, it may where its channel is configured."""
+
+    def of(self, kind: str) -> list[Object]:
+        """The objects of a kind."""
+        return [each for each in self.objects if each.kind == kind]
+
+    @property
+    def alertmanager(self) -> Mapping[str, Any]:
+        """Alertmanager's configuration."""
+        (secret,) = (each for each in self.of("Secret") if each.name == CONFIGURATION_SECRET)
+        document: Mapping[str, Any] = yaml.safe_load(secret.fields["stringData"][CONFIGURATION_KEY])
+        return document
+
+    @property
+    def heartbeat(self) -> bool:
+        """Whether the Watchdog leaves the cluster."""
+        return any(receiver["name"] == HEARTBEAT.name for receiver in self.alertmanager["receivers"])
 
 
-def expectations(stack: str, namespace: str = NAMESPACE, root: Path = ROOT) -> Expected:
-    """What the named stack should be like. Raises InvalidInputError if its settings or the catalogue are not valid."""
-    settings = configuration.read_stack(root / f"Pulumi.{stack}.yaml")
+def expectations(stack: str, root: Path = ROOT, config: Mapping[str, Any] | None = None) -> Expected:
+    """What the named stack of the project in `root` should be like.
+
+    `config` is taken in place of the section of the stack's file.
+    Raises InvalidInputError if its settings or the catalogue are not valid.
+    """
+    config = config or configuration.read_config(root / f"Pulumi.{stack}.yaml")
+    settings = configuration.parse(config.get(KEY))
     known = catalogues.load(root / "services.yaml")
-    catalogue = known.instrumented(settings.instrumented_services).without(settings.absent_services)
+    program = registered(stack, settings, config, root)
     return Expected(
-        namespace=namespace,
-        catalogue=catalogue,
-        releases=releases(settings),
+        stack=stack,
+        catalogue=known.instrumented(settings.instrumented_services).without(settings.absent_services),
+        objects=tuple(from_manifest(each.inputs) for each in program if _is_object(each)),
+        releases=tuple(_release(each.inputs) for each in program.of(RELEASE)),
         jobs=jobs(settings),
         loki=addresses.loki(settings),
-        dashboards=frozenset(dashboards.load(catalogue)),
         data_sources=frozenset(source["uid"] for source in data_sources(settings)),
-        heartbeat_required=settings.notifications.unset_channels == "refuse",
     )
 
 
-def context(stack: str, root: Path = ROOT) -> str | None:
-    """The kubectl context that the named stack is deployed to, if it names one. Raises InvalidInputError."""
-    return configuration.read_stack(root / f"Pulumi.{stack}.yaml").kube_context
-
-
-def releases(settings: Settings) -> frozenset[str]:
-    """The releases with workloads; the one of the resource definitions has none."""
-    logs = {"loki", "log-agent", "kubernetes-events"}
-    return frozenset({"kube-prometheus-stack", "blackbox-exporter", *logs, *_optional(settings)})
+def registered(stack: str, settings: Settings, config: Mapping[str, Any], root: Path) -> Program:
+    """What the program registers, with a placeholder for each secret that is set or without which it refuses."""
+    keys = {key.removeprefix(f"{PROJECT}:") for key, value in config.items() if is_encrypted(value)}
+    if settings.notifications.unset_channels == "refuse":
+        keys |= set(configuration.secret_keys(settings)) - {GRAFANA_PASSWORD}  # without which the chart makes one
+    try:
+        return evaluate(stack, config, {key: f"{PLACEHOLDER}-{key}" for key in keys}, root)
+    except pulumi.RunError as error:
+        raise InvalidInputError([str(error)]) from None
 
 
 def jobs(settings: Settings) -> frozenset[str]:
     """The jobs of the infrastructure and of the monitoring itself, as the charts' monitors name them."""
-    return frozenset({*expected_jobs(settings), *_optional(settings)})
+    return frozenset({*expected_jobs(settings), *(["tempo"] if settings.tracing else [])})
 
 
-def _optional(settings: Settings) -> list[str]:
-    """Parts that a stack may leave out; their releases are named like their jobs."""
-    parts = {"tempo": settings.tracing, "cloudwatch-exporter": settings.aws}
-    return [name for name, section in parts.items() if section]
+def _is_object(registered: Registered) -> bool:
+    return registered.type.startswith("kubernetes:") and registered.type != RELEASE
+
+
+def _release(inputs: Mapping[str, Any]) -> Release:
+    chart = Path(inputs["chart"]).name  # a name, or below a registry or a directory
+    version = inputs.get("version")
+    return Release(
+        name=inputs["name"],
+        chart=f"{chart}-{version}" if version else chart.removesuffix(".tgz"),
+        values=inputs["values"],
+    )

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from components.addresses import PROMETHEUS
 from verify.cluster import Cluster, behind_service
 from verify.expectations import Expected
 from verify.finding import Finding
-from verify.kubernetes import MONITORING_API, items
+from verify.kubernetes import MONITORING_API
+from verify.objects import items, restore
 
 PROBES_JOB = "service-probes"
 
 
 def targets(cluster: Cluster, expected: Expected) -> list[Finding]:
     """Every target is up, and every job of the infrastructure has one."""
-    active = _targets(cluster, expected)
+    active = _targets(cluster)
     down = [
         Finding(
             f"{target['labels'].get('job')}: {target['scrapeUrl']} is {target['health']}: {target['lastError']}",
@@ -29,7 +30,8 @@ def targets(cluster: Cluster, expected: Expected) -> list[Finding]:
     missing = expected.jobs - {target["labels"].get("job") for target in active}
     return down + [
         Finding(
-            f"nothing is scraped for the job {job}", "is its ServiceMonitor there, and does its Service have endpoints?"
+            f"nothing is scraped for the job {job}",
+            "do its workload, its Service and its ServiceMonitor stand above? else: kubectl get endpointslices, events",
         )
         for job in sorted(missing)
     ]
@@ -37,7 +39,7 @@ def targets(cluster: Cluster, expected: Expected) -> list[Finding]:
 
 def services(cluster: Cluster, expected: Expected) -> list[Finding]:
     """Every service of the catalogue is scraped and probed."""
-    active = [target["labels"] for target in _targets(cluster, expected)]
+    active = [target["labels"] for target in _targets(cluster)]
     scraped = {labels.get("job") for labels in active}
     probed = {labels.get("service") for labels in active if labels.get("job") == PROBES_JOB}
     where = f"namespace {expected.catalogue.namespace}"
@@ -58,23 +60,37 @@ def services(cluster: Cluster, expected: Expected) -> list[Finding]:
 
 
 def rules(cluster: Cluster, expected: Expected) -> list[Finding]:
-    """Prometheus runs the groups of every PrometheusRule object, and each rule can be evaluated.
+    """Prometheus runs the groups that the program deploys and those of other objects, and can evaluate each rule.
 
     Groups are compared by their name and the names of their rules, because Prometheus rewrites expressions.
     """
-    objects = items(cluster, f"{MONITORING_API}/prometheusrules")
-    deployed = Counter(_group(group) for item in objects for group in item["spec"].get("groups", []))
-    groups = _prometheus(cluster, expected, "api/v1/rules")["groups"]
+    ours = _groups(each.fields for each in expected.of("PrometheusRule"))
+    objects = _groups(items(cluster, f"{MONITORING_API}/prometheusrules"))
+    groups = _prometheus(cluster, "api/v1/rules")["groups"]
     running = Counter(_group(group) for group in groups)
     see = "kubectl describe prometheus; the operator's log names the object it refuses"
     return [
-        *(Finding(f"the rule group {name} is not loaded", see) for name, _ in (deployed - running)),
-        *(Finding(f"the rule group {name} runs, but no object has it now", see) for name, _ in (running - deployed)),
+        *(_not_loaded(group, objects, expected.stack, see) for group in (ours | objects) - running),
+        *(
+            Finding(f"the rule group {name} runs, but nothing has it now", see)
+            for name, _ in running - (ours | objects)
+        ),
         *(finding for group in groups for rule in group["rules"] for finding in _evaluation(group, rule)),
     ]
 
 
-def _group(group: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+_Group = tuple[str, tuple[str, ...]]
+
+
+def _not_loaded(group: _Group, objects: Counter[_Group], stack: str, see: str) -> Finding:
+    return Finding(f"the rule group {group[0]} is not loaded", see if group in objects else restore(stack))
+
+
+def _groups(objects: Iterable[Mapping[str, Any]]) -> Counter[_Group]:
+    return Counter(_group(group) for item in objects for group in item["spec"].get("groups") or [])
+
+
+def _group(group: Mapping[str, Any]) -> _Group:
     """Name of a group, and the names of its rules, which objects and Prometheus call differently."""
     names = [rule.get("alert") or rule.get("record") or rule.get("name") for rule in group.get("rules", [])]
     return group["name"], tuple(map(str, names))
@@ -90,18 +106,18 @@ def _evaluation(group: Mapping[str, Any], rule: Mapping[str, Any]) -> Iterator[F
         yield Finding(f"{name} has not been evaluated yet", f"wait for its interval of {group.get('interval')} s")
 
 
-def _prometheus(cluster: Cluster, expected: Expected, path: str, parameters: Mapping[str, str] | None = None) -> Any:
-    return cluster.get(behind_service(expected.namespace, PROMETHEUS, path, parameters))["data"]
+def _prometheus(cluster: Cluster, path: str, parameters: Mapping[str, str] | None = None) -> Any:
+    return cluster.get(behind_service(PROMETHEUS, path, parameters))["data"]
 
 
-def query(cluster: Cluster, expected: Expected, promql: str) -> list[Any]:
+def query(cluster: Cluster, promql: str) -> list[Any]:
     """The samples of an instant query."""
-    result: list[Any] = _prometheus(cluster, expected, "api/v1/query", {"query": promql})["result"]
+    result: list[Any] = _prometheus(cluster, "api/v1/query", {"query": promql})["result"]
     return result
 
 
-def _targets(cluster: Cluster, expected: Expected) -> list[Any]:
-    active: list[Any] = _prometheus(cluster, expected, "api/v1/targets", {"state": "active"})["activeTargets"]
+def _targets(cluster: Cluster) -> list[Any]:
+    active: list[Any] = _prometheus(cluster, "api/v1/targets", {"state": "active"})["activeTargets"]
     return active
 
 

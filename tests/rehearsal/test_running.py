@@ -13,12 +13,14 @@ import httpx
 import pytest
 import yaml
 
+import catalogue
 from components.addresses import ALERTMANAGER, PROMETHEUS
 from rehearsal.application.container import CriLog
 from rehearsal.application.today.logs import python_line
 from rehearsal.deployed import Deployed
 from rehearsal.state import State
 from rehearsal.supervisor import Supervisor
+from settings import KEY, read_config
 from tests.rehearsal.running import Running
 from tests.waiting import eventually
 from verify.checks import CHECKS, Check
@@ -157,15 +159,20 @@ class RehearsalCluster:
         if path.endswith("/prometheusrules"):
             return {"items": self._deployed.objects("PrometheusRule")}
         for address, part in self.PARTS.items():
-            prefix = behind_service("monitoring", address, "")
+            prefix = behind_service(address, "")
             if path.startswith(prefix):
                 return self._rehearsal.get(part, f"/{path.removeprefix(prefix)}")
         raise ClusterError(f"GET {path}: the rehearsal has no such thing")
 
 
 def test_verify_finds_what_runs_in_order(rehearsal: Running) -> None:
+    services = catalogue.load(rehearsal.project / "services.yaml").services
+    config = read_config(rehearsal.project / "Pulumi.dev.yaml")
+    config[KEY]["instrumentedServices"] = [service.name for service in services]
+    expected = expectations("dev", rehearsal.project, config)
+
     def findings(check: Check) -> list[Finding]:
-        return check.run(RehearsalCluster(rehearsal), expectations("dev", root=rehearsal.project))
+        return check.run(RehearsalCluster(rehearsal), expected)
 
     def in_order() -> bool:
         return not any(findings(check) for check in CHECKS if check.name in ("services", "rules", "heartbeat"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -15,15 +14,15 @@ from components import rules
 from components.expected import expected_jobs
 from components.monitors import PUBLIC_PROBES
 from rehearsal.chart_targets import CHART_TARGETS
-from settings import KEY, Settings, parse
-from tests.program import ROOT, configuration
+from settings import Settings, parse
+from tests.program import ROOT, document
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 NOT_OF_THE_INFRASTRUCTURE = {"service-probes", PUBLIC_PROBES} | {service.name for service in CATALOGUE.services}
 
 
 def settings(stack: str, overrides: dict[str, Any] | None = None) -> Settings:
-    return parse(json.loads(configuration(stack, overrides, {})[KEY]))
+    return parse(document(stack, overrides))
 
 
 def jobs_read() -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -10,11 +9,11 @@ import pytest
 
 import catalogue
 from components import monitors, rules
-from settings import KEY, parse
-from tests.program import ROOT, configuration
+from settings import parse
+from tests.program import ROOT, document
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
-SETTINGS = parse(json.loads(configuration("dev", {"scrape": {"applications": "20s"}}, {})[KEY]))
+SETTINGS = parse(document("dev", {"scrape": {"applications": "20s"}}))
 URLS = ("https://shop.example.com/health", "https://www.example.com")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pytest
 
+import verify.program
 from tests import program
 from tests.program import evaluate
 
@@ -51,7 +52,7 @@ def test_what_the_program_refuses_is_raised() -> None:
 
 
 def test_a_look_up_that_is_not_answered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "_LOOKUPS", {})
+    monkeypatch.setattr(verify.program, "_LOOKUPS", {})
     with pytest.raises(LookupError, match="does not answer"):
         evaluate("prod")
 
