@@ -106,7 +106,7 @@ class Storage(Section):
     node: str | None = None
     """Host name of the node that holds the volumes (kind `local`); needed where there is more than one node."""
     protect: bool = False
-    """Refuse to destroy the stack, and ever to delete what holds data: namespace, volumes, storage class, bucket, CRDs."""
+    """Refuse to destroy the stack, and keep what holds data: namespace, volumes, storage class, log bucket, CRDs."""
     sizes: Sizes = Sizes()
     """Size of each volume."""
 
