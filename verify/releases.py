@@ -10,6 +10,7 @@ import base64
 import functools
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,9 @@ NEEDED = frozenset(
     }
 )
 """Kinds of a chart's objects that are looked for: without one of them, part of the monitoring ends in silence."""
+
+_SEPARATOR = re.compile(r"^---\s*$", re.MULTILINE)
+_KIND = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +77,7 @@ def _read(data: str) -> Record:
     """A record from its Secret: gzip in Base64, in the Base64 of every Secret."""
     record = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(data))))
     metadata = record["chart"]["metadata"]
-    manifests = yaml.load_all(record.get("manifest", ""), Loader=yaml.CSafeLoader)
-    objects = (from_manifest(each, NAMESPACE) for each in manifests if each and each["kind"] in NEEDED)
+    objects = (from_manifest(each, NAMESPACE) for each in _manifests(record.get("manifest", "")))
     return Record(
         name=record["name"],
         revision=record["version"],
@@ -83,6 +86,14 @@ def _read(data: str) -> Record:
         values=record.get("config") or {},
         objects=tuple(each for each in objects if each.namespace == NAMESPACE),
     )
+
+
+def _manifests(text: str) -> Iterator[dict[str, Any]]:
+    """The needed ones of a record's manifests; the others are long, and some of them no YAML to this parser."""
+    for document in _SEPARATOR.split(text):
+        kind = _KIND.search(document)
+        if kind and kind[1] in NEEDED:
+            yield yaml.load(document, Loader=yaml.CSafeLoader)
 
 
 def compared(cluster: Cluster, wanted: Iterable[Release], stack: str) -> list[Finding]:

@@ -182,6 +182,13 @@ def rendered_objects(release: str) -> list[Any]:
     return [manifest(APPS, "Deployment", release, release, {"replicas": 1})]
 
 
+DEFINITION = """---
+# Source: a definition as its authors write it, which Python's YAML parser does not take
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: alertmanagerconfigs.monitoring.coreos.com}
+spec: {enum: [=, =~]}
+"""
 OF_THE_CHART = {"name": "general.rules", "rules": [{"alert": "KubeletDown", "expr": "vector(1)"}]}
 
 
@@ -222,7 +229,7 @@ def record(release: Release, manifests: list[Any], revision: int = 1, status: st
         "info": {"status": status},
         "chart": {"metadata": {"name": name, "version": version}},
         "config": dict(release.values),
-        "manifest": yaml.dump_all(manifests, Dumper=yaml.CSafeDumper, explicit_start=True),
+        "manifest": DEFINITION + yaml.dump_all(manifests, Dumper=yaml.CSafeDumper, explicit_start=True),
     }
     packed = base64.b64encode(gzip.compress(json.dumps(content).encode()))
     labels = {"name": release.name, "owner": "helm", "status": status, "version": str(revision)}
