@@ -18,12 +18,16 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from validation import (
+    BucketName,
+    ClusterName,
     Cpu,
     Duration,
     InvalidInputError,
     Name,
+    Region,
     Section,
     Size,
+    TableName,
     collect,
     mebibytes,
     millicores,
@@ -179,7 +183,7 @@ class Logs(Section):
     mode: Literal["monolithic", "distributed"] = "monolithic"
     """`monolithic` is one process; `distributed` runs Loki's parts apart, each with the resources of `workloads.loki`.
     It needs a bucket, and a storage other than `local`."""
-    bucket: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    bucket: BucketName | None = None
     """S3 bucket, made by the program; without one, logs are on Loki's volume."""
     namespaces: tuple[Name, ...] = ()
     """Namespaces whose pods' logs are kept, beside the application's. In `monitoring`, all but the log agent's own."""
@@ -296,11 +300,11 @@ class BusinessHours(Section):
 class Aws(Section):
     """The AWS account that the application runs in. Without it there is no CloudWatch exporter."""
 
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    region: Region
     """Region of the cluster and the tables."""
-    cluster_name: str
+    cluster_name: ClusterName
     """Name of the EKS cluster."""
-    tables: tuple[str, ...] = Field(min_length=1)
+    tables: tuple[TableName, ...] = Field(min_length=1)
     """DynamoDB tables to watch, by name."""
     tags: dict[str, str] = Field(default_factory=dict)
     """Tags (name: regular expression) by which the load balancer and Redis are found; they must carry at least one."""

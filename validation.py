@@ -74,6 +74,30 @@ Name = Annotated[
     str,
     *_matching("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a DNS label: at most 63 of lower-case letters, digits, hyphens"),
 ]
+BucketName = Annotated[
+    str,
+    # S3 also takes dots, but its certificate covers no such host name.
+    *_matching(
+        "(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3)$)[a-z0-9][-a-z0-9]{1,61}[a-z0-9]",
+        "an S3 bucket name: 3 to 63 lower-case letters, digits, hyphens, without a prefix or suffix that AWS reserves",
+    ),
+]
+Region = Annotated[
+    str,
+    *_matching(
+        "(?!cn-)[a-z]{2}-[a-z]+-[0-9]", "a region such as us-west-2; not of China or GovCloud, whose ARNs differ"
+    ),
+]
+ClusterName = Annotated[
+    str,
+    *_matching(
+        "[A-Za-z0-9][-_A-Za-z0-9]{0,99}", "an EKS cluster name: at most 100 letters, digits, hyphens, underscores"
+    ),
+]
+TableName = Annotated[
+    str,
+    *_matching("[-_.A-Za-z0-9]{3,255}", "a DynamoDB table name: 3 to 255 letters, digits, hyphens, underscores, dots"),
+]
 
 
 Loc = tuple[int | str, ...]

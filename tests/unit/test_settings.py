@@ -52,7 +52,7 @@ def test_every_error_is_reported_at_once_with_key_value_and_remedy() -> None:
             storage={"sizes": {"prometheus": 5}},
             businessHours={"timeZone": "Mars/Olympus"},
             platfrom="kind",
-            aws={"region": "us-west-2", "clusterName": "c", "tables": ["t"]},
+            aws={"region": "us-west-2", "clusterName": "c", "tables": ["users"]},
         )
     )
     text = "\n".join(found)
@@ -109,6 +109,18 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
 )
 def test_settings_that_contradict_each_other_are_refused(overrides: dict[str, Any], expected: str) -> None:
     assert expected in "\n".join(problems(document("dev", **overrides)))
+
+
+def test_names_that_aws_would_refuse_are_refused_with_key_value_and_remedy() -> None:
+    wrong = {"region": "cn-north-1", "clusterName": "my cluster", "tables": ["t"]}
+    text = "\n".join(problems(document("prod", logs={"bucket": "My_Bucket"}, aws=wrong)))
+    for expected in (
+        "logs.bucket: 'My_Bucket' expected an S3 bucket name: 3 to 63 lower-case letters",
+        "aws.region: 'cn-north-1' expected a region such as us-west-2; not of China",
+        "aws.clusterName: 'my cluster' expected an EKS cluster name: at most 100",
+        "aws.tables[0]: 't' expected a DynamoDB table name: 3 to 255",
+    ):
+        assert f"{KEY} {expected}" in text
 
 
 def test_a_workload_keeps_the_defaults_that_a_stack_does_not_change() -> None:
