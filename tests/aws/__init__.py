@@ -1,0 +1,1 @@
+"""What the program asks of AWS, asked of moto: the objects are made, and who may do what with them is tried."""
