@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
-OnEvent = Callable[[EngineEvent], None]
-
 _COLOUR = re.compile(r"<\{%.*?%\}>")
-PROGRAM_FAILED = "the program failed"
-_NOISE = (PROGRAM_FAILED, "an unhandled error occurred", "preview failed", "update failed")  # follow the error itself
+_NOISE = ("an unhandled error occurred", "preview failed", "update failed")  # they follow the error itself
 
 
 @dataclass
@@ -21,9 +20,11 @@ class Changes:
     """What an operation did, or a preview would do."""
 
     urns: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """The resources by operation: `create`, `update`, `replace`, `delete`, `same`."""
+    """The resources by operation: `create`, `update`, `replace`, `delete`, `same`, `refresh`."""
     paths: dict[str, list[str]] = field(default_factory=dict)
     """The changed properties of each updated or replaced resource."""
+    errors: list[str] = field(default_factory=list)
+    """What went wrong, without the engine's marks for colour, each thing once."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -35,30 +36,28 @@ class Changes:
         """Every resource that is not the same as before."""
         return sorted({urn for operation, urns in self.urns.items() if operation != "same" for urn in urns})
 
-
-class Events:
-    """Gathers from the engine's events what became of each resource, and what went wrong."""
-
-    def __init__(self, follower: OnEvent | None) -> None:
-        self.changes = Changes()
-        self._follower = follower
-        self._errors: list[str] = []
-
-    def take(self, event: EngineEvent) -> None:
-        """Note one event, and pass it on."""
-        if event.res_outputs_event:
-            self._note(event.res_outputs_event.metadata)
-        if event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self._errors.append(event.diagnostic_event.message)
-        if self._follower:
-            self._follower(event)
-
-    def problems(self) -> str:
-        """The errors, one after the other, without the engine's marks for colour."""
-        messages = (_COLOUR.sub("", message).strip() for message in self._errors)
-        return "\n".join(dict.fromkeys(message for message in messages if not message.startswith(_NOISE)))
+    @classmethod
+    def told(cls, log: Path) -> Changes:
+        """What the engine's log of events tells."""
+        changes = cls()
+        for event in _events(log):
+            if event.res_outputs_event:
+                changes._note(event.res_outputs_event.metadata)
+            if event.diagnostic_event and event.diagnostic_event.severity == "error":
+                changes._fail(_COLOUR.sub("", event.diagnostic_event.message).strip())
+        return changes
 
     def _note(self, step: StepEventMetadata) -> None:
-        self.changes.urns[step.op.value].add(step.urn)
+        self.urns[step.op.value].add(step.urn)
         if step.detailed_diff:
-            self.changes.paths[step.urn] = sorted(step.detailed_diff)
+            self.paths[step.urn] = sorted(step.detailed_diff)
+
+    def _fail(self, message: str) -> None:
+        if not message.startswith(_NOISE) and message not in self.errors:
+            self.errors.append(message)
+
+
+def _events(log: Path) -> Iterator[EngineEvent]:
+    """The events, but for one that a killed engine has not finished writing; none if it had not begun."""
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    return (EngineEvent.from_json(json.loads(line)) for line in lines if line.endswith("\n"))

@@ -1,4 +1,4 @@
-"""The engine's command line, started in an environment of its own and stopped with the process that started it."""
+"""The CLI as a process: started in an environment of its own, and stopped with the process that started it."""
 
 from __future__ import annotations
 
@@ -9,62 +9,55 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-import semver
-from pulumi import automation
-from pulumi.automation.errors import create_command_error
-
 OnOutput = Callable[[str], None]
 
 _GRACE = 10.0
 """Seconds that an interrupted engine has to finish what it is doing."""
 
 
-class Command(automation.PulumiCommand):
+class CommandError(Exception):
+    """A command failed; the message is what it wrote to standard error."""
+
+
+class Command:
     """Runs the binary with exactly the environment it is given, nothing of the user's."""
 
     def __init__(self, binary: Path, environment: Mapping[str, str]) -> None:
-        self.command = str(binary)
         self.held: tuple[int, ...] = ()
-        """Descriptors that the engine keeps open as long as it runs, such as that of a locked file."""
-        self._environment = dict(environment)
-        answer = self.run(["version"], str(Path.cwd()), {})
-        self.version = semver.VersionInfo.parse(answer.stdout.strip().removeprefix("v"))
+        """Descriptors that the processes keep open as long as they run, such as that of a locked file."""
+        self._binary, self._environment = binary, environment
 
-    def run(
-        self,
-        args: list[str],
-        cwd: str,
-        additional_env: Mapping[str, str],
-        on_output: OnOutput | None = None,
-        on_error: OnOutput | None = None,
-    ) -> automation.CommandResult:
-        """Run one command to its end. Raises CommandError if it fails.
+    def run(self, arguments: list[str], cwd: Path, text: str = "", on_output: OnOutput | None = None) -> str:
+        """Run one command to its end with `text` as standard input; returns its standard output.
 
-        An interrupt is passed on, and the engine has the time to leave its state in order.
+        Raises CommandError if it fails. An interrupt is passed on, and the engine has the time to leave its state in
+        order.
         """
         process = subprocess.Popen(
-            [self.command, "--non-interactive", *args],
+            [str(self._binary), "--non-interactive", *arguments],
             cwd=cwd,
-            env={**additional_env, **self._environment},
-            stdin=subprocess.DEVNULL,
+            env=self._environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             pass_fds=self.held,
             start_new_session=True,  # the terminal's Ctrl-C reaches the engine once, through us
         )
-        assert process.stdout is not None  # noqa: S101 - for the type checker
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        assert process.stdout is not None  # noqa: S101
         assert process.stderr is not None  # noqa: S101
-        output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
+        output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_output)
         try:
+            with process.stdin as stdin:
+                stdin.write(text)
             process.wait()
         except BaseException:
             _stop(process)
             raise
-        result = automation.CommandResult(output.text(), errors.text(), process.returncode)
-        if result.code:
-            raise create_command_error(result)
-        return result
+        if process.returncode:
+            raise CommandError(errors.text().strip() or output.text())
+        return output.text()
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -1,48 +1,52 @@
-"""The real Pulumi engine, run on this machine without a cluster, a cloud or the user's own Pulumi.
+"""The real Pulumi CLI, run as its users run it, without a user's login, state, cluster or cloud.
 
-The program runs through Pulumi's Automation API as users deploy it; only the providers are stand-ins
-(`rehearsal.provider` says what that does not prove). All that the engine needs and writes is in one state directory:
+The commands run in the project's directory with its Pulumi.yaml. What they need and write beside it is in one
+state directory:
 
-- `cluster/`: the stand-ins' objects (see `rehearsal.provider.store`)
-- `engine/workspace/`: copies of the project's Pulumi.yaml and Pulumi.<stack>.yaml
-- `engine/backend/`: the engine's state, its secrets encrypted with `engine/passphrase`
-- `engine/home/`: PULUMI_HOME, with the plugins
+- `engine/home/`: PULUMI_HOME, with the plugins: the stand-in of the Python language host
+  (`rehearsal/tools/pulumi/language`), and of each provider, unless another is given (`rehearsal.provider`)
+- `engine/backend/`: the stacks' states, their secrets encrypted with `engine/passphrase`
+- `engine/events.json`: what the last operation told
+- `cluster/`: the objects of the stand-ins for providers (`rehearsal.provider.store`)
 
-Neither the project's tree nor the user's environment (PATH, kubeconfig, cloud credentials, Pulumi login) takes part.
+There are two uses, which differ in whose Pulumi.<stack>.yaml counts:
+
+    engine = Engine(copy, state)                     # the project's, which is written to as a user's is:
+    engine.init("dev")                               # pulumi stack init dev
+    engine.configure("dev", "smtpPassword", "…", secret=True)
+    engine.up("dev")
+
+    engine = Engine(ROOT, state, Aside(settings))    # one beside the state, made from the project's, which stays as
+    engine.up("dev")                                 # it is; the stack is created when it is needed
+
+Both take an official provider's binary and a kubeconfig, for a real API server.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import fcntl
 import functools
 import importlib.metadata
+import json
 import os
-import runpy
 import secrets
 import shlex
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, TypedDict, Unpack
 
-import click
-import pulumi
-import yaml
-from pulumi import automation
-
-from rehearsal.changes import PROGRAM_FAILED, Changes, Events, OnEvent
-from rehearsal.command import Command, OnOutput
+from rehearsal.changes import Changes
+from rehearsal.command import Command, CommandError, OnOutput
+from rehearsal.configuration import Aside
 from rehearsal.errors import RehearsalError
-from rehearsal.toolchain import tool
+from rehearsal.state import ROOT, write
+from rehearsal.toolchain import TOOLS, tool
 
-Secrets = Mapping[str, str]
-
-_ROOT = Path(__file__).resolve().parent.parent
-_STAND_INS = ("aws", "kubernetes")
+_LANGUAGE_HOST = "pulumi-language-python"
+_PROVIDERS = ("aws", "kubernetes")
 _PATIENCE = 2.0  # seconds
 
 
@@ -55,72 +59,97 @@ class Following(TypedDict, total=False):
 
     on_output: OnOutput
     """Takes each line of progress and of diagnostics."""
-    on_event: OnEvent
-    """Takes each of the engine's events."""
     diff: bool
     """Show every changed property, old and new, instead of names."""
-    color: str
-    """`always` or `never`, the default."""
 
 
 class Engine:
-    """Deploys one project's stacks into one state directory.
-
-    A program's modules are imported once per process: after an edit, use a new process.
-    """
+    """One project's stacks in one state directory. Every failed command raises EngineError."""
 
     def __init__(
-        self, project: Path, state: Path, binary: Path, settings: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        project: Path,
+        state: Path,
+        aside: Aside | None = None,
+        *,
+        kubeconfig: Path | None = None,
+        providers: Mapping[str, Path] | None = None,
     ) -> None:
-        """Use the program in `project`, the state directory `state` and the engine's `binary`.
+        """Use the program in `project` and the state directory `state`.
 
-        `settings` are set in place of the project's, below the keys of its configuration that they are given by.
+        With `aside`, the project's Pulumi.<stack>.yaml is only read. `providers` has binaries by package, such as
+        `kubernetes`, to use in place of the stand-ins.
         """
         self.store = state.resolve() / "cluster"
         self._project = project.resolve()
         self._state = state.resolve() / "engine"
-        self._binary = binary
-        self._settings = settings or {}
+        self._aside = aside
+        self._kubeconfig = str(kubeconfig.resolve() if kubeconfig else os.devnull)
+        self._providers = dict(providers or {})
 
-    def preview(self, stack: str, secrets: Secrets | None = None, **following: Unpack[Following]) -> Changes:
-        """What `up` would do, with the same arguments."""
-        return self._run(stack, "preview", secrets or {}, {**following})
+    def init(self, stack: str) -> None:
+        """`pulumi stack init`."""
+        with self._exclusive(), _explained("stack init", stack):
+            self._init(stack)
 
-    def up(self, stack: str, secrets: Secrets | None = None, **following: Unpack[Following]) -> Changes:
-        """Deploy the stack.
+    def configure(self, stack: str, key: str, value: str, *, secret: bool = False, path: bool = False) -> None:
+        """`pulumi config set`; the value is on no command line."""
+        with self._exclusive(), _explained(f"config set {key}", stack):
+            self._set(stack, key, value, secret=secret, path=path)
 
-        `secrets` has the program's secret configuration by key (without the project's name). They are handed to the
-        program in this process: they are on no command line and in no configuration file.
-        Raises EngineError with the engine's diagnostics.
+    def preview(self, stack: str, *, expect_no_changes: bool = False, **following: Unpack[Following]) -> Changes:
+        """`pulumi preview`: what `up` would do."""
+        return self._operate("preview", stack, _flags(expect_no_changes=expect_no_changes), **following)
+
+    def up(self, stack: str, **following: Unpack[Following]) -> Changes:
+        """`pulumi up`, without the preview before it."""
+        return self._operate("up", stack, ["--yes", "--skip-preview"], **following)
+
+    def refresh(self, stack: str, **following: Unpack[Following]) -> Changes:
+        """`pulumi refresh`: take what the providers find into the state."""
+        return self._operate("refresh", stack, ["--yes", "--skip-preview"], **following)
+
+    def destroy(
+        self,
+        stack: str,
+        *,
+        exclude_protected: bool = False,
+        skip_preview: bool = False,
+        **following: Unpack[Following],
+    ) -> Changes:
+        """`pulumi destroy`: remove what the stack deployed. Protected resources are an error, or stay.
+
+        The preview before it refuses what is protected before anything is gone.
         """
-        return self._run(stack, "up", secrets or {}, {**following})
+        flags = ["--yes", *_flags(exclude_protected=exclude_protected, skip_preview=skip_preview)]
+        return self._operate("destroy", stack, flags, **following)
 
-    def destroy(self, stack: str, exclude_protected: bool = False, **following: Unpack[Following]) -> Changes:
-        """Remove what the stack deployed. Protected resources are an error, or stay with `exclude_protected`."""
-        return self._run(stack, "destroy", {}, {"exclude_protected": exclude_protected, **following})
+    def unprotect(self, stack: str, urn: str) -> None:
+        """`pulumi state unprotect`: allow that one resource is destroyed."""
+        with self._exclusive(), _explained("state unprotect", stack):
+            self._run("state", "unprotect", urn, "--yes", "--stack", stack)
 
     def outputs(self, stack: str) -> dict[str, Any]:
-        """The stack's outputs, secret ones as `[secret]`."""
-        with _explained("outputs", stack):
-            outputs = self._stack(stack, {}).workspace.stack_outputs(stack)
-        return {name: "[secret]" if output.secret else output.value for name, output in sorted(outputs.items())}
+        """`pulumi stack output`: the stack's outputs, secret ones as `[secret]`."""
+        with _explained("stack output", stack):
+            outputs: dict[str, Any] = json.loads(self._run("stack", "output", "--json", "--stack", stack))
+        return outputs
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
-        """The resources in the stack's state. Secrets are marked, and readable: show them to nobody."""
-        with _explained("export", stack):
-            deployment = self._stack(stack, {}).export_stack().deployment or {}
-        resources: list[dict[str, Any]] = deployment.get("resources", [])
+        """`pulumi stack export`: the resources in the state. Secrets are marked, and readable: show them to nobody."""
+        with _explained("stack export", stack):
+            exported = self._run("stack", "export", "--show-secrets", "--stack", stack)
+        resources: list[dict[str, Any]] = json.loads(exported)["deployment"].get("resources", [])
         return resources
 
-    def _run(self, stack: str, operation: str, secrets: Secrets, options: dict[str, Any]) -> Changes:
-        events = Events(options.pop("on_event", None))
-        options = {"color": "never", "on_error": options.get("on_output"), **options}
-        # The language host, too, runs the program in the project's directory.
-        with self._exclusive(), contextlib.chdir(self._project), _explained(operation, stack, events):
-            selected = self._stack(stack, secrets)
-            self._recover(selected)
-            getattr(selected, operation)(on_event=events.take, **options)
-        return events.changes
+    def _operate(self, operation: str, stack: str, flags: list[str], **following: Unpack[Following]) -> Changes:
+        with self._exclusive(), _explained(operation, stack, self._events):
+            self._adopt(stack)
+            self._recover(stack)
+            flags = [*flags, *_flags(diff=following.get("diff", False)), "--event-log", str(self._events)]
+            self._events.unlink(missing_ok=True)
+            self._run(operation, *flags, *self._stack(stack), on_output=following.get("on_output"))
+            return Changes.told(self._events)
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -130,130 +159,121 @@ class Engine:
             if not _locked(lock):
                 raise EngineError(f"{self._state} is in use by another run; wait for it to end")
             self._command.held = (lock.fileno(),)
-            yield
+            try:
+                yield
+            finally:
+                self._command.held = ()
 
-    def _recover(self, stack: automation.Stack) -> None:
+    def _adopt(self, stack: str) -> None:
+        """Bring the configuration aside up to date with the project's; create its stack if it is new."""
+        if not self._aside:
+            return
+        changed = self._aside.write(self._project, self._workspace, stack)
+        if not any(self._backend.glob(f"stacks/*/{stack}.json")):
+            self._init(stack)
+        for key, value in changed.items():
+            self._set(stack, key, value, secret=True)
+
+    def _recover(self, stack: str) -> None:
         """Release the engine's own lock if a run was killed, and forget what that run had not finished creating.
 
         It is created again: the stand-ins let a resource take over its own object.
         """
-        if any((self._state / "backend" / ".pulumi" / "locks").glob(f"**/{stack.name}/*.json")):
-            stack.cancel()
-            stack.refresh(clear_pending_creates=True)
+        if any(self._backend.glob(f"locks/**/{stack}/*.json")):
+            self._run("cancel", "--yes", "--stack", stack)
+            self._run("refresh", "--yes", "--skip-preview", "--clear-pending-creates", *self._stack(stack))
 
-    def _stack(self, stack: str, secrets: Secrets) -> automation.Stack:
-        """The stack with the project's present configuration; created in the backend if it is new."""
+    def _init(self, stack: str) -> None:
+        # It writes the salt of its secrets into the Pulumi.<stack>.yaml of the directory that it runs in.
+        self._run("stack", "init", stack, cwd=self._workspace if self._aside else self._project)
+
+    def _set(self, stack: str, key: str, value: str, *, secret: bool, path: bool = False) -> None:
+        flags = _flags(secret=secret, plaintext=not secret, path=path)
+        self._run("config", "set", key, *flags, *self._stack(stack), text=value)
+
+    def _stack(self, stack: str) -> list[str]:
+        """The options that choose the stack, and its configuration where that is not the project's."""
+        file = self._workspace / f"Pulumi.{stack}.yaml"
+        return ["--stack", stack, *(["--config-file", str(file)] if self._aside else [])]
+
+    def _run(self, *arguments: str, cwd: Path | None = None, text: str = "", on_output: OnOutput | None = None) -> str:
         self._prepare()
-        self._copy_configuration(stack)
-        workspace = automation.LocalWorkspace(
-            work_dir=str(self._workspace), program=self._program(secrets), pulumi_command=self._command
-        )
-        if not any((self._state / "backend" / ".pulumi" / "stacks").glob(f"*/{stack}.json")):
-            workspace.create_stack(stack)
-        return _Stack(stack, workspace)
-
-    def _program(self, secrets: Secrets) -> Callable[[], None]:
-        def program() -> None:
-            for key, value in secrets.items():
-                pulumi.runtime.set_config(f"{pulumi.get_project()}:{key}", value)
-            if str(self._project) not in sys.path:
-                sys.path.insert(0, str(self._project))
-            try:
-                runpy.run_path(str(self._project / "__main__.py"), run_name="__main__")
-            except Exception as error:
-                pulumi.log.error(str(error) if isinstance(error, pulumi.RunError) else self._trace(error))
-                raise pulumi.RunError(PROGRAM_FAILED) from None  # the Automation API tells this one twice
-
-        return program
-
-    def _trace(self, error: Exception) -> str:
-        """The program's part of a traceback, without the frames that led to it."""
-        trace = error.__traceback__
-        while trace and not Path(trace.tb_frame.f_code.co_filename).is_relative_to(self._project / "__main__.py"):
-            trace = trace.tb_next
-        return "".join(traceback.format_exception(type(error), error, trace))
+        return self._command.run(["--color", "never", *arguments], cwd or self._project, text, on_output)
 
     @property
     def _workspace(self) -> Path:
         return self._state / "workspace"
 
+    @property
+    def _backend(self) -> Path:
+        return self._state / "backend" / ".pulumi"
+
+    @property
+    def _events(self) -> Path:
+        return self._state / "events.json"
+
     @functools.cached_property
     def _command(self) -> Command:
-        return Command(self._binary, self._environment())
+        return Command(tool("pulumi"), self._environment())
 
     def _environment(self) -> dict[str, str]:
-        """All that the engine and the plugins see of the outside."""
+        """All that the CLI and the plugins see of the outside."""
         return {
             "HOME": str(self._state),
-            "KUBECONFIG": os.devnull,
+            "KUBECONFIG": self._kubeconfig,
             "LANG": "C.UTF-8",
             "PATH": str(self._state / "bin"),  # nothing: the engine starts only the plugins below
-            "PULUMI_AUTOMATION_API": "true",
             "PULUMI_BACKEND_URL": f"file://{self._state / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._state / "passphrase"),
+            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_HOME": str(self._state / "home"),
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PYTHONPYCACHEPREFIX": str(self._state / "bytecode"),
         }
 
     def _prepare(self) -> None:
         """Make the state directory, its passphrase and the plugins, where they are missing."""
-        for directory in (self._state, self._workspace, self._state / "backend"):
+        for directory in (self._state, self._state / "backend"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         passphrase = self._state / "passphrase"
         if not passphrase.exists():
-            _write(passphrase, secrets.token_urlsafe(32), 0o600)
-        for package in _STAND_INS:
-            version = importlib.metadata.version(f"pulumi-{package}")
-            plugin = self._state / "home" / "plugins" / f"resource-{package}-v{version}" / f"pulumi-resource-{package}"
-            plugin.parent.mkdir(parents=True, exist_ok=True)
-            _write(plugin, self._launcher(package), 0o700)
+            write(passphrase, secrets.token_urlsafe(32))
+        _link(self._plugin("language", "python", TOOLS[_LANGUAGE_HOST].version), tool(_LANGUAGE_HOST))
+        for package in _PROVIDERS:
+            plugin = self._plugin("resource", package, f"v{importlib.metadata.version(f'pulumi-{package}')}")
+            if package in self._providers:
+                _link(plugin, self._providers[package])
+            else:
+                write(plugin, self._launcher(package), mode=0o700)
+
+    def _plugin(self, kind: str, name: str, version: str) -> Path:
+        return self._state / "home" / "plugins" / f"{kind}-{name}-{version}" / f"pulumi-{kind}-{name}"
 
     def _launcher(self, package: str) -> str:
         python = [sys.executable, "-P", "-m", "rehearsal.provider", package, "--store", str(self.store)]
-        return f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_ROOT))} exec {shlex.join(python)} "$@"\n'
-
-    def _copy_configuration(self, stack: str) -> None:
-        """Copy the project's configuration, without values encrypted for somewhere else, and keep our own salt."""
-        source = self._project / f"Pulumi.{stack}.yaml"
-        if not source.exists():
-            known = sorted(path.name.split(".")[1] for path in self._project.glob("Pulumi.*.yaml"))
-            raise EngineError(f"{source}: there is no such stack; the project has: {', '.join(known) or 'none'}")
-        _write(self._workspace / "Pulumi.yaml", (self._project / "Pulumi.yaml").read_text())
-        copy = self._workspace / source.name
-        config = (yaml.safe_load(source.read_text()) or {}).get("config") or {}
-        ours = yaml.safe_load(copy.read_text()) if copy.exists() else {}
-        salt = {key: ours[key] for key in ("encryptionsalt",) if key in ours}
-        plain = {key: value for key, value in config.items() if not (isinstance(value, dict) and "secure" in value)}
-        plain |= {key: {**plain.get(key, {}), **settings} for key, settings in self._settings.items()}
-        _write(copy, yaml.safe_dump({**salt, "config": plain}))
-
-
-class _Stack(automation.Stack):
-    """A stack that is known to exist, and whose results the events tell: five commands less for each operation."""
-
-    def __init__(self, name: str, workspace: automation.Workspace) -> None:
-        self.name, self.workspace = name, workspace
-
-    def outputs(self) -> automation.OutputMap:
-        """Nothing."""
-        return {}
-
-    def info(self, show_secrets: bool = True) -> automation.UpdateSummary:  # noqa: ARG002 - the base class's signature
-        """Nothing."""
-        return automation.UpdateSummary("", datetime.datetime.now(datetime.UTC), "", {}, {}, "")
+        return f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(python)} "$@"\n'
 
 
 @contextlib.contextmanager
-def _explained(operation: str, stack: str, events: Events | None = None) -> Iterator[None]:
+def _explained(command: str, stack: str, events: Path | None = None) -> Iterator[None]:
     """Raise EngineError, with the diagnostics if there are any, for a command that fails."""
     try:
         yield
-    except automation.CommandError as error:
-        problems = events.problems() if events else ""
-        raise EngineError(f"{operation} of stack {stack} failed:\n{problems or error}") from error
+    except CommandError as error:
+        problems = "\n".join(Changes.told(events).errors) if events else ""
+        raise EngineError(f"{command} of stack {stack} failed:\n{problems or error}") from error
+
+
+def _flags(**wanted: bool) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name, is_wanted in wanted.items() if is_wanted]
+
+
+def _link(path: Path, target: Path) -> None:
+    if not path.is_symlink() or path.readlink() != target:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
 
 
 def _locked(file: IO[str]) -> bool:
@@ -265,44 +285,3 @@ def _locked(file: IO[str]) -> bool:
             return True
         time.sleep(0.1)
     return False
-
-
-def _write(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write the text unless the file says it already, for a run at the same time may be reading."""
-    if path.exists() and path.read_text() == text:
-        return
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(text)
-
-
-@click.command()
-@click.argument("operation", type=click.Choice(["preview", "up", "destroy", "outputs"]))
-@click.option("--stack", required=True, help="Stack, such as dev.")
-@click.option("--project", type=click.Path(path_type=Path, exists=True), default=_ROOT, help="Tree of the program.")
-@click.option("--state", type=click.Path(path_type=Path), default=Path(".rehearsal"), help="State directory.")
-@click.option("--secrets", type=click.File(), help="YAML file with the secret configuration by key.")
-@click.option("--diff", is_flag=True, help="Show every changed property.")
-@click.option("--exclude-protected", is_flag=True, help="Leave protected resources when destroying.")
-def main(
-    operation: str, stack: str, project: Path, state: Path, secrets: IO[str] | None, diff: bool, exclude_protected: bool
-) -> None:
-    """Run one operation of the real engine with stand-in providers."""
-    following = Following(on_output=click.echo, diff=diff, color="always" if sys.stdout.isatty() else "never")
-    values = yaml.safe_load(secrets) if secrets else {}
-    try:
-        engine = Engine(project, state, tool("pulumi"))
-        match operation:
-            case "outputs":
-                click.echo(yaml.safe_dump(engine.outputs(stack)))
-            case "destroy":
-                engine.destroy(stack, exclude_protected, **following)
-            case _:
-                (engine.up if operation == "up" else engine.preview)(stack, values, **following)
-    except EngineError as error:
-        raise click.ClickException(str(error).splitlines()[0].rstrip(":")) from None  # the rest is in the output
-    except RehearsalError as error:
-        raise click.ClickException(str(error)) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -16,6 +16,7 @@ import catalogue as catalogues
 from catalogue import Catalogue
 from rehearsal import dialect, grafana, health, interruption, toolchain
 from rehearsal.channels import channel_secrets
+from rehearsal.configuration import Aside
 from rehearsal.derive import derive
 from rehearsal.engine import Engine
 from rehearsal.errors import RehearsalError
@@ -26,7 +27,7 @@ from rehearsal.supervisor import GUARD, Process, Supervisor
 from settings import KEY
 
 STACK = "dev"
-NEEDED_TOOLS = ["pulumi", "prometheus", "alertmanager", "loki", "collector", "operatorconfig"]
+NEEDED_TOOLS = ["pulumi", "pulumi-language-python", "prometheus", "alertmanager", "loki", "collector", "operatorconfig"]
 RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
 """The heartbeat comes every minute; an older one is no sign of life."""
@@ -107,7 +108,7 @@ class Rehearsal:
             grafana.prepare()
             _refuse(ports.taken([grafana.NAME]))
         toolchain.build(NEEDED_TOOLS)
-        with self._timed(f"pulumi up --stack {STACK} (real engine, stand-in providers)"):
+        with self._timed(f"pulumi up --stack {STACK} (the real CLI, stand-in providers)"):
             self._deploy()
         digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"))
         if self.grafana:
@@ -137,10 +138,9 @@ class Rehearsal:
 
     def _deploy(self) -> None:
         settings = {KEY: {"instrumentedServices": self._instrumented(self.catalogue)}}
-        engine = Engine(ROOT, self._state.root, toolchain.tool("pulumi"), settings)
-        changes = engine.up(
+        aside = Aside(settings, channel_secrets(self._state, self.ports))
+        changes = Engine(ROOT, self._state.root, aside).up(
             STACK,
-            secrets=channel_secrets(self._state, self.ports),
             on_output=self._say,
             # The first time everything is new: no need to show it twice.
             diff=(self._state.cluster / "Release").exists(),

@@ -24,14 +24,14 @@ from typing import Any
 import click
 import yaml
 
-from rehearsal.engine import Engine, Secrets
+from rehearsal.configuration import Aside, Secrets
+from rehearsal.engine import Engine
 from rehearsal.errors import RehearsalError
 from rehearsal.provider.aws import Aws
 from rehearsal.provider.documents import dump
 from rehearsal.provider.kubernetes import RELEASE, Kubernetes
 from rehearsal.provider.model import Model
 from rehearsal.provider.values import is_secret
-from rehearsal.toolchain import tool
 from validation import InvalidInputError
 
 MASK = "***"
@@ -46,8 +46,8 @@ def rendered(stack: str, project: Path) -> dict[str, str]:
     """The files by relative path. Raises RehearsalError if the program fails or shows a secret in the clear."""
     secrets = placeholders(stack, project)
     with tempfile.TemporaryDirectory(prefix="render-") as state:
-        engine = Engine(project, Path(state), tool("pulumi"))
-        engine.up(stack, secrets)
+        engine = Engine(project, Path(state), Aside(secrets=secrets))
+        engine.up(stack)
         resources = engine.resources(stack)
     files = dict(_file(resource, secrets) for resource in resources if _shown(resource))
     for path, text in files.items():
@@ -161,6 +161,7 @@ def compare(stack: str, base: str, project: Path) -> list[str]:
         before, tree = Path(scratch) / "before", Path(scratch) / "tree"
         after = Path(scratch) / "after"
         checkout(base, project, tree)
+        _run_here(tree)
         runs = [_render_apart(stack, project, after)]
         if (tree / f"Pulumi.{stack}.yaml").exists():
             runs.append(_render_apart(stack, tree, before))
@@ -169,6 +170,13 @@ def compare(stack: str, base: str, project: Path) -> list[str]:
             if run.returncode:
                 raise RehearsalError(errors.strip())
         return list(differences(read(before), read(after)))
+
+
+def _run_here(tree: Path) -> None:
+    """Have the tree's program run in this environment, and unchecked: types do not change what is deployed."""
+    description = yaml.safe_load((tree / "Pulumi.yaml").read_text())
+    description["runtime"] = {"name": "python", "options": {"virtualenv": sys.prefix}}
+    (tree / "Pulumi.yaml").write_text(yaml.safe_dump(description))
 
 
 def _render_apart(stack: str, project: Path, out: Path) -> subprocess.Popen[str]:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -49,6 +50,8 @@ class Tool:
     tags: tuple[str, ...] = ()
     minutes: float = 1.0
     """Cold build on two cores, measured."""
+    beside: tuple[str, str] | None = None
+    """A module, and the file of it that belongs beside the binary."""
 
     @property
     def directory(self) -> Path:
@@ -68,7 +71,9 @@ class Tool:
 PROMETHEUS_TAGS = ("remove_all_sd", "enable_kubernetes_sd")
 """One of the other discovery mechanisms is on no module proxy."""
 _COMMON = "github.com/prometheus/common/version.Version"
-_PULUMI = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+_PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_PULUMI = f"{_PULUMI_SDK}/go/common/version.Version"
+_PYTHON = "pulumi-language-python"
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 _ALERTMANAGER = "github.com/prometheus/alertmanager/cmd"
 _LOKI = "github.com/grafana/loki/v3"
@@ -77,6 +82,15 @@ TOOLS = {
     tool.name: tool
     for tool in (
         Tool("pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "v3.259.0", _PULUMI, minutes=3.5),
+        Tool(
+            _PYTHON,
+            "pulumi",
+            "./language",
+            "v3.259.0",
+            _PULUMI,
+            minutes=0.2,
+            beside=(_PULUMI_SDK, f"python/cmd/{_PYTHON}-exec"),
+        ),
         Tool("prometheus", "prometheus", f"{_PROMETHEUS}/prometheus", "3.14.0", _COMMON, PROMETHEUS_TAGS, 2),
         Tool("promtool", "prometheus", f"{_PROMETHEUS}/promtool", "3.14.0", _COMMON, PROMETHEUS_TAGS, 0.2),
         Tool("alertmanager", "alertmanager", f"{_ALERTMANAGER}/alertmanager", "0.31.1", _COMMON, minutes=0.5),
@@ -138,23 +152,30 @@ def _lock(path: Path) -> Iterator[None]:
 def _build(item: Tool) -> None:
     path, log = _path(item), _path(item).with_suffix(".log")
     scratch = path.with_suffix(".part")
-    command = [go(), "build", *item.flags, "-o", str(scratch), item.package]
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     with log.open("w") as output:
-        done = subprocess.run(command, cwd=item.directory, env=environment, stdout=output, stderr=output, check=False)
+        done = _go(item, "build", *item.flags, "-o", str(scratch), item.package, stdout=output, stderr=output)
     if done.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ToolchainError(
             f"{item.name} {item.version} could not be built; the log is {log}\n{tail}\n"
             "Remedy: check that the Go module proxy can be reached (go env GOPROXY), then run the command again."
         )
+    if item.beside:
+        module, file = item.beside
+        source = _go(item, "list", "-m", "-f", "{{.Dir}}", module, stdout=subprocess.PIPE).stdout.strip()
+        shutil.copyfile(Path(source) / file, path.with_name(Path(file).name))
     scratch.rename(path)
+
+
+def _go(item: Tool, *arguments: str, **streams: Any) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    return subprocess.run([go(), *arguments], cwd=item.directory, env=environment, text=True, check=False, **streams)
 
 
 def _path(item: Tool) -> Path:
     """Where the binary is cached: under a digest of everything that decides its content."""
     digest = hashlib.sha256(repr((item.package, item.flags)).encode())
-    for name in ("go.mod", "go.sum", "main.go"):
+    for name in ("go.mod", "go.sum", f"{item.package}/main.go"):
         source = item.directory / name
         if source.exists():
             digest.update(source.read_bytes())

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def copy_tree(destination: Path) -> Path:
-    """Copy the files that git knows or would take; returns the copy."""
+    """Copy the files that git knows or would take, and link the virtual environment; returns the copy."""
     listing = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines():
         if (ROOT / name).is_file():  # not what is deleted but not committed yet
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, destination / name)
+    link_environment(destination)
     return destination
+
+
+def link_environment(project: Path) -> None:
+    """Have the project's `.venv`, which its Pulumi.yaml names, be the one that this process runs in."""
+    (project / ".venv").symlink_to(sys.prefix)

@@ -1,21 +1,23 @@
-"""A copy of the project, and stacks of it deployed by the real engine into a directory of the test's own."""
+"""Copies of projects, and stacks of them deployed by the real CLI into a directory of the test's own."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import re
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rehearsal.toolchain import tool
+from rehearsal.changes import Changes
+from rehearsal.configuration import Aside
+from rehearsal.engine import Engine, EngineError
+from rehearsal.toolchain import build
 from tests.program import SECRETS
-from tests.tree import copy_tree
+from tests.tree import ROOT, link_environment
 
 CANARIES = {key: f"canary-{key}" for key in SECRETS}
 """A secret for every key, that can be found wherever it leaks."""
@@ -28,16 +30,21 @@ HOSTILE = {
     "PULUMI_CONFIG_PASSPHRASE": "somebody else's",
     "PULUMI_HOME": "/nonexistent/pulumi",
     "PULUMI_STACK": "production",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "VIRTUAL_ENV": "/nonexistent/environment",
 }
 """An environment in which everything fails that takes any notice of it."""
 
-
-SMALL_SETTINGS = """
+SMALL_FILES = {
+    ".gitignore": ".venv\n__pycache__/\n",
+    "Pulumi.yaml": "name: small\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n",
+    "Pulumi.dev.yaml": "config:\n  small:stack: {things: 40}\n",
+    "settings.py": """
 KEY = "small:stack"
 def parse(document): return document
 def secret_keys(settings): return ["slackWebhookUrl"]
-"""
-SMALL_PROGRAM = """
+""",
+    "__main__.py": """
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
@@ -50,34 +57,41 @@ def thing(name, spec):
 for number in range(config.require_object("stack")["things"]):
     thing(f"thing-{number}", {"number": number})
 thing("hidden", {"url": url})
-"""
+""",
+}
+SMALL_SECRETS = {"slackWebhookUrl": CANARIES["slackWebhookUrl"]}
+
+
+def python(*arguments: str) -> subprocess.Popen[str]:
+    """Start Python where it finds the project's modules."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one step did."""
+    """What one operation did."""
 
+    changes: Changes
     output: list[str]
-    events: list[str]
+    events: str
     error: str
     objects: list[str]
     """Files of the cluster afterwards, as `Kind/namespace/name.yaml`."""
-    urns: dict[str, list[str]] = field(default_factory=dict)
-    paths: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def changed(self) -> list[str]:
         """The names of all that is not the same as before, as `Kind::name`."""
-        changed = {urn for operation, urns in self.urns.items() if operation != "same" for urn in urns}
-        parts = (urn.split("::") for urn in changed)
+        parts = (urn.split("::") for urn in self.changes.changed)
         return sorted(f"{types.rpartition(':')[2]}::{name}" for *_, types, name in parts)
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A copy of the project with a state directory."""
+    """A project with a state directory."""
 
     root: Path
+    aside: Aside | None = None
 
     @property
     def project(self) -> Path:
@@ -91,71 +105,70 @@ class Sandbox:
     def cluster(self) -> Path:
         return self.state / "cluster"
 
-    def run(self, *steps: dict[str, Any], settings: dict[str, Any] | None = None) -> list[Result]:
-        """Perform steps one after the other in one process of their own, with settings in place of the project's."""
-        process = self.start(*steps, settings=settings)
-        output, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors
-        return [Result(**result) for result in json.loads(output)]
+    @property
+    def engine(self) -> Engine:
+        return Engine(self.project, self.state, self.aside)
 
-    def start(self, *steps: dict[str, Any], settings: dict[str, Any] | None = None) -> subprocess.Popen[str]:
-        """Start performing steps; the caller waits for the process."""
-        process = self.python("tests.engine.drive")
-        assert process.stdin is not None
-        request = {"state": str(self.state), "secrets": CANARIES, "settings": settings, "steps": steps}
-        process.stdin.write(json.dumps(request))
-        process.stdin.close()
-        process.stdin = None
-        return process
+    def do(self, operation: str, stack: str = "dev", **options: bool) -> Result:
+        """Perform one operation to its end, however it ends."""
+        output: list[str] = []
+        log, error, changes = self.state / "engine" / "events.json", "", Changes()
+        try:
+            changes = getattr(self.engine, operation)(stack, on_output=output.append, **options)
+        except EngineError as failure:
+            error = str(failure)
+        events = log.read_text() if log.exists() else ""
+        objects = sorted(str(path.relative_to(self.cluster)) for path in self.cluster.glob("*/*/*.yaml"))
+        return Result(changes, output, events, error, objects)
 
-    def python(self, module: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start a module of the copy."""
-        pipe = subprocess.PIPE
-        environment = {**os.environ, **HOSTILE, "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.Popen(
-            command, cwd=self.project, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    def start(self) -> subprocess.Popen[str]:
+        """Start `up` of the dev stack in a process of its own."""
+        program = (
+            "import json, sys; from pathlib import Path; from rehearsal.engine import Aside, Engine; "
+            "Engine(Path(sys.argv[1]), Path(sys.argv[2]), Aside(**json.loads(sys.argv[3]))).up('dev')"
         )
+        assert self.aside
+        aside = json.dumps({"settings": self.aside.settings, "secrets": self.aside.secrets})
+        return python("-c", program, str(self.project), str(self.state), aside)
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace a text that must be there."""
+        self.substitute(file, re.escape(old), new.replace("\\", r"\\"))
+
+    def substitute(self, file: str, pattern: str, replacement: str) -> None:
+        """Change the first place that matches."""
         path = self.project / file
-        text = path.read_text()
-        assert old in text, f"{file} does not say {old!r}"
-        path.write_text(text.replace(old, new, 1))
+        text, count = re.subn(pattern, replacement, path.read_text(), count=1, flags=re.MULTILINE)
+        assert count, f"{file}: nothing matches {pattern!r}"
+        path.write_text(text)
 
     def operations(self) -> list[dict[str, str]]:
         """What the stand-in providers did, in order."""
         return [json.loads(line) for line in (self.cluster / "operations.jsonl").read_text().splitlines()]
 
 
+def files(tree: Path) -> dict[str, bytes]:
+    """The content of every file by path, but for the interpreter's cache."""
+    paths = (path for path in tree.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(tree)): path.read_bytes() for path in paths}
+
+
 @pytest.fixture(scope="session", autouse=True)
-def engine_is_built() -> None:
-    tool("pulumi")
-
-
-@pytest.fixture(scope="session")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the working tree."""
-    return copy_tree(tmp_path_factory.mktemp("original") / "project")
-
-
-@pytest.fixture
-def sandbox(original: Path, tmp_path: Path) -> Sandbox:
-    """A fresh copy of the project, nothing deployed."""
-    return copied(original, tmp_path)
+def hostile_machine() -> Iterator[None]:
+    """Built tools, and an environment that none of them may take notice of."""
+    build(["pulumi", "pulumi-language-python"])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in HOSTILE.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture
-def small(sandbox: Sandbox) -> Sandbox:
-    """A sandbox with a small program in place of the project's, which starts faster."""
-    (sandbox.project / "__main__.py").write_text(SMALL_PROGRAM)
-    (sandbox.project / "settings.py").write_text(SMALL_SETTINGS)
-    (sandbox.project / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
-    (sandbox.project / "Pulumi.dev.yaml").write_text("config:\n  small:stack: {things: 40}\n")
+def small(tmp_path: Path) -> Sandbox:
+    """A small project, which starts faster, nothing deployed; its configuration is kept aside."""
+    sandbox = Sandbox(tmp_path, Aside(secrets=SMALL_SECRETS))
+    sandbox.project.mkdir()
+    for name, text in SMALL_FILES.items():
+        (sandbox.project / name).write_text(text)
+    link_environment(sandbox.project)
     return sandbox
-
-
-def copied(original: Path, root: Path) -> Sandbox:
-    shutil.copytree(original, root / "project")
-    return Sandbox(root)

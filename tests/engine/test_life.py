@@ -1,115 +1,226 @@
-"""The life of the dev stack under the real engine, from the first preview to the last destroy."""
+"""The life of both stacks by the user's own commands, from `pulumi stack init` to the last `pulumi destroy`.
+
+They run in copies of the project, with Pulumi.yaml and Pulumi.<stack>.yaml as they stand.
+"""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import stat
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.conftest import CANARIES, Result, Sandbox, copied
+from components.protection import NAME
+from settings import KEY, PROJECT
+from tests.engine.conftest import CANARIES, Result, Sandbox, files
+from tests.tree import copy_tree
 
 DEV = "Pulumi.dev.yaml"
-
-
-def edit(file: str, pattern: str, replacement: str) -> dict[str, str]:
-    return {"file": file, "pattern": pattern, "replacement": replacement}
-
-
-ELSEWHERE = """\
-  order-processor-monitoring:slackWebhookUrl: { secure: v1:bm93aGVyZQ==:bm90aGluZw== }
-encryptionsalt: v1:bm93aGVyZQ==:v1:bm90aGluZw==:bm90aGluZw==
-"""
-"""What `pulumi config set --secret` leaves in the file of a stack that was deployed somewhere else."""
-
 REFUSE = "../state/cluster/refuse"
-STEPS: dict[str, dict[str, Any]] = {
-    "preview": {"operation": "preview"},
-    "up": {"operation": "up", "arguments": {"diff": True}},  # which shows every property
-    "up again": {"operation": "up"},
-    "edited rule": {"operation": "up", "edit": [edit("alerts/services.yaml", r"for: \w+$", "for: 7m")]},
-    "metrics retention": {"operation": "up", "edit": [edit(DEV, r"metrics: \w+", "metrics: 20d")]},
-    "moved volumes": {"operation": "preview", "edit": [edit(DEV, r"kind: local", "kind: local\n      node: worker-1")]},
-    "logs retention": {
-        "operation": "up",
-        "edit": [edit(DEV, r"logs: \w+", "logs: 3d"), edit(DEV, r"      node: worker-1\n", "")],
-    },
-    "first destroy": {"operation": "destroy"},
-    "refused object": {"operation": "up", "edit": [edit(REFUSE, "^", "Secret/alertmanager-credentials")]},
-    "recovery": {"operation": "up", "edit": [edit(REFUSE, "^Secret/.*", "")]},
-    "destroy": {"operation": "destroy"},
+CONTEXT = "kind-monitoring"
+EDITS: dict[str, list[tuple[str, str, str]]] = {
+    "edited rule": [("alerts/services.yaml", r"for: \w+$", "for: 7m")],
+    "metrics retention": [(DEV, r"metrics: \w+", "metrics: 20d")],
+    "moved volumes": [(DEV, "kind: local", "kind: local\n      node: worker-1")],
+    "logs retention": [(DEV, r"logs: \w+", "logs: 3d"), (DEV, "node: worker-1", "protect: true")],
+    "protection off": [(DEV, "protect: true", "protect: false")],
+    "refused object": [(REFUSE, "^", "Secret/alertmanager-credentials")],
+    "recovery": [(REFUSE, "^Secret/.*", "")],
+    "absent service": [("Pulumi.prod.yaml", "insights-service", "insights-service, inventory-service")],
 }
+"""What is changed before a step: file, pattern, replacement."""
+GUARD = f"urn:pulumi:prod::{PROJECT}::pulumi:index:Stash::{NAME}"
 
 
 class Life(dict[str, Result]):
-    """The result of each step."""
+    """The result of each step in the life of one stack."""
 
-    sandbox: Sandbox
+    def __init__(self, root: Path, stack: str) -> None:
+        super().__init__()
+        self.sandbox, self.stack = Sandbox(root), stack
+        self.resources: list[dict[str, Any]] = []
+        copy_tree(self.sandbox.project)
+        self.original = files(self.sandbox.project)
+        self.sandbox.cluster.mkdir(parents=True)
+        (self.sandbox.cluster / "refuse").touch()
+        self.sandbox.engine.init(stack)
+
+    def step(self, name: str, operation: str, **options: bool) -> None:
+        for edit in EDITS.get(name, []):
+            self.sandbox.substitute(*edit)
+        self[name] = self.sandbox.do(operation, self.stack, **options)
+
+    def set_secrets(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.sandbox.engine.configure(self.stack, key, CANARIES[key], secret=True)
 
 
-@pytest.fixture(scope="module")
-def life(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Life:
-    sandbox = copied(original, tmp_path_factory.mktemp("life"))
-    sandbox.cluster.mkdir(parents=True)
-    (sandbox.cluster / "refuse").touch()
-    with (sandbox.project / DEV).open("a") as file:
-        file.write(ELSEWHERE)
-    life = Life(zip(STEPS, sandbox.run(*STEPS.values()), strict=True))
-    life.sandbox = sandbox
+def dev_life(root: Path) -> Life:
+    life = Life(root, "dev")
+    life.set_secrets(CANARIES)
+    life.sandbox.engine.configure("dev", f"{KEY}.kubeContext", CONTEXT, path=True)
+    life.step("preview", "preview")
+    life.step("up", "up", diff=True)  # which shows every property
+    life.resources = life.sandbox.engine.resources("dev")
+    life.step("up again", "up")
+    life.step("refresh", "refresh")
+    life.step("edited rule", "up")
+    life.step("metrics retention", "up")
+    life.step("moved volumes", "preview")
+    life.step("logs retention", "up")
+    life.step("protection off", "up")
+    life.step("first destroy", "destroy")
+    life.step("refused object", "up")
+    life.step("recovery", "up")
+    life.step("destroy", "destroy")
     return life
 
 
-def test_every_step_but_the_refused_one_succeeds(life: Life) -> None:
-    errors = {step: result.error for step, result in life.items() if result.error}
-    assert list(errors) == ["refused object"], errors
+def prod_life(root: Path) -> Life:
+    life = Life(root, "prod")
+    life.step("up without secrets", "up")
+    life.set_secrets(REQUIRED)
+    life.step("preview", "preview")
+    life.step("up", "up")
+    life.step("up again", "up")
+    life.step("preview again", "preview", expect_no_changes=True)
+    life.step("refresh", "refresh")
+    life.step("refused destroy", "destroy")
+    life.step("refused destroy without preview", "destroy", skip_preview=True)
+    life.step("destroy of what the guard leaves", "destroy", exclude_protected=True)
+    life.step("up after these", "up")
+    life.step("absent service", "up")
+    life.sandbox.engine.unprotect("prod", GUARD)
+    life.step("destroy of the unprotected", "destroy", exclude_protected=True)
+    return life
+
+
+REQUIRED = [key for key in CANARIES if key != "grafanaAdminPassword"]
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Life]:
+    """Both lives, side by side."""
+    of: dict[str, Callable[[Path], Life]] = {"dev": dev_life, "prod": prod_life}
+    with ThreadPoolExecutor() as threads:
+        runs = {stack: threads.submit(live, tmp_path_factory.mktemp(stack)) for stack, live in of.items()}
+    return {stack: run.result() for stack, run in runs.items()}
+
+
+@pytest.fixture
+def dev(lives: dict[str, Life]) -> Life:
+    return lives["dev"]
+
+
+@pytest.fixture
+def prod(lives: dict[str, Life]) -> Life:
+    return lives["prod"]
+
+
+@pytest.fixture(params=["dev", "prod"])
+def life(lives: dict[str, Life], request: pytest.FixtureRequest) -> Life:
+    return lives[request.param]
+
+
+def test_every_step_but_the_refused_ones_succeeds(dev: Life, prod: Life) -> None:
+    errors = {step: result.error for life in (dev, prod) for step, result in life.items() if result.error}
+    refused = ["up without secrets", "refused destroy", "refused destroy without preview"]
+    assert list(errors) == ["refused object", *refused], errors
 
 
 def test_a_preview_plans_exactly_what_up_does_and_writes_nothing(life: Life) -> None:
-    assert life["preview"].urns == life["up"].urns
-    assert set(life["up"].urns) == {"create"}
+    assert life["preview"].changes.urns == life["up"].changes.urns
+    assert set(life["up"].changes.counts) == ({"create"} if life.stack == "dev" else {"create", "same"})
+    assert life["up"].changes.counts.get("same", 1) == 1  # the stack itself, which a refused run had created
     assert life["preview"].objects == []
     assert len(life["up"].objects) > 40
 
 
 def test_a_second_up_changes_nothing(life: Life) -> None:
     assert life["up again"].changed == []
-    assert life["up again"].urns["same"] == life["up"].urns["create"]
+    assert life["up again"].changes.urns["same"] == set().union(*life["up"].changes.urns.values())
 
 
-def test_an_edited_rule_updates_exactly_its_object(life: Life) -> None:
-    assert life["edited rule"].changed == ["PrometheusRule::rules-services"]
-    (paths,) = life["edited rule"].paths.values()
+def test_a_refresh_finds_no_drift(life: Life) -> None:
+    assert life["refresh"].changed == []
+    assert life["refresh"].objects == life["up"].objects
+
+
+def test_a_setting_that_was_set_by_its_path_reaches_the_program(dev: Life) -> None:
+    (cluster,) = (item for item in dev.resources if item["type"] == "pulumi:providers:kubernetes")
+    assert cluster["inputs"]["context"] == CONTEXT
+
+
+def test_a_missing_secret_refuses_and_deploys_nothing(prod: Life) -> None:
+    refused = prod["up without secrets"]
+    assert refused.objects == []
+    assert "the input is not valid; nothing was deployed" in refused.error
+    assert [key for key in REQUIRED if key in refused.error] == REQUIRED
+
+
+def test_an_edited_rule_updates_exactly_its_object(dev: Life) -> None:
+    assert dev["edited rule"].changed == ["PrometheusRule::rules-services"]
+    (paths,) = dev["edited rule"].changes.paths.values()
     assert len(paths) == 1
     assert paths[0].endswith(".for")
 
 
-def test_a_retention_updates_exactly_what_it_belongs_to(life: Life) -> None:
-    assert life["metrics retention"].changed == ["Release::kube-prometheus-stack"]
-    assert list(life["metrics retention"].paths.values()) == [["values.prometheus.prometheusSpec.retention"]]
+def test_a_retention_updates_exactly_what_it_belongs_to(dev: Life) -> None:
+    assert dev["metrics retention"].changed == ["Release::kube-prometheus-stack"]
+    paths = list(dev["metrics retention"].changes.paths.values())
+    assert paths == [["values.prometheus.prometheusSpec.retention"]]
     # Links from a log line reach back as far as logs are kept.
-    assert life["logs retention"].changed == ["ConfigMap::grafana-datasources", "Release::loki"]
+    assert dev["logs retention"].changed == ["ConfigMap::grafana-datasources", "Release::loki"]
 
 
-def test_moving_volumes_reinstalls_nothing_that_writes_to_them(life: Life) -> None:
-    kinds = {name.split("::")[0] for name in life["moved volumes"].changed}
+def test_moving_volumes_reinstalls_nothing_that_writes_to_them(dev: Life) -> None:
+    kinds = {name.split("::")[0] for name in dev["moved volumes"].changed}
     assert kinds == {"PersistentVolume", "Job"}
 
 
-def test_a_refused_object_stops_what_needs_it_and_the_next_up_recovers(life: Life) -> None:
-    failed, recovered = life["refused object"], life["recovery"]
+def test_nothing_is_destroyed_while_the_stack_is_protected(prod: Life) -> None:
+    assert len(prod["up"].objects) > 50
+    for step in ("refused destroy", "refused destroy without preview", "destroy of what the guard leaves"):
+        assert prod[step].objects == prod["up"].objects, step
+    assert NAME in prod["refused destroy without preview"].error
+    assert prod["up after these"].changed == []
+
+
+def test_a_service_leaves_a_protected_stack(prod: Life) -> None:
+    gone = set(prod["up"].objects) - set(prod["absent service"].objects)
+    assert gone == {f"{kind}/monitoring/inventory-service.yaml" for kind in ("Probe", "ServiceMonitor")}
+
+
+def test_what_holds_data_stays_when_only_the_guard_is_taken_away(prod: Life) -> None:
+    left = set(prod["destroy of the unprotected"].objects)
+    assert {"Namespace/_/monitoring.yaml", "Release/monitoring/prometheus-operator-crds.yaml"} <= left
+    assert [path for path in left if path.startswith("aws.s3.Bucket/")]
+    assert not [path for path in left if path.startswith(("ConfigMap/", "PrometheusRule/", "Secret/"))]
+    assert len([path for path in left if path.startswith("Release/")]) == 1
+
+
+def test_a_stack_goes_wholly_once_the_setting_is_off(dev: Life) -> None:
+    assert dev["protection off"].changed == []
+    assert dev["first destroy"].objects == []
+
+
+def test_a_refused_object_stops_what_needs_it_and_the_next_up_recovers(dev: Life) -> None:
+    failed, recovered = dev["refused object"], dev["recovery"]
     assert "alertmanager-credentials" in failed.error
     assert "denied the request" in failed.error
     stack = "Release/monitoring/kube-prometheus-stack.yaml"
     assert stack not in failed.objects
     assert stack in recovered.objects
-    assert recovered.objects == life["up"].objects
+    assert recovered.objects == dev["up"].objects
 
 
-def test_a_destroy_without_protection_leaves_nothing(life: Life) -> None:
-    assert life["destroy"].objects == []
+def test_a_destroy_without_protection_leaves_nothing(dev: Life) -> None:
+    assert dev["destroy"].objects == []
 
 
 def test_what_others_need_is_created_first(life: Life) -> None:
@@ -126,9 +237,10 @@ def test_what_others_need_is_created_first(life: Life) -> None:
 
 
 def test_no_secret_is_readable_outside_the_cluster(life: Life) -> None:
-    told = [text for result in life.values() for text in (*result.output, *result.events, result.error)]
+    told = [text for result in life.values() for text in (*result.output, result.events, result.error)]
     kept = [path for path in life.sandbox.root.rglob("*") if path.is_file()]
-    assert any("dev.json" in path.name for path in kept)
+    kept = [path for path in kept if not path.is_relative_to(life.sandbox.cluster)]
+    assert any(f"{life.stack}.json" in path.name for path in kept)
     for key, canary in CANARIES.items():
         for form in (canary, base64.b64encode(canary.encode()).decode()):
             assert not [text for text in told if form in text], key
@@ -140,14 +252,12 @@ def content(path: Path) -> bytes:
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
-def test_the_project_is_left_as_it_was(life: Life, original: Path) -> None:
-    def files(tree: Path) -> dict[str, bytes]:
-        return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
-
-    before, after = files(original), files(life.sandbox.project)
-    assert before.keys() == after.keys()
-    edited = {change["file"] for step in STEPS.values() for change in step.get("edit", [])}
-    assert {name for name in before if before[name] != after[name]} == edited - {REFUSE}
+def test_the_project_is_left_as_it_was_but_for_the_stacks_configuration(life: Life) -> None:
+    after = files(life.sandbox.project)
+    assert life.original.keys() == after.keys()
+    configuration = f"Pulumi.{life.stack}.yaml"
+    edited = {file for edits in EDITS.values() for file, _, _ in edits} - {REFUSE} if life.stack == "dev" else set()
+    assert {name for name in after if after[name] != life.original[name]} == {configuration, *edited}
 
 
 def test_the_state_is_its_owners_alone(life: Life) -> None:
@@ -158,8 +268,3 @@ def test_the_state_is_its_owners_alone(life: Life) -> None:
 
 def test_the_stand_ins_say_that_they_are(life: Life) -> None:
     assert any("kubernetes: a stand-in" in line for line in life["up"].output)
-
-
-def test_values_encrypted_for_somewhere_else_stay_out(life: Life) -> None:
-    assert ELSEWHERE in (life.sandbox.project / DEV).read_text()
-    assert "bm93aGVyZQ==" not in (life.sandbox.state / "engine" / "workspace" / DEV).read_text()

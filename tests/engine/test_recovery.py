@@ -12,20 +12,16 @@ from pathlib import Path
 
 from tests.engine.conftest import Sandbox
 
-UP, PREVIEW = {"operation": "up"}, {"operation": "preview"}
-
 
 def test_the_next_up_takes_over_from_an_engine_that_was_killed(small: Sandbox) -> None:
     run, engine = half_way(small)
-    (second,) = small.run(PREVIEW)
-    assert "in use by another run" in second.error
+    assert "in use by another run" in small.do("preview").error
     os.kill(engine, signal.SIGKILL)
     run.communicate(timeout=30)
     assert pending(small)
     (small.cluster / "refuse").unlink()
-    recovered, after = small.run(UP, PREVIEW)
-    assert not recovered.error
-    assert after.changed == []
+    assert not small.do("up").error
+    assert small.do("preview").changed == []
     assert not pending(small)
     assert not engine_locks(small)
 
@@ -48,14 +44,6 @@ def test_an_interrupted_run_ends_in_order(small: Sandbox) -> None:
     assert not pending(small)
 
 
-def test_a_program_that_fails_is_shown_by_its_own_lines(small: Sandbox) -> None:
-    (small.project / "__main__.py").write_text("raise LookupError('no such thing')\n")
-    (failed,) = small.run(PREVIEW)
-    assert "line 1, in <module>" in failed.error
-    assert "LookupError: no such thing" in failed.error
-    assert "runpy" not in failed.error
-
-
 def half_way(sandbox: Sandbox) -> tuple[subprocess.Popen[str], int]:
     """A run that has created some objects and waits with the next ones, and its engine's process id.
 
@@ -64,7 +52,7 @@ def half_way(sandbox: Sandbox) -> tuple[subprocess.Popen[str], int]:
     sandbox.cluster.mkdir(parents=True)
     gate = sandbox.cluster / "refuse"
     os.mkfifo(gate)
-    run = sandbox.start(UP)
+    run = sandbox.start()
     wait_until(lambda: let_pass(gate))
     wait_until(lambda: (sandbox.cluster / "Thing").exists())
     (lock,) = engine_locks(sandbox)

@@ -14,7 +14,13 @@ from rehearsal import render
 from rehearsal.errors import RehearsalError
 from rehearsal.provider.values import MARK, SECRET
 from rehearsal.render import MASK, differences, masked, write
-from tests.engine.conftest import Sandbox
+from tests.engine.conftest import Sandbox, files, python
+
+
+def diff(project: Path, base: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of the command."""
+    options = ["--stack", "dev", "--base", base, "--project", str(project)]
+    return finished(python("-m", "rehearsal.render", "diff", *options))
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -22,17 +28,13 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
-def files(out: Path) -> dict[str, str]:
-    return {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
-
-
-def test_rendering_twice_gives_the_same_bytes_and_every_object(sandbox: Sandbox) -> None:
-    outs = [sandbox.root / name for name in ("one", "two")]
-    runs = [sandbox.python("rehearsal.render", "render", "--stack", "prod", "--out", str(out)) for out in outs]
+def test_rendering_twice_gives_the_same_bytes_and_every_object(tmp_path: Path) -> None:
+    outs = [tmp_path / name for name in ("one", "two")]
+    runs = [python("-m", "rehearsal.render", "render", "--stack", "prod", "--out", str(out)) for out in outs]
     for run in runs:
         code, _, errors = finished(run)
         assert code == 0, errors
-    one, two = map(files, outs)
+    one, two = ({name: data.decode() for name, data in files(out).items()} for out in outs)
     assert one == two
     assert "placeholder" not in "".join(one.values())
     credentials = yaml.safe_load(one["Secret/monitoring/alertmanager-credentials.yaml"])
@@ -89,7 +91,7 @@ def test_a_diff_names_what_was_added_removed_and_changed(small: Sandbox) -> None
     small.edit("Pulumi.dev.yaml", "things: 40", "things: 41")
     small.edit("__main__.py", 'thing("hidden", {"url": url})', 'thing("thing", {"url": url})')
     small.edit("__main__.py", '{"number": number}', '{"number": number or 42}')
-    code, output, errors = finished(small.python("rehearsal.render", "diff", "--stack", "dev", "--base", "HEAD"))
+    code, output, errors = diff(small.project, "HEAD")
     assert code == 1, errors
     lines = output.splitlines()
     assert [line for line in lines if line.startswith(("added", "changed", "removed"))] == [
@@ -111,7 +113,7 @@ def test_a_diff_without_differences_is_silent(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_diff_with_nonsense_is_trouble(small: Sandbox) -> None:
-    code, output, errors = finished(small.python("rehearsal.render", "diff", "--stack", "dev", "--base", "nonsense"))
+    code, output, errors = diff(small.project, "nonsense")
     assert (code, output) == (2, "")
     assert "nonsense: " in errors
 
@@ -120,7 +122,7 @@ def test_a_rendering_replaces_only_a_rendering(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write({"a/b.yaml": "1\n"}, out)
     write({"c.yaml": "2\n"}, out)
-    assert files(out) == {".rendered": "", "c.yaml": "2\n"}
+    assert files(out) == {".rendered": b"", "c.yaml": b"2\n"}
     with pytest.raises(RehearsalError, match="name another directory"):
         write({}, tmp_path)
 

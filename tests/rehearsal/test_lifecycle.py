@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from rehearsal import dialect, grafana, health, lifecycle, ports, toolchain
 from rehearsal.__main__ import main
 from rehearsal.changes import Changes
+from rehearsal.configuration import Aside
 from rehearsal.deployed import Deployed
 from rehearsal.derive import loki_configuration
 from rehearsal.engine import EngineError
@@ -374,7 +375,7 @@ class TestDialect:
         world.up(speak=speak)
         catalogue = world.rehearsal().catalogue
         named = [service.name for service in catalogue.services] if speak == "package" else []
-        assert given == [{KEY: {"instrumentedServices": named}}]
+        assert given == [Aside({KEY: {"instrumentedServices": named}})]
         assert {service.metrics_path for service in catalogue.services} == paths
 
     @pytest.mark.parametrize(("text", "expected"), [("", None), ("today", "today"), ("package", "package")])
