@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+from rehearsal.configuration import Aside
 from tests.engine.conftest import Sandbox
 
 OPTION = "    virtualenv: .venv\n"
@@ -63,3 +65,9 @@ print("facts", json.dumps(facts))
         (line,) = {text.partition("facts ")[2] for text in small.do(operation).output if "facts [" in text}
         expected = ["small", "dev", "organization", is_dry_run, project, project, f"{project}/.venv", True, False]
         assert json.loads(line) == expected
+
+
+def test_a_program_needs_no_configuration(small: Sandbox) -> None:
+    (small.project / "__main__.py").write_text("import pulumi\npulumi.export('is', pulumi.Config().get('nothing'))\n")
+    (small.project / "Pulumi.dev.yaml").write_text("config: {}\n")
+    assert not dataclasses.replace(small, aside=Aside()).do("preview").error

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -147,19 +148,13 @@ func (h *host) arguments(request *pulumirpc.RunRequest) []string {
 
 // environment of the script: the configuration, secrets too, is in it and on no command line.
 func environment(program *exec.Cmd, request *pulumirpc.RunRequest) ([]string, error) {
-	configuration, err := json.Marshal(request.Config)
-	if err != nil {
-		return nil, err
-	}
-	secretKeys, err := json.Marshal(append([]string{}, request.ConfigSecretKeys...)) // [] and not null if there are none
-	if err != nil {
-		return nil, err
-	}
-	return append(
-		program.Environ(),
-		"PULUMI_CONFIG="+string(configuration),
-		"PULUMI_CONFIG_SECRET_KEYS="+string(secretKeys),
-	), nil
+	// Where there is none of them, {} and [], not the null of what was never made.
+	configuration, secretKeys := map[string]string{}, append([]string{}, request.ConfigSecretKeys...)
+	maps.Copy(configuration, request.Config)
+	text, err1 := json.Marshal(configuration)
+	keys, err2 := json.Marshal(secretKeys)
+	variables := []string{"PULUMI_CONFIG=" + string(text), "PULUMI_CONFIG_SECRET_KEYS=" + string(keys)}
+	return append(program.Environ(), variables...), errors.Join(err1, err2)
 }
 
 // read understands Pulumi.yaml's runtime options, and returns the name of the type checker apart.
