@@ -115,7 +115,7 @@ def test_ignored_paths_and_statuses_do_not_count() -> None:
 
 
 def test_a_budget_is_a_series_where_one_is_set() -> None:
-    aws = Aws(region="us-west-2", cluster_name="c", tables=("t",), monthly_budget_usd=250)
+    aws = Aws(region="us-west-2", cluster_name="c", tables=("users",), monthly_budget_usd=250)
     with_budget = expectations(CATALOGUE, SETTINGS.model_copy(update={"aws": aws}))
     assert {"record": "aws:monthly_budget:usd", "expr": "vector(250)"} in with_budget
     assert recorded("aws:monthly_budget:usd") == []
