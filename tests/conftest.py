@@ -3,8 +3,13 @@
 import gc
 import signal
 
+import hypothesis
+
 # A shell starts background jobs with SIGINT ignored, and what ignores it passes that on: no test of Ctrl-C could work.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no failure
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_finish() -> None:

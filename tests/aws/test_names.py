@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.session import get_session
 from botocore.utils import check_dns_name
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,7 +31,6 @@ def known(service: str, shape: str, text: str) -> bool:
     return not list(beyond(MODELS[service].shape_for(shape), text, shape))
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_names_of_clusters_and_tables(text: str) -> None:
     for name in (text, text * 5):
@@ -39,7 +38,6 @@ def test_names_of_clusters_and_tables(text: str) -> None:
         assert accepted(TableName, name) == known("dynamodb", "TableName", name)
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_names_of_buckets_are_host_names_under_s3(text: str) -> None:
     assert accepted(BucketName, text) == check_dns_name(text)
