@@ -44,6 +44,7 @@ class Life(dict[str, Result]):
         super().__init__()
         self.sandbox, self.stack = Sandbox(root), stack
         self.resources: list[dict[str, Any]] = []
+        self.edited = {f"Pulumi.{stack}.yaml"}
         copy_tree(self.sandbox.project)
         self.original = files(self.sandbox.project)
         self.sandbox.cluster.mkdir(parents=True)
@@ -51,8 +52,9 @@ class Life(dict[str, Result]):
         self.sandbox.engine.init(stack)
 
     def step(self, name: str, operation: str, **options: bool) -> None:
-        for edit in EDITS.get(name, []):
-            self.sandbox.substitute(*edit)
+        for file, *change in EDITS.get(name, []):
+            self.sandbox.substitute(file, *change)
+            self.edited.add(file)
         self[name] = self.sandbox.do(operation, self.stack, **options)
 
     def set_secrets(self, keys: Iterable[str]) -> None:
@@ -255,9 +257,7 @@ def content(path: Path) -> bytes:
 def test_the_project_is_left_as_it_was_but_for_the_stacks_configuration(life: Life) -> None:
     after = files(life.sandbox.project)
     assert life.original.keys() == after.keys()
-    configuration = f"Pulumi.{life.stack}.yaml"
-    edited = {file for edits in EDITS.values() for file, _, _ in edits} - {REFUSE} if life.stack == "dev" else set()
-    assert {name for name in after if after[name] != life.original[name]} == {configuration, *edited}
+    assert {name for name in after if after[name] != life.original[name]} == life.edited - {REFUSE}
 
 
 def test_the_state_is_its_owners_alone(life: Life) -> None:
