@@ -51,7 +51,9 @@ class Tool:
     minutes: float = 1.0
     """Cold build on two cores, measured."""
     beside: tuple[str, str] | None = None
-    """A module, and the file of it that belongs beside the binary."""
+    """A module, and the pattern of those files of it that belong beside the binary."""
+    linked: tuple[str, ...] = ()
+    """Further variables that the linker sets, as `name=value`."""
 
     @property
     def directory(self) -> Path:
@@ -61,9 +63,8 @@ class Tool:
     @property
     def flags(self) -> list[str]:
         """Flags of `go build`; stripped, and without a trace of the machine that built it."""
-        linker = "-s -w"
-        if self.version_variable:
-            linker += f" -X {self.version_variable}={self.version}"
+        version = (f"{self.version_variable}={self.version}",) if self.version_variable else ()
+        linker = " ".join(["-s -w", *(f"-X {variable}" for variable in (*version, *self.linked))])
         tags = ["-tags", ",".join(self.tags)] if self.tags else []
         return ["-trimpath", "-buildvcs=false", "-ldflags", linker, *tags]
 
@@ -77,6 +78,19 @@ _PYTHON = "pulumi-language-python"
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 _ALERTMANAGER = "github.com/prometheus/alertmanager/cmd"
 _LOKI = "github.com/grafana/loki/v3"
+_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version"
+_KWOK = "sigs.k8s.io/kwok"
+_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+
+
+def _kubernetes(command: str, version: str, minutes: float, name: str = "", module: str = "kubernetes") -> Tool:
+    """A command of Kubernetes. Charts ask an API server for its version, which its release build links in."""
+    variables = "k8s.io/component-base/version.git"
+    major, minor, _ = version.removeprefix("v").split(".")
+    linked = (f"{variables}Major={major}", f"{variables}Minor={minor}")
+    package = f"k8s.io/kubernetes/cmd/{command}"
+    return Tool(name or command, module, package, version, f"{variables}Version", minutes=minutes, linked=linked)
+
 
 TOOLS = {
     tool.name: tool
@@ -99,6 +113,25 @@ TOOLS = {
         Tool("collector", "collector", ".", "0.158.0", minutes=1.5),
         Tool("loki", "loki", f"{_LOKI}/cmd/loki", "3.7.6", f"{_LOKI}/pkg/util/build.Version", minutes=4),
         Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12", minutes=0.1),
+        Tool("pulumi-resource-kubernetes", "provider", ".", "4.34.2", _PROVIDER, minutes=8),
+        Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "3.7.3", minutes=0.5),
+        _kubernetes("kube-apiserver", "v1.37.2", 3.5),
+        _kubernetes("kube-controller-manager", "v1.37.2", 1),
+        _kubernetes("kube-scheduler", "v1.37.2", 0.2),
+        _kubernetes("kubectl", "v1.37.2", 0.5),
+        _kubernetes("kube-apiserver", "v1.34.4", 3.5, "kube-apiserver-1.34", "kubernetes-1.34"),
+        Tool(
+            "kwok", "kwok", f"{_KWOK}/cmd/kwok", "0.8.0", minutes=1, beside=(_KWOK, "kustomize/stage/*/fast/*-*.yaml")
+        ),
+        Tool(
+            "prometheus-operator",
+            "operator",
+            f"{_OPERATOR}/cmd/operator",
+            "0.93.1",
+            _COMMON,
+            minutes=2,
+            beside=(_OPERATOR, "example/prometheus-operator-crd/*.yaml"),
+        ),
     )
 }
 
@@ -161,9 +194,10 @@ def _build(item: Tool) -> None:
             "Remedy: check that the Go module proxy can be reached (go env GOPROXY), then run the command again."
         )
     if item.beside:
-        module, file = item.beside
+        module, pattern = item.beside
         source = _go(item, "list", "-m", "-f", "{{.Dir}}", module, stdout=subprocess.PIPE).stdout.strip()
-        shutil.copyfile(Path(source) / file, path.with_name(Path(file).name))
+        for file in Path(source).glob(pattern):
+            shutil.copyfile(file, path.with_name(file.name))
     scratch.rename(path)
 
 
@@ -174,7 +208,7 @@ def _go(item: Tool, *arguments: str, **streams: Any) -> subprocess.CompletedProc
 
 def _path(item: Tool) -> Path:
     """Where the binary is cached: under a digest of everything that decides its content."""
-    digest = hashlib.sha256(repr((item.package, item.flags)).encode())
+    digest = hashlib.sha256(repr((item.package, item.flags, *(item.beside or ()))).encode())
     for name in ("go.mod", "go.sum", f"{item.package}/main.go"):
         source = item.directory / name
         if source.exists():

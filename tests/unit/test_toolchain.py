@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
 import shutil
 from pathlib import Path
 
@@ -58,6 +60,21 @@ def test_every_tool_is_pinned_by_a_module_of_its_own() -> None:
         assert (item.directory / "go.sum").exists()
         if not item.package.startswith("."):
             assert f"{item.package}\n" in (item.directory / "go.mod").read_text()
+
+
+def test_the_kubernetes_provider_is_the_one_that_the_program_asks_for() -> None:
+    assert TOOLS["pulumi-resource-kubernetes"].version == importlib.metadata.version("pulumi-kubernetes")
+
+
+@pytest.mark.parametrize("name", [name for name in TOOLS if "kubernetes/cmd" in TOOLS[name].package])
+def test_a_command_of_kubernetes_says_the_version_that_it_is_built_from(name: str) -> None:
+    item = TOOLS[name]
+    module = (item.directory / "go.mod").read_text()
+    assert f"k8s.io/kubernetes {item.version}" in module
+    staging = set(re.findall(r"=> k8s\.io/\S+ (v\S+)", module))
+    assert staging == {item.version.replace("v1.", "v0.", 1)}
+    assert f"Version={item.version}" in (linker := item.flags[3])
+    assert f"gitMinor={item.version.split('.')[1]}" in linker
 
 
 @pytest.mark.parametrize(("said", "version"), [("go1.26.5", (1, 26, 5)), ("go1.27", (1, 27, 0)), ("nonsense", (0,))])
