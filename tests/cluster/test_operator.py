@@ -1,0 +1,157 @@
+"""What the real operator makes of our objects: rules, Alertmanager's configuration, Prometheus' scrape jobs."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gzip
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+
+from components.addresses import BLACKBOX
+from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.foundation import NAMESPACE
+from rehearsal import scrape
+from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
+from rehearsal.control_plane.network import PodNetwork
+from rehearsal.control_plane.plane import ControlPlane, KubectlError
+from rehearsal.toolchain import tool
+from tests.cluster import operator
+from tests.cluster.conftest import STACKS, Rendering, apply_definitions
+from tests.waiting import eventually
+
+MONITORS = ("ServiceMonitor", "PodMonitor", "Probe")
+DISCOVERY = ("file_sd_configs", "kubernetes_sd_configs")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started(
+    plane: ControlPlane, network: PodNetwork | None, definitions: list[Path], stacks: dict[str, Rendering]
+) -> None:
+    """The operator, with what must be there before it."""
+    if network is None:
+        pytest.skip("the API server cannot call the operator without a network namespace")
+    apply_definitions(plane, definitions)
+    plane.apply(*stacks["dev"].of("Namespace"))
+    operator.start(plane, network)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_rule_is_admitted(plane: ControlPlane, stacks: dict[str, Rendering], stack: str) -> None:
+    rules = stacks[stack].of("PrometheusRule")
+    assert len(plane.apply(*rules, dry_run=True).splitlines()) == len(rules) > 8
+
+
+def test_a_rule_with_bad_promql_is_refused_with_the_reason(plane: ControlPlane, stacks: dict[str, Rendering]) -> None:
+    rule = copy.deepcopy(stacks["dev"].of("PrometheusRule")[0])
+    rule["spec"]["groups"][0]["rules"][0]["expr"] = "sum(rate(up[5m])"
+    with pytest.raises(KubectlError, match=r"denied the request.*unclosed left parenthesis"):
+        plane.apply(rule, dry_run=True)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_alertmanager_configuration_is_accepted_and_a_broken_one_is_not(
+    plane: ControlPlane, stacks: dict[str, Rendering], stack: str
+) -> None:
+    rendering = stacks[stack]
+    secrets = rendering.of("Secret")
+    plane.apply(*rendering.of("StorageClass"), *rendering.of("PersistentVolume"), *secrets, alertmanager(rendering))
+    reconciled(plane, "True")
+    eventually(lambda: condition(plane, "Available")["status"] == "True", 60, "no Alertmanager is available")
+
+    broken = next(copy.deepcopy(item) for item in secrets if item["metadata"]["name"] == CONFIGURATION_SECRET)
+    configuration = yaml.safe_load(broken["stringData"][CONFIGURATION_KEY])
+    configuration["route"]["routes"][0]["receiver"] = "nobody"
+    broken["stringData"][CONFIGURATION_KEY] = yaml.safe_dump(configuration)
+    plane.apply(broken)
+    assert 'undefined receiver "nobody"' in reconciled(plane, "False")["message"]
+    plane.apply(*secrets)
+    reconciled(plane, "True")
+    plane.kubectl("delete", "alertmanager", ALERTMANAGER, f"--namespace={NAMESPACE}")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_prometheus_scrapes_what_the_rehearsal_derives(
+    plane: ControlPlane, stacks: dict[str, Rendering], stack: str
+) -> None:
+    """Job by job, but for discovery, and certificates of the cluster."""
+    rendering = stacks[stack]
+    monitors = [item for kind in MONITORS for item in rendering.of(kind)]
+    values = rendering.release("kube-prometheus-stack")["prometheus"]["prometheusSpec"]
+    plane.apply(*monitors, prometheus(values))
+    wanted = {job["job_name"]: comparable(job) for job in derived(monitors, values)["scrape_configs"]}
+
+    def written() -> dict[str, Any]:
+        jobs = configuration(plane).get("scrape_configs") or []
+        return {job["job_name"]: comparable(job) for job in jobs}
+
+    eventually(lambda: len(written()) == len(monitors), 30, f"not every monitor became a job: {list(written())}")
+    jobs = written()
+    for name, job in jobs.items():
+        assert job == wanted[name], name
+    plane.kubectl("delete", "prometheus,servicemonitor,podmonitor,probe", "--all", f"--namespace={NAMESPACE}")
+
+
+def comparable(job: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in job.items() if key not in (*DISCOVERY, *scrape.CLUSTER_ONLY)}
+
+
+def derived(monitors: list[dict[str, Any]], values: dict[str, Any]) -> dict[str, Any]:
+    """The rehearsal's configuration, with the prober at its address in the cluster."""
+    local = scrape.Local(
+        operatorconfig=tool("operatorconfig"),
+        targets=Path("targets"),
+        rule_files=[],
+        addresses=dict.fromkeys(get_args(Part), BLACKBOX),
+    )
+    return scrape.prometheus_configuration(monitors, values, local)
+
+
+def configuration(plane: ControlPlane) -> dict[str, Any]:
+    """The configuration that the operator has written for Prometheus; empty while it has not."""
+    with plane.client() as client:
+        answer = client.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/prometheus-{PROMETHEUS}")
+    if not answer.is_success:
+        return {}
+    text = gzip.decompress(base64.b64decode(answer.json()["data"]["prometheus.yaml.gz"])).decode()
+    document: dict[str, Any] = yaml.safe_load(
+        text.replace("$(POD_NAME)", f"prometheus-{PROMETHEUS}-0").replace("$(SHARD)", "0")
+    )
+    return document
+
+
+def prometheus(values: dict[str, Any]) -> dict[str, Any]:
+    """The Prometheus object that the chart makes of its values, without its volumes."""
+    return {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", **scrape.prometheus_object(values)}
+
+
+def alertmanager(rendering: Rendering) -> dict[str, Any]:
+    """The Alertmanager object that the chart makes of its values."""
+    values = rendering.release("kube-prometheus-stack")["alertmanager"]["alertmanagerSpec"]
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "Alertmanager",
+        "metadata": {"name": ALERTMANAGER, "namespace": NAMESPACE},
+        "spec": {key: value for key, value in values.items() if key != "useExistingSecret"},
+    }
+
+
+def condition(plane: ControlPlane, kind: str) -> dict[str, Any]:
+    """A condition of the Alertmanager object, as the operator last saw it; without a status while it has none."""
+    found = json.loads(plane.kubectl("get", "alertmanager", ALERTMANAGER, f"--namespace={NAMESPACE}", "--output=json"))
+    conditions: list[dict[str, Any]] = found.get("status", {}).get("conditions", [])
+    return next((item for item in conditions if item["type"] == kind), {"status": None})
+
+
+def reconciled(plane: ControlPlane, status: str) -> dict[str, Any]:
+    """Wait until the operator says that it could, or could not, do what the Alertmanager object asks for."""
+
+    def look() -> dict[str, Any] | None:
+        seen = condition(plane, "Reconciled")
+        return seen if seen["status"] == status else None
+
+    return eventually(look, 30, f"Reconciled is not {status}")
