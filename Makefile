@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 SOURCES := *.py benchmarks components dashboards docs rehearsal report verify tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up status report down fault heal test test-unit test-rehearsal test-signals test-pythons mutate bench-rules \
+.PHONY: help up status report down fault heal test test-unit test-rehearsal test-signals test-cluster test-pythons mutate bench-rules \
 	bench-dashboards bench-instrumentation bench-logs lint format render diff preview deploy verify schema charts-check lock tools \
 	clean
 
@@ -49,6 +49,10 @@ test-rehearsal: $(READY) tools ## The tests of the running stack alone
 
 test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: four minutes
 	@$(PY) -m pytest tests/signals
+
+test-cluster: $(READY) tools ## Both stacks before a real API server and the real operator (Linux, root; the first time 20 min of building)
+	@$(PY) -m rehearsal.toolchain --control-plane
+	@$(PY) -m pytest tests/cluster
 
 test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, a minute each: VERSIONS="3.12 3.13"
 	@$(PY) -m tests.pythons $(VERSIONS)

@@ -135,6 +135,19 @@ TOOLS = {
     )
 }
 
+CONTROL_PLANE = [
+    "pulumi-resource-kubernetes",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kube-apiserver-1.34",
+    "kwok",
+    "prometheus-operator",
+]
+"""The tools of tests/cluster alone, which nothing else waits for."""
+
 
 def tool(name: str) -> Path:
     """Path of a tool's binary, built now if the cache does not hold it."""
@@ -147,9 +160,11 @@ def tool(name: str) -> Path:
 def build(names: list[str] | None = None) -> None:
     """Build what is missing, one tool after the other (each uses every core), saying what and how long.
 
+    Without names that is all but the tools of the control plane.
     Raises ToolchainError naming the tool, the log and the remedy; what was built stays built.
     """
-    missing = [TOOLS[name] for name in names or TOOLS if not _path(TOOLS[name]).exists()]
+    wanted = names or [name for name in TOOLS if name not in CONTROL_PLANE]
+    missing = [TOOLS[name] for name in wanted if not _path(TOOLS[name]).exists()]
     if not missing:
         return
     console = Console(stderr=True)
@@ -251,11 +266,12 @@ def _go_version(candidate: str) -> tuple[int, ...]:
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(sorted(TOOLS)))
+@click.option("--control-plane", is_flag=True, help="Build the tools of tests/cluster.")
 @click.option("--path", is_flag=True, help="Print the path of each named tool.")
-def main(names: tuple[str, ...], path: bool) -> None:
-    """Build the pinned tools (all, or those named) that the cache does not hold."""
+def main(names: tuple[str, ...], control_plane: bool, path: bool) -> None:
+    """Build the pinned tools that the cache does not hold: those named, or all but the control plane's."""
     try:
-        build(list(names) or None)
+        build([*names, *(CONTROL_PLANE if control_plane else [])] or None)
     except ToolchainError as error:
         raise click.ClickException(str(error)) from None
     if path:

@@ -95,10 +95,10 @@ class ControlPlane:
         self.kubectl("delete", "crd", *everything)
         self.kubectl("delete", "namespace", named, *everything[1:])
         self.kubectl("delete", "clusterrole,clusterrolebinding", ours, *everything[1:])
-        self.kubectl("delete", "storageclass,persistentvolume", *everything)
         for namespace in ("default", "kube-system"):
             kinds = "all,persistentvolumeclaim,endpointslice"
             self.kubectl("delete", kinds, f"--namespace={namespace}", "--selector=!component", *everything[1:])
+        self.kubectl("delete", "storageclass,persistentvolume", *everything)  # after the claims, which keep volumes
 
     def wait(self, ready: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
         """Ask until `ready` says so. Raises RehearsalError after `seconds`, or if a process has ended."""

@@ -54,7 +54,7 @@ def test_a_pod_that_reads_its_node_is_admitted_with_a_warning(plane: ControlPlan
             f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", json=pod(hostNetwork=True, hostPID=True)
         )
     assert answer.status_code == 201, answer.text
-    assert 'would violate PodSecurity "baseline' in answer.headers["Warning"]
+    assert 'would violate PodSecurity \\"baseline' in answer.headers["Warning"]
 
 
 def test_a_container_without_resources_gets_those_of_the_namespace(plane: ControlPlane) -> None:
