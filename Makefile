@@ -11,8 +11,8 @@ SOURCES := *.py benchmarks components dashboards docs rehearsal report verify te
 
 .DEFAULT_GOAL := help
 .PHONY: help up status report down fault heal test test-unit test-rehearsal test-signals test-cluster test-pythons mutate bench-rules \
-	bench-dashboards bench-instrumentation bench-logs lint format render diff preview deploy verify schema charts-check lock tools \
-	clean
+	bench-dashboards bench-engine bench-instrumentation bench-logs lint format render diff preview deploy verify schema \
+	charts-check lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-rules: $(READY) tools ## What the rules cost with 6, 60 and 600 services: 
 
 bench-dashboards: $(READY) tools ## What the dashboards cost with 60 services and 15 days: 25 minutes (KEEP=directory keeps the data)
 	@$(PY) -m benchmarks.dashboards $(if $(KEEP),--keep "$(KEEP)") $(if $(SERVICES),--services $(SERVICES)) $(if $(DAYS),--days $(DAYS))
+
+bench-engine: $(READY) ## What a preview of the dev stack costs, against its Helm releases alone: two minutes on an idle machine
+	@$(PY) -m benchmarks.engine
 
 bench-instrumentation: $(READY) ## What instrumentation/ costs a service, against others: 3 minutes on an idle machine
 	@$(PY) -m benchmarks.instrumentation

@@ -326,7 +326,7 @@ def agent_configuration(settings: Settings) -> dict[str, Any]:
 
 def _masking(path: Path) -> dict[str, Any]:
     """A collector's configuration from its file, with what it masks."""
-    configuration: dict[str, Any] = yaml.safe_load(path.read_text())
+    configuration: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     (masking,) = configuration["processors"]["transform/redact"]["log_statements"]
     masking["statements"] = redaction.statements()
     return configuration

@@ -89,7 +89,7 @@ def read(directory: Path) -> dict[str, dict[str, Any]]:
         if path.name.endswith(".test.yaml"):
             continue
         try:
-            document = yaml.safe_load(path.read_text())
+            document = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
             _RuleFile.model_validate(document)
         except yaml.YAMLError as error:
             wrong.append(f"{path.name}: not valid YAML: {error}")
