@@ -14,13 +14,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -54,6 +54,8 @@ class Tool:
     """A module, and the pattern of those files of it that belong beside the binary."""
     linked: tuple[str, ...] = ()
     """Further variables that the linker sets, as `name=value`."""
+    lacking: str = ""
+    """Module whose archive lacks files that its code embeds: a copy of it is built, with those of `added/`."""
 
     @property
     def directory(self) -> Path:
@@ -68,6 +70,13 @@ class Tool:
         tags = ["-tags", ",".join(self.tags)] if self.tags else []
         return ["-trimpath", "-buildvcs=false", "-ldflags", linker, *tags]
 
+    @property
+    def sources(self) -> list[Path]:
+        """The files that decide what it is made of."""
+        named = [self.directory / name for name in ("go.mod", "go.sum", f"{self.package}/main.go")]
+        added = sorted((self.directory / "added").rglob("*")) if self.lacking else []
+        return [path for path in (*named, *added) if path.is_file()]
+
 
 PROMETHEUS_TAGS = ("remove_all_sd", "enable_kubernetes_sd")
 """One of the other discovery mechanisms is on no module proxy."""
@@ -76,7 +85,7 @@ _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 _PULUMI = f"{_PULUMI_SDK}/go/common/version.Version"
 _PYTHON = "pulumi-language-python"
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
-_ALERTMANAGER = "github.com/prometheus/alertmanager/cmd"
+_ALERTMANAGER = "github.com/prometheus/alertmanager"
 _LOKI = "github.com/grafana/loki/v3"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version"
 _KWOK = "sigs.k8s.io/kwok"
@@ -107,8 +116,19 @@ TOOLS = {
         ),
         Tool("prometheus", "prometheus", f"{_PROMETHEUS}/prometheus", "3.14.0", _COMMON, PROMETHEUS_TAGS, 2),
         Tool("promtool", "prometheus", f"{_PROMETHEUS}/promtool", "3.14.0", _COMMON, PROMETHEUS_TAGS, 0.2),
-        Tool("alertmanager", "alertmanager", f"{_ALERTMANAGER}/alertmanager", "0.31.1", _COMMON, minutes=0.5),
-        Tool("amtool", "amtool", f"{_ALERTMANAGER}/amtool", "0.34.0", _COMMON, minutes=0.5),
+        Tool(
+            "alertmanager",
+            "alertmanager",
+            f"{_ALERTMANAGER}/cmd/alertmanager",
+            "0.34.0",
+            _COMMON,
+            minutes=0.5,
+            lacking=_ALERTMANAGER,
+        ),
+        Tool("amtool", "alertmanager", f"{_ALERTMANAGER}/cmd/amtool", "0.34.0", _COMMON, minutes=0.1),
+        Tool("blackbox", "blackbox-exporter", "github.com/prometheus/blackbox_exporter", "0.28.0", _COMMON),
+        Tool("node-exporter", "node-exporter", "github.com/prometheus/node_exporter", "1.12.1", _COMMON),
+        Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "2.20.0", _COMMON),
         Tool("operatorconfig", "operator", ".", "0.93.1", minutes=2),
         Tool("collector", "collector", ".", "0.158.0", minutes=1.5),
         Tool("loki", "loki", f"{_LOKI}/cmd/loki", "3.7.6", f"{_LOKI}/pkg/util/build.Version", minutes=4),
@@ -198,36 +218,60 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _build(item: Tool) -> None:
-    path, log = _path(item), _path(item).with_suffix(".log")
+    path = _path(item)
     scratch = path.with_suffix(".part")
-    with log.open("w") as output:
-        done = _go(item, "build", *item.flags, "-o", str(scratch), item.package, stdout=output, stderr=output)
+    with tempfile.TemporaryDirectory(dir=path.parent) as directory:
+        completed = _completed(item, Path(directory)) if item.lacking else []
+        _go(item, "build", *item.flags, *completed, "-o", str(scratch), item.package)
+    if item.beside:
+        module, pattern = item.beside
+        for file in _module(item, module).glob(pattern):
+            shutil.copyfile(file, path.with_name(file.name))
+    scratch.rename(path)
+
+
+def _completed(item: Tool, directory: Path) -> list[str]:
+    """Copy the module that lacks files, which was checked against go.sum, and add them; flags that build the copy."""
+    _go(item, "mod", "download", item.lacking)
+    copy = directory / "module"
+    shutil.copytree(_module(item, item.lacking), copy, copy_function=shutil.copyfile)
+    for folder, _, _ in os.walk(copy):
+        Path(folder).chmod(0o755)  # Go's cache is read-only
+    shutil.copytree(item.directory / "added", copy, dirs_exist_ok=True)
+    replaced = (item.directory / "go.mod").read_text() + f"\nreplace {item.lacking} => {copy}\n"
+    (directory / "go.mod").write_text(replaced)
+    shutil.copyfile(item.directory / "go.sum", directory / "go.sum")
+    return [f"-modfile={directory / 'go.mod'}"]
+
+
+def _module(item: Tool, module: str) -> Path:
+    """Where Go keeps a module that the tool is made of."""
+    return Path(_go(item, "list", "-m", "-f", "{{.Dir}}", module))
+
+
+def _go(item: Tool, *arguments: str) -> str:
+    """What Go answers. Raises ToolchainError with the end of its log."""
+    log = _path(item).with_suffix(".log")
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    command = [go(), *arguments]
+    with log.open("w") as errors:
+        done = subprocess.run(
+            command, cwd=item.directory, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, check=False
+        )
     if done.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ToolchainError(
             f"{item.name} {item.version} could not be built; the log is {log}\n{tail}\n"
             "Remedy: check that the Go module proxy can be reached (go env GOPROXY), then run the command again."
         )
-    if item.beside:
-        module, pattern = item.beside
-        source = _go(item, "list", "-m", "-f", "{{.Dir}}", module, stdout=subprocess.PIPE).stdout.strip()
-        for file in Path(source).glob(pattern):
-            shutil.copyfile(file, path.with_name(file.name))
-    scratch.rename(path)
-
-
-def _go(item: Tool, *arguments: str, **streams: Any) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    return subprocess.run([go(), *arguments], cwd=item.directory, env=environment, text=True, check=False, **streams)
+    return done.stdout.strip()
 
 
 def _path(item: Tool) -> Path:
     """Where the binary is cached: under a digest of everything that decides its content."""
     digest = hashlib.sha256(repr((item.package, item.flags, *(item.beside or ()))).encode())
-    for name in ("go.mod", "go.sum", f"{item.package}/main.go"):
-        source = item.directory / name
-        if source.exists():
-            digest.update(source.read_bytes())
+    for source in item.sources:
+        digest.update(source.read_bytes())
     return cache_directory() / f"{item.name}-{item.version}-{digest.hexdigest()[:12]}" / item.name
 
 

@@ -45,13 +45,44 @@ def test_the_command_fails_without_a_traceback(cache: Path) -> None:
     assert cache.exists()
 
 
-def test_a_changed_pin_is_another_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(toolchain.MODULES / "actionlint", tmp_path / "actionlint")
+@pytest.mark.parametrize("changed", ["go.mod", "go.sum", "added/ui/app/dist/lacking.txt"])
+def test_a_change_of_what_it_is_made_of_is_another_binary(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(toolchain.MODULES / "alertmanager", tmp_path / "alertmanager")
     monkeypatch.setattr(toolchain, "MODULES", tmp_path)
-    before = toolchain._path(TOOLS["actionlint"])
-    with (tmp_path / "actionlint" / "go.sum").open("a") as file:
-        file.write("example.com/other v1.0.0 h1:AAAA=\n")
-    assert toolchain._path(TOOLS["actionlint"]) != before
+    before = toolchain._path(TOOLS["alertmanager"])
+    with (tmp_path / "alertmanager" / changed).open("a") as file:
+        file.write("\n")
+    assert toolchain._path(TOOLS["alertmanager"]) != before
+
+
+def test_a_module_that_lacks_files_is_built_from_a_copy_that_has_them(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = tmp_path / "module"
+    original.mkdir()
+    (original / "go.mod").write_text("module github.com/prometheus/alertmanager\n")
+    original.chmod(0o555)
+    recording = tmp_path / "recording"
+    recording.write_text(
+        f"""#!/bin/sh
+case "$1" in
+list) echo {original} ;;
+build)
+    for argument in "$@"; do case "$argument" in -modfile=*) mod="${{argument#-modfile=}}" ;; esac; done
+    copy="$(sed -n 's/^replace .* => //p' "$mod")"
+    test -f "$copy/go.mod" && test -f "${{mod%.mod}}.sum" || exit 1
+    while [ "$1" != -o ]; do shift; done
+    cp "$copy/ui/app/dist/lacking.txt" "$2" ;;
+esac
+"""
+    )
+    recording.chmod(0o755)
+    monkeypatch.setattr(toolchain, "go", lambda: str(recording))
+    toolchain.build(["alertmanager"])
+    assert "which the module's archive lacks" in toolchain.tool("alertmanager").read_text()
+    assert [path.name for path in cache.glob("*/alertmanager-*/*") if path.is_dir()] == []  # the copy is gone
 
 
 def test_every_tool_is_pinned_by_a_module_of_its_own() -> None:
