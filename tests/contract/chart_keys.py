@@ -22,6 +22,7 @@ from typing import Any
 import click
 
 from components.charts import CHARTS, Chart
+from tests.contract import versions
 from tests.contract.chart_source import Fetch, Package, UnreachableError, from_directory, from_repositories
 
 LISTS = Path(__file__).parent / "charts"
@@ -133,11 +134,13 @@ _directory = click.option(
 @cli.command()
 @_directory
 def check(directory: Path | None) -> None:
-    """Compare the lists with the real charts: exit 0 same, 1 different, 2 a chart cannot be had."""
+    """Compare the lists and the versions with the real charts: exit 0 same, 1 different, 2 a chart cannot be had."""
     differences = 0
-    for chart, real in _regenerated(directory):
+    for chart, package in _packages(directory):
         kept = list_file(chart).read_text().splitlines() if list_file(chart).exists() else []
+        real = lines(package)
         changed = [line for line in difflib.unified_diff(kept, real, "list", "chart", "", "", 0, "") if line[0] in "+-"]
+        changed += versions.differences(chart, package)
         differences += bool(changed)
         click.echo("\n".join([f"{chart.name} {chart.version}: {'DIFFERENT' if changed else 'same'}", *changed]))
     if differences:
@@ -149,22 +152,23 @@ def check(directory: Path | None) -> None:
 @_directory
 def update(directory: Path | None) -> None:
     """Write the list of every pinned chart, and remove the lists of charts that are no longer pinned."""
-    regenerated = list(_regenerated(directory))  # all of them, or none is written
+    packages = list(_packages(directory))  # all of them, or none is written
     for stale in LISTS.glob("*.keys"):
         stale.unlink()
-    for chart, real in regenerated:
+    for chart, package in packages:
+        real = lines(package)
         list_file(chart).write_text("\n".join(real) + "\n")
         click.echo(f"{chart.name} {chart.version}: {len(real)} keys")
 
 
-def _regenerated(directory: Path | None) -> Iterator[tuple[Chart, list[str]]]:
-    """Each pinned chart with its list, made from the real chart. Exits with 2 where one cannot be had."""
+def _packages(directory: Path | None) -> Iterator[tuple[Chart, Package]]:
+    """Each pinned chart with what the real one says. Exits with 2 where one cannot be had."""
     source: AbstractContextManager[Fetch]
     source = nullcontext(from_directory(directory)) if directory else from_repositories()
     with source as fetch:
         for chart in CHARTS:
             try:
-                yield chart, lines(fetch(chart))
+                yield chart, fetch(chart)
             except UnreachableError as error:
                 click.echo(f"Cannot get {chart.name} {chart.version}: {error}", err=True)
                 click.echo("Nothing is known about the charts; try again, or give --directory.", err=True)

@@ -7,7 +7,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +34,16 @@ class Package:
     """values.yaml, with the defaults of each subchart that is on by default under the subchart's name."""
     schema: dict[str, Any]
     """values.schema.json of the chart itself; empty if it has none."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What it deploys: `appVersion`, and that of each subchart under the subchart's name."""
+
+    def version(self, place: str) -> str | None:
+        """The version that the chart has at a place: one of `versions`, or a dotted path in its values."""
+        value: Any = self.defaults
+        for part in place.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        found: str | None = self.versions.get(place, value)
+        return found
 
 
 Fetch = Callable[[Chart], Package]
@@ -84,7 +94,15 @@ def unpack(data: bytes) -> Package:
     if not files:
         raise UnreachableError("not a chart package: it has no Chart.yaml")
     root = min(files, key=len).split("/")[0]
-    return Package(_defaults(files, root), _yaml(files.get(f"{root}/values.schema.json", "{}")))
+    schema = _yaml(files.get(f"{root}/values.schema.json", "{}"))
+    return Package(_defaults(files, root), schema, dict(_versions(files, root)))
+
+
+def _versions(files: Mapping[str, str], root: str, subchart: str = "") -> Iterator[tuple[str, str]]:
+    description = _yaml(files.get(f"{root}/Chart.yaml", "")) or {}
+    yield f"{subchart}appVersion", str(description.get("appVersion", ""))
+    for dependency in description.get("dependencies", []):
+        yield from _versions(files, f"{root}/charts/{dependency['name']}", f"{subchart}{dependency['name']}.")
 
 
 def _yaml(text: str | bytes) -> Any:

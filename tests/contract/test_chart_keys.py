@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from components.charts import CHARTS, Chart
-from tests.contract import chart_keys
+from tests.contract import chart_keys, versions
 from tests.contract.chart_keys import KeyList, lines, list_file, parse, render
 from tests.contract.chart_source import Package, UnreachableError, from_repositories, unpack
+from tests.contract.versions import deployed
 
 CHART = Chart("example", "1.2.3", "https://charts.test/stable")
 
@@ -137,7 +140,7 @@ def test_what_cannot_be_had_is_named(pages: dict[str, bytes], said: str) -> None
 
 
 def synthetic(chart: Chart, extra: dict[str, Any] | None = None) -> bytes:
-    """A chart whose list is the one that is kept: it cannot show that the list is the real chart's."""
+    """A chart as its list and versions are kept: it cannot show that they are the real chart's."""
     values: dict[str, Any] = {}
     for line in list_file(chart).read_text().splitlines():
         *above, last = parse(line)
@@ -145,7 +148,18 @@ def synthetic(chart: Chart, extra: dict[str, Any] | None = None) -> bytes:
         for key in above:
             inner = inner.setdefault(key, {})
         inner[last] = {} if line.endswith(" *") else ""
-    return package({"c/Chart.yaml": {}, "c/values.yaml": values | (extra or {}), "c/values.schema.json": {}})
+    files: dict[str, Any] = {"c/values.yaml": values | (extra or {}), "c/values.schema.json": {}}
+    description: dict[str, Any] = {"dependencies": []}
+    for item in (item for item in deployed() if item.chart == f"{chart.name}-{chart.version}"):
+        *above, last = item.place.split(".")
+        if last != "appVersion":
+            reduce(dict.__getitem__, above, values)[last] = item.version
+        elif above:
+            description["dependencies"].append({"name": above[0]})
+            files[f"c/charts/{above[0]}/Chart.yaml"] = {"appVersion": item.version}
+        else:
+            description["appVersion"] = item.version
+    return package(files | {"c/Chart.yaml": description})
 
 
 @pytest.fixture
@@ -173,18 +187,26 @@ def test_check_shows_what_a_chart_has_changed(charts: Path) -> None:
     assert "+added.key" in result.output.splitlines()
 
 
+def test_check_shows_what_a_chart_deploys_otherwise(charts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [replace(item, version="0.0.1") if item.tool == "node-exporter" else item for item in deployed()]
+    monkeypatch.setattr(versions, "deployed", lambda: listed)
+    result = run("check", charts)
+    assert result.exit_code == chart_keys.DIFFERENT
+    assert "prometheus-node-exporter.appVersion is 1.12.1, and 0.0.1 in versions.yaml" in result.output
+
+
 @pytest.mark.parametrize("command", ["check", "update"])
 def test_a_chart_that_cannot_be_had_is_no_verdict(charts: Path, command: str) -> None:
-    kept = {path: path.read_bytes() for path in chart_keys.LISTS.iterdir()}
+    kept = {path: path.read_bytes() for path in chart_keys.LISTS.glob("*.keys")}
     (charts / f"{CHARTS[-1].name}-{CHARTS[-1].version}.tgz").unlink()
     result = run(command, charts)
     assert result.exit_code == chart_keys.UNREACHABLE
     assert f"Cannot get {CHARTS[-1].name} {CHARTS[-1].version}" in result.output
-    assert {path: path.read_bytes() for path in chart_keys.LISTS.iterdir()} == kept
+    assert {path: path.read_bytes() for path in chart_keys.LISTS.glob("*.keys")} == kept
 
 
 def test_update_writes_the_lists_and_removes_the_stale(charts: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    kept = {path.name: path.read_text() for path in chart_keys.LISTS.iterdir()}
+    kept = {path.name: path.read_text() for path in chart_keys.LISTS.glob("*.keys")}
     lists = tmp_path / "lists"
     lists.mkdir()
     (lists / "gone-1.0.0.keys").touch()

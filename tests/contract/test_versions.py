@@ -1,0 +1,71 @@
+"""The rehearsal and the checks run the versions that the stack deploys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from components.charts import CHARTS
+from rehearsal import scrape
+from rehearsal.toolchain import TOOLS
+from tests.contract import versions
+from tests.contract.versions import Deployed
+from tests.program import evaluate
+
+RUN = [item for item in versions.deployed() if item.tool]
+SIBLINGS = {"promtool": "prometheus", "amtool": "alertmanager"}
+"""Tools that no chart deploys, with the deployed one of the same module."""
+MODULES = {
+    "operatorconfig": "github.com/prometheus-operator/prometheus-operator",
+    "collector": "go.opentelemetry.io/collector/otelcol",
+}
+"""The module that gives a tool with a main package of our own its version."""
+
+
+def test_every_pinned_chart_is_listed_with_what_it_deploys() -> None:
+    assert {item.chart for item in versions.deployed()} == {f"{chart.name}-{chart.version}" for chart in CHARTS}
+    assert [item for item in versions.deployed() if bool(item.tool) == bool(item.not_run)] == []
+
+
+@pytest.mark.parametrize("item", RUN, ids=lambda item: f"{item.chart} {item.tool}")
+def test_a_tool_is_the_version_that_the_chart_deploys(item: Deployed) -> None:
+    assert TOOLS[item.tool].version == item.number
+
+
+@pytest.mark.parametrize(("name", "deployed"), SIBLINGS.items())
+def test_a_tool_that_reads_files_is_the_version_of_the_program_that_loads_them(name: str, deployed: str) -> None:
+    assert TOOLS[name].version == TOOLS[deployed].version
+
+
+@pytest.mark.parametrize("name", [name for name, item in TOOLS.items() if item.package != "." or name in MODULES])
+def test_a_tools_version_is_that_of_the_module_it_is_built_from(name: str) -> None:
+    tool = TOOLS[name]
+    pinned = dict(re.findall(r"^(?:require )?\t?(\S+) (v\S+)", (tool.directory / "go.mod").read_text(), re.MULTILINE))
+    package = MODULES.get(name, tool.package)
+    module = max((path for path in pinned if f"{package}/".startswith(f"{path}/")), key=len)
+    # Prometheus 3.14.0 is v0.314.0 as a module, which keeps importers from relying on its API.
+    version = re.sub(r"^v0\.3(\d\d)\.", r"v3.\1.", pinned[module])
+    assert version.removeprefix("v") == tool.version.removeprefix("v")
+
+
+def test_the_operator_is_told_of_the_prometheus_that_the_chart_deploys() -> None:
+    (prometheus,) = (item for item in RUN if item.tool == "prometheus")
+    assert scrape.CHART_DEFAULTS["version"] == prometheus.version
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_no_values_choose_another_version(stack: str) -> None:
+    releases = evaluate(stack).of("kubernetes:helm.sh/v3:Release")
+    assert {path for release in releases for path in tags(release.inputs["values"])} == set()
+
+
+def tags(values: Any, path: str = "") -> Iterator[str]:
+    """Paths of all image tags that values set."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if key == "tag":
+                yield f"{path}.{key}"
+            yield from tags(value, f"{path}.{key}")
