@@ -17,10 +17,24 @@ from starlette.routing import Mount, Route
 
 from benchmarks.fleet import catalogue_of, pods
 from benchmarks.traffic import page
-from rehearsal.exporters import blackbox, cluster, kube_state
-from rehearsal.exporters.exposition import CONTENT_TYPE, render
+from rehearsal.exporters import cluster, kube_state
+from rehearsal.exporters.exposition import CONTENT_TYPE, Family, render, single
 from rehearsal.exporters.inventory import monitoring_pods
 from rehearsal.serving import listen, serve
+
+PROBE = (
+    single("probe_success", "gauge", "Displays whether or not the probe was a success", 1),
+    single("probe_duration_seconds", "gauge", "Returns how long the probe took to complete in seconds", 0.01),
+    single("probe_http_status_code", "gauge", "Response HTTP status code", 200),
+    Family(
+        "probe_http_duration_seconds",
+        "gauge",
+        "Duration of http request by phase, summed over all redirects",
+        ("phase",),
+        tuple(((phase,), 0.002) for phase in ("connect", "processing", "resolve", "tls", "transfer")),
+    ),
+)
+"""What rules and panels read of a probe that succeeds."""
 
 
 def application(services: int) -> Starlette:
@@ -28,7 +42,7 @@ def application(services: int) -> Starlette:
     all_pods = (*pods(catalogue_of(services)), *monitoring_pods())
     # Pages that do not change are written once: the exporter shares the machine with what is measured.
     objects = render(kube_state.families(all_pods))
-    probe = render(blackbox.families(blackbox.Probe(success=True, duration=0.01, status_code=200)))
+    probe = render(PROBE)
 
     async def metrics(request: Request) -> Response:
         return Response(page(request.path_params["prefix"], time.time()), media_type=CONTENT_TYPE)

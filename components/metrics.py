@@ -188,7 +188,12 @@ def blackbox_values() -> dict[str, Any]:
                 "http_2xx": {
                     "prober": "http",
                     "timeout": "5s",
-                    "http": {"follow_redirects": True, "preferred_ip_protocol": "ip4"},
+                    "http": {
+                        # As the chart has it: Helm would add it, so it is said here, where the whole module is read.
+                        "valid_http_versions": ["HTTP/1.1", "HTTP/2.0"],
+                        "follow_redirects": True,
+                        "preferred_ip_protocol": "ip4",
+                    },
                 }
             }
         },

@@ -20,8 +20,8 @@ PROMETHEUS = f"{RELEASE}-prometheus"
 ALERTMANAGER = f"{RELEASE}-alertmanager"
 """Name of the Alertmanager object and of its Service."""
 
-Part = Literal["prometheus", "alertmanager", "loki", "log_agent", "blackbox", "exporters"]
-"""The processes that are scraped: `log_agent` serves its own metrics, `exporters` plays the cluster's exporters."""
+Part = Literal["prometheus", "alertmanager", "loki", "log_agent", "blackbox", "node_exporter", "exporters"]
+"""The processes that are scraped: `log_agent` serves its own metrics, `exporters` plays what does not run here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +138,7 @@ CHART_TARGETS = (
     ),
     ChartTarget(
         job="node-exporter",
-        part="exporters",
-        path="/node-exporter/metrics",
+        part="node_exporter",
         labels=_labels(_NODE_EXPORTER, f"{_NODE_EXPORTER}-rehearsal", "node-exporter", "http-metrics"),
     ),
     ChartTarget(

@@ -69,7 +69,7 @@ LOKI_CHART_ONLY = frozenset(
 def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Path) -> dict[str, str]:
     """Write every configuration file, leaving alone what is the same.
 
-    Returns a digest of the files of each part: `prometheus`, `alertmanager`, `loki`, `agent`.
+    Returns a digest of the files of each part: `prometheus`, `alertmanager`, `loki`, `agent`, `blackbox`.
     Raises RehearsalError if something is deployed that has no counterpart here.
     """
     deployed = Deployed(state.cluster)
@@ -78,6 +78,7 @@ def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Pat
         | _alertmanager(deployed, state, ports)
         | {"loki/loki.yaml": _dump(loki_configuration(deployed.release("loki")["loki"], state.data / "loki", ports))}
         | {"agent/agent.yaml": _dump(deployed.release("log-agent")["alternateConfig"])}
+        | {"blackbox/blackbox.yaml": _dump(deployed.release("blackbox-exporter")["config"])}
     )
     credentials = deployed.secret(CREDENTIALS_SECRET)
     for name, text in credentials.items():
@@ -100,7 +101,8 @@ def _prometheus(
     directory = state.configuration / "prometheus"
     monitors = [item for kind in ("ServiceMonitor", "PodMonitor", "Probe") for item in deployed.objects(kind)]
     values = deployed.release(RELEASE)["prometheus"]["prometheusSpec"]
-    configuration = scrape.prometheus_configuration(monitors, values, _local(directory, ports, operatorconfig))
+    local = _local(directory, ports, operatorconfig, _probed(catalogue, ports))
+    configuration = scrape.prometheus_configuration(monitors, values, local)
     targets = {
         f"prometheus/targets/{name}": json.dumps(groups, indent=2)
         for name, groups in scrape.discovery_targets(_endpoints(catalogue, ports)).items()
@@ -108,7 +110,16 @@ def _prometheus(
     return rules | {"prometheus/prometheus.yaml": _dump(configuration)} | targets
 
 
-def _local(directory: Path, ports: Ports, operatorconfig: Path) -> scrape.Local:
+def _probed(catalogue: Catalogue, ports: Ports) -> dict[str, str]:
+    """The addresses that probes name, of every service that is simulated here."""
+    return {
+        f"{service.name}.{catalogue.namespace}.svc:{service.port}": ports.address(service.name)
+        for service in catalogue.services
+        if service.name in SERVICES
+    }
+
+
+def _local(directory: Path, ports: Ports, operatorconfig: Path, probed: dict[str, str]) -> scrape.Local:
     return scrape.Local(
         operatorconfig=operatorconfig,
         targets=directory / "targets",
@@ -119,8 +130,10 @@ def _local(directory: Path, ports: Ports, operatorconfig: Path) -> scrape.Local:
             "loki": ports.address("loki"),
             "log_agent": ports.address("agent-metrics"),
             "blackbox": ports.address("blackbox"),
+            "node_exporter": ports.address("node-exporter"),
             "exporters": ports.address("exporters"),
         },
+        probed=probed,
     )
 
 

@@ -27,7 +27,17 @@ from rehearsal.supervisor import GUARD, Process, Supervisor
 from settings import KEY
 
 STACK = "dev"
-NEEDED_TOOLS = ["pulumi", "pulumi-language-python", "prometheus", "alertmanager", "loki", "collector", "operatorconfig"]
+NEEDED_TOOLS = [
+    "pulumi",
+    "pulumi-language-python",
+    "prometheus",
+    "alertmanager",
+    "blackbox",
+    "node-exporter",
+    "loki",
+    "collector",
+    "operatorconfig",
+]
 RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
 """The heartbeat comes every minute; an older one is no sign of life."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
+from components.metrics import RELEASE
 from rehearsal.deployed import Deployed
 from rehearsal.ports import SERVICES, Ports
 from rehearsal.state import ROOT, State
@@ -18,6 +19,15 @@ from rehearsal.toolchain import tool
 
 INSTRUMENTATION = str(ROOT / "instrumentation" / "src")
 """Where the simulated services find the instrumentation package, which is not installed: requirements have hashes."""
+
+NODE_EXPORTER_ARGUMENTS = (
+    "--collector.filesystem.mount-points-exclude="
+    "^/(dev|proc|sys|run/containerd/.+|var/lib/docker/.+|var/lib/kubelet/.+)($|/)",
+    "--collector.filesystem.fs-types-exclude=^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl"
+    "|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs"
+    "|erofs)$",
+)
+"""What kube-prometheus-stack 88.5.3 gives node_exporter where the values set no `extraArgs`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,8 @@ def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> 
     return [
         _receivers(state, ports),
         _exporters(ports),
-        _blackbox(ports, catalogue),
+        _node_exporter(state, ports),
+        _blackbox(state, ports),
         _loki(state, ports),
         _alertmanager(state, ports),
         _prometheus(state, ports),
@@ -70,14 +81,23 @@ def _exporters(ports: Ports) -> Program:
     return Program("exporters", command, health=f"{ports.url('exporters')}/kubelet/metrics")
 
 
-def _blackbox(ports: Ports, catalogue: Catalogue) -> Program:
-    names = [
-        f"--map={service.name}.{catalogue.namespace}.svc:{service.port}={ports.address(service.name)}"
-        for service in catalogue.services
-        if service.name in SERVICES
+def _node_exporter(state: State, ports: Ports) -> Program:
+    """It reads this machine: the arguments are the chart's but for the paths at which a pod finds its node."""
+    values = Deployed(state.cluster).release(RELEASE)["prometheus-node-exporter"]
+    arguments = values.get("extraArgs", NODE_EXPORTER_ARGUMENTS)
+    command = [str(tool("node-exporter")), f"--web.listen-address={ports.address('node-exporter')}", *arguments]
+    return Program("node-exporter", [*command, "--log.level=warn"], health=ports.url("node-exporter"))
+
+
+def _blackbox(state: State, ports: Ports) -> Program:
+    configuration = state.configuration / "blackbox" / "blackbox.yaml"
+    command = [
+        str(tool("blackbox")),
+        f"--config.file={configuration}",
+        f"--web.listen-address={ports.address('blackbox')}",
+        "--log.level=warn",
     ]
-    command = _python("rehearsal.exporters.blackbox", f"--port={ports['blackbox']}", *names)
-    return Program("blackbox", command, health=f"{ports.url('blackbox')}/metrics")
+    return Program("blackbox", command, health=f"{ports.url('blackbox')}/-/healthy", restart_on=digest(configuration))
 
 
 def _loki(state: State, ports: Ports) -> Program:

@@ -2,8 +2,9 @@
 
 `operatorconfig` (tools/operator) selects, validates and renders ServiceMonitors, PodMonitors and Probes as the operator
 in a cluster does. Only what does not exist here is replaced afterwards: Kubernetes discovery by files with the labels
-it would give, so that the operator's relabelings run unchanged; the addresses of the prober and of Alertmanager; the
-rule files. Monitors that the charts create are no objects of ours: `rehearsal.chart_targets` stands in for them.
+it would give, so that the operator's relabelings run unchanged; the addresses of the prober, of what it probes and of
+Alertmanager; the rule files. Monitors that the charts create are no objects of ours: `rehearsal.chart_targets` stands
+in for them.
 
 It does not prove that selectors match the cluster's Services, that network policies, TLS or service accounts let
 Prometheus in, or that the custom resource definitions' schemas accept the objects.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ CHART_ONLY = frozenset(
 CLUSTER_ONLY = ("scheme", "tls_config", "authorization")
 """Scrape settings that name certificates and tokens of the cluster: here everything is plain HTTP on the loopback."""
 
+NOWHERE = "http://127.0.0.1:1"
+"""Nothing listens there: what is probed and is no simulated service fails, and nothing outside is asked."""
+
 DISCOVERY_ROLES = frozenset({"endpoints", "endpointslice", "pod"})
 """Roles of Kubernetes discovery that the discovery files stand in for."""
 
@@ -72,6 +76,8 @@ class Local:
     """Paths or globs of the rule files."""
     addresses: Mapping[Part, str]
     """Where each process serves its metrics; the prober also its probes."""
+    probed: Mapping[str, str] = field(default_factory=dict)
+    """Where a probed `host:port` of the cluster is on this machine; without any, probes go where they say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +182,7 @@ def _localised(configuration: Json, local: Local) -> Json:
         for key in CLUSTER_ONLY:
             scrape.pop(key, None)
         _discover_from_files(scrape, local.targets)
-        _probe_locally(scrape, local.addresses["blackbox"])
+        _probe_locally(scrape, local)
     for alertmanager in configuration["alerting"]["alertmanagers"]:
         _discover_from_files(alertmanager, local.targets)
     scrapes += chart_targets.scrape_configs(local.addresses)
@@ -199,13 +205,25 @@ def _discover_from_files(section: Json, directory: Path) -> None:
     section["file_sd_configs"] = [{"files": files}]
 
 
-def _probe_locally(scrape: Json, blackbox: str) -> None:
-    for rule in scrape.get("relabel_configs", ()):
-        if rule.get("target_label") == "__address__":
-            prober = rule["replacement"]
-            if prober != BLACKBOX:
-                raise ScrapeError(f"{scrape['job_name']}: prober {prober} has no stand-in; there is one for {BLACKBOX}")
-            rule["replacement"] = blackbox
+def _probe_locally(scrape: Json, local: Local) -> None:
+    rules = scrape.get("relabel_configs") or []
+    addresses = [rule for rule in rules if rule.get("target_label") == "__address__"]
+    for rule in addresses:
+        prober = rule["replacement"]
+        if prober != BLACKBOX:
+            raise ScrapeError(f"{scrape['job_name']}: prober {prober} has no stand-in; there is one for {BLACKBOX}")
+        rule["replacement"] = local.addresses["blackbox"]
+    if addresses and local.probed:
+        rules.extend(_names(local.probed))
+
+
+def _names(probed: Mapping[str, str]) -> Iterator[Json]:
+    """Stand-in for the cluster's DNS: where the prober really goes, while the label `instance` keeps what is probed."""
+    yield {"target_label": "__param_target", "replacement": NOWHERE}
+    for name, address in probed.items():
+        regex = f"http://{re.escape(name)}(/.*)?"
+        target = {"source_labels": ["instance"], "regex": regex, "target_label": "__param_target"}
+        yield target | {"replacement": f"http://{address}$1"}
 
 
 def _meta_labels(endpoint: Endpoint) -> dict[str, str]:

@@ -68,8 +68,8 @@ def _header(drawings: Sequence[Drawing], stack: str, now: float) -> Element:
         tag("h1", "Order processor monitoring"),
         tag(
             "p",
-            f"Stack {stack}, as its rehearsal on one machine shows it: a simulated application and stand-in exporters. "
-            "Drawn ",
+            f"Stack {stack}, as its rehearsal on one machine shows it: a simulated application, this machine as its "
+            "node, and invented series of Kubernetes and AWS. Drawn ",
             moment(now),
             f". {headline(drawings)}.",
         ),

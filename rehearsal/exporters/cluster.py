@@ -2,12 +2,11 @@
 
     python -m rehearsal.exporters.cluster --port 9150
 
-Paths: /node-exporter/metrics, /kube-state-metrics/metrics, /kubelet/metrics, /cadvisor/metrics, /cloudwatch/metrics;
-of the stack's own programs /operator/metrics, /grafana/metrics, /kube-state-metrics-own/metrics and
-/kubernetes-events/metrics.
+Paths: /kube-state-metrics/metrics, /kubelet/metrics, /cadvisor/metrics, /cloudwatch/metrics; of the stack's own
+programs /operator/metrics, /grafana/metrics, /kube-state-metrics-own/metrics and /kubernetes-events/metrics.
 Everything served is invented: series names, types and labels are those of the real exporters, the numbers are smooth
 functions of time within healthy limits. What it proves is that rules, dashboards and alerts find their series; it
-proves nothing about a real node, cluster or AWS account.
+proves nothing about a real cluster or AWS account. tests/contract/metrics.yaml says where the names are from.
 
 For drills, POST /_set {"series": ..., "labels": {...}, "value": ..., "per_second": ...} overrides samples until
 DELETE /_set: a gauge takes a `value`; a counter takes `per_second`, and grows from where it is.
@@ -30,7 +29,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import catalogue
-from rehearsal.exporters import cloudwatch, kube_state, kubelet, node, stack
+from rehearsal.exporters import cloudwatch, kube_state, kubelet, stack
 from rehearsal.exporters.exposition import Family, page
 from rehearsal.exporters.inventory import Pod, application_pods, monitoring_pods
 from rehearsal.exporters.overrides import Overrides, UnknownSeriesError
@@ -44,9 +43,8 @@ Page = Callable[[float], Iterable[Family]]
 def pages(pods: tuple[Pod, ...]) -> dict[str, Page]:
     """Return the stand-ins by the first part of their path."""
     return {
-        "node-exporter": node.families,
         "kube-state-metrics": lambda _: kube_state.families(pods),
-        "kubelet": lambda now: kubelet.kubelet_families(now, pods),
+        "kubelet": kubelet.kubelet_families,
         "cadvisor": lambda now: kubelet.cadvisor_families(now, pods),
         "cloudwatch": cloudwatch.families,
         "operator": stack.operator_families,

@@ -15,6 +15,9 @@ from rehearsal.ports import Ports
 
 Notification = dict[str, Any]
 
+OF_THIS_MACHINE = frozenset({"NodeDiskFilling", "NodeMemoryNearlyFull"})
+"""Alerts about the node, which is the machine that tests run on: whether they fire is no test's concern."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -53,9 +56,10 @@ class Running:
         return result
 
     def notifications(self, **filters: str) -> list[Notification]:
-        """What people were told, oldest first; the heartbeat is not for people."""
+        """What people were told of the stack, oldest first; the heartbeat is not for people."""
         found: list[Notification] = self.get("receivers", "/notifications", **filters)
-        return [item for item in found if item["receiver"] != "heartbeat"]
+        told = [item for item in found if item["receiver"] != "heartbeat"]
+        return [item for item in told if not OF_THIS_MACHINE.issuperset(item["alertnames"])]
 
     def processes(self) -> list[int]:
         """Every process of this rehearsal that is alive."""

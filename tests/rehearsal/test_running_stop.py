@@ -59,14 +59,14 @@ class TestStarting:
         eventually(lambda: not fresh.processes(), 30, f"still alive: {fresh.processes()}")
 
     def test_a_process_that_cannot_work_fails_the_start_and_names_its_log(self, fresh: Running) -> None:
-        module = fresh.project / "rehearsal" / "exporters" / "blackbox.py"
+        module = fresh.project / "rehearsal" / "exporters" / "cluster.py"
         module.write_text('raise SystemExit("broken on purpose")\n')
         health = fresh.project / "rehearsal" / "health.py"
         health.write_text(health.read_text().replace("PROCESSES_SECONDS = 60", "PROCESSES_SECONDS = 25"))
         code, output = fresh.run("up")
         assert code == 1
-        assert "blackbox does not answer" in output
-        assert "log/blackbox.log" in output
+        assert "exporters does not answer" in output
+        assert "log/exporters.log" in output
         assert fresh.processes() == []
 
 

@@ -88,6 +88,12 @@ PROBE: Json = {
 
 OBJECTS = [SERVICE_MONITOR, PROBE]
 
+ELSEWHERE: Json = PROBE | {
+    "metadata": {"name": "elsewhere", "namespace": "monitoring"},
+    "spec": PROBE["spec"] | {"targets": {"staticConfig": {"static": ["https://shop.test/health"]}}},
+}
+"""A probe of what is no simulated service."""
+
 
 class Page(BaseHTTPRequestHandler):
     """Any path is a metrics page with one counter of the application, which has a label `endpoint` of its own."""
@@ -142,6 +148,7 @@ class Rehearsal:
             targets=self.directory,
             rule_files=[str(self.directory / "rules" / "*.yaml")],
             addresses=dict.fromkeys(get_args(chart_targets.Part), self.others),
+            probed={"order-service.order-processor.svc:8002": self.application},
         )
         return scrape.prometheus_configuration(objects, values, local)
 
@@ -202,7 +209,7 @@ def all_up(rehearsal: Rehearsal) -> dict[str, list[Json]] | None:
 
 
 def test_targets_have_the_labels_that_the_operator_gives(rehearsal: Rehearsal) -> None:
-    rehearsal.write(OBJECTS)
+    rehearsal.write([*OBJECTS, ELSEWHERE])
     with rehearsal.running() as process:
         pools = eventually(lambda: all_up(rehearsal))
 
@@ -228,11 +235,14 @@ def test_targets_have_the_labels_that_the_operator_gives(rehearsal: Rehearsal) -
         assert (asked.netloc, asked.path) == (rehearsal.others, "/probe")
         assert urllib.parse.parse_qs(asked.query) == {
             "module": ["http_2xx"],
-            "target": ["http://order-service.order-processor.svc:8002/health"],
+            "target": [f"http://{rehearsal.application}/health"],
         }
+        (elsewhere,) = pools["probe/monitoring/elsewhere"]
+        assert elsewhere["labels"]["instance"] == "https://shop.test/health"
+        assert urllib.parse.parse_qs(urllib.parse.urlsplit(elsewhere["scrapeUrl"]).query)["target"] == [scrape.NOWHERE]
 
         jobs = [(t["labels"]["job"], t["labels"].get("metrics_path")) for pool in pools.values() for t in pool]
-        assert len(jobs) == len(chart_targets.CHART_TARGETS) + 2
+        assert len(jobs) == len(chart_targets.CHART_TARGETS) + 3
         assert {("kubelet", "/metrics"), ("kubelet", "/metrics/cadvisor"), ("monitoring/loki", None)} < set(jobs)
 
         def kept() -> list[Json] | None:
@@ -247,7 +257,7 @@ def test_targets_have_the_labels_that_the_operator_gives(rehearsal: Rehearsal) -
         assert alertmanager["url"] == f"http://{rehearsal.others}/api/v2/alerts"
 
         slower = edited(SERVICE_MONITOR, lambda item: item["spec"]["endpoints"][0].update(interval="7s"))
-        rehearsal.write([slower, PROBE])
+        rehearsal.write([slower, PROBE, ELSEWHERE])
         process.send_signal(signal.SIGHUP)
 
         def interval_seen() -> bool:
