@@ -904,7 +904,8 @@ def _tools() -> Row:
                 )
                 for what in ("list", "watch")
             ),
-            shows="Requests a second for the cluster's objects; errors appear with the first one.",
+            shows="Requests a second for the cluster's objects: lists only of an API server that does not stream them. "
+            "Errors appear with the first one.",
             wrong="Errors: it may not read a kind of object, and panels about those turn empty. See its ClusterRole.",
             unit=units.RequestsPerSecond,
         ),

@@ -29,8 +29,15 @@ def eventually(look: Callable[[], T | None], seconds: float = 10, what: str = "i
 
 
 def until_none(missing: Callable[[], Collection[object]], seconds: float, what: str) -> None:
-    """Ask until nothing is missing. Fails after `seconds` with what still is."""
+    """Ask until nothing is missing; what cannot be reached yet is. Fails after `seconds` with what still is."""
     deadline = time.monotonic() + seconds
-    while found := missing():
+    while found := _or_error(missing):
         assert time.monotonic() < deadline, "\n".join([f"after {seconds:.0f} s: {what}", *sorted(map(str, found))])
         time.sleep(0.5)  # mostly hundreds of queries are asked again
+
+
+def _or_error(missing: Callable[[], Collection[object]]) -> Collection[object]:
+    try:
+        return missing()
+    except (OSError, httpx.HTTPError) as error:
+        return [repr(error)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from rehearsal.exporters.exposition import Family, Sample, single
+from rehearsal.exporters.exposition import Family, Sample
 from rehearsal.exporters.shapes import total, wave
 
 REGION = "us-west-2"
@@ -106,8 +106,6 @@ def families(now: float) -> Iterator[Family]:
     for prefix, dimensions, resources, rows in _GROUPS:
         for series, mean in rows:
             yield _measured(f"aws_{prefix}_{series}", dimensions, resources, mean, period)
-    arns = tuple(((arn,), 0.0) for arn in _TABLE_ARNS.values())
-    yield Family("aws_dynamodb_info", "gauge", _INFO_HELP, ("name",), arns)
     yield _billing(period)
     yield from _own_calls(now)
 
@@ -142,6 +140,3 @@ def _own_calls(now: float) -> Iterator[Family]:
     text = "Number of calls made to the CloudWatch APIs"
     yield Family("yace_cloudwatch_requests_total", "counter", text, label, calls)
     yield Family("yace_cloudwatch_request_errors", "counter", _INFO_HELP, label, errors)
-    text = "Number of metrics requested from the CloudWatch GetMetricData API"
-    requested = total(now, 0.5)
-    yield single("yace_cloudwatch_getmetricdata_metrics_requested_total", "counter", text, requested)

@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-Kind = Literal["counter", "gauge", "untyped"]
+Kind = Literal["counter", "gauge", "histogram"]
 Sample = tuple[tuple[str, ...], float]
 """Label values in the order of the family's label names, and the value."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """One metric family: every sample has the same label names."""
+    """One metric family, or the buckets or the count of a histogram: every sample has the same label names."""
 
     name: str
     kind: Kind
@@ -45,8 +45,12 @@ def page(families: Iterable[Family]) -> Response:
 
 
 def _lines(family: Family) -> Iterable[str]:
-    yield f"# HELP {family.name} {family.help}\n"
-    yield f"# TYPE {family.name} {family.kind}\n"
+    name, part = family.name, ""
+    if family.kind == "histogram":
+        name, _, part = name.rpartition("_")
+    if part != "count":  # it follows the buckets, whose header is also its own
+        yield f"# HELP {name} {family.help}\n"
+        yield f"# TYPE {name} {family.kind}\n"
     for values, number in family.samples:
         pairs = [f'{name}="{_escape(text)}"' for name, text in zip(family.labels, values, strict=True)]
         labels = f"{{{','.join(pairs)}}}" if pairs else ""

@@ -15,7 +15,6 @@ from rehearsal.exporters.inventory import (
     NODE_ADDRESS,
     NODE_DISK_BYTES,
     NODE_MEMORY_BYTES,
-    VOLUMES,
     Pod,
     WorkloadKind,
 )
@@ -26,7 +25,7 @@ _CONTAINER = (*_POD, "container")
 _PHASES = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
 _NODE_CONDITIONS = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
 _STATUSES = ("true", "false", "unknown")
-_CAPACITY = (
+_ROOM = (
     ("cpu", "core", CORES),
     ("memory", "byte", NODE_MEMORY_BYTES),
     ("ephemeral_storage", "byte", NODE_DISK_BYTES),
@@ -35,60 +34,26 @@ _CAPACITY = (
 
 # Families with one sample per container: name, kind, help, value.
 _CONTAINER_STATES: tuple[tuple[str, Kind, str, float], ...] = (
-    ("status_ready", "gauge", "Describes whether the containers readiness check succeeded.", 1),
-    ("status_running", "gauge", "Describes whether the container is currently in running state.", 1),
     ("status_waiting", "gauge", "Describes whether the container is currently in waiting state.", 0),
-    ("status_terminated", "gauge", "Describes whether the container is currently in terminated state.", 0),
     ("status_restarts_total", "counter", "The number of container restarts per container.", 0),
-    ("state_started", "gauge", "Start time in unix timestamp for a pod container.", EPOCH),
 )
 
 # Families that exist only when something went wrong, by their reason; here so that a drill can set them.
 _CONTAINER_REASONS = (
     ("status_waiting_reason", "Describes the reason the container is currently in waiting state."),
-    ("status_terminated_reason", "Describes the reason the container is currently in terminated state."),
     ("status_last_terminated_reason", "Describes the last reason the container was in terminated state."),
 )
 
-# Per kind of workload: label, and family name with what it counts; every one equals the number of pods unless 0.
-_WORKLOADS: dict[WorkloadKind, tuple[str, dict[str, float]]] = {
+# Per kind of workload: label, and families that count its pods.
+_WORKLOADS: dict[WorkloadKind, tuple[str, tuple[str, ...]]] = {
     "Deployment": (
         "deployment",
-        {
-            "spec_replicas": 1,
-            "status_replicas": 1,
-            "status_replicas_available": 1,
-            "status_replicas_ready": 1,
-            "status_replicas_updated": 1,
-            "status_replicas_unavailable": 0,
-            "status_observed_generation": 1,
-            "metadata_generation": 1,
-        },
+        ("spec_replicas", "status_replicas", "status_replicas_ready", "status_replicas_updated"),
     ),
-    "StatefulSet": (
-        "statefulset",
-        {
-            "replicas": 1,
-            "status_replicas": 1,
-            "status_replicas_ready": 1,
-            "status_replicas_current": 1,
-            "status_replicas_updated": 1,
-            "status_observed_generation": 1,
-            "metadata_generation": 1,
-        },
-    ),
+    "StatefulSet": ("statefulset", ("replicas", "status_replicas_ready", "status_replicas_updated")),
     "DaemonSet": (
         "daemonset",
-        {
-            "status_desired_number_scheduled": 1,
-            "status_current_number_scheduled": 1,
-            "status_number_available": 1,
-            "status_number_ready": 1,
-            "status_number_misscheduled": 0,
-            "status_number_unavailable": 0,
-            "status_updated_number_scheduled": 1,
-            "metadata_generation": 1,
-        },
+        ("status_desired_number_scheduled", "status_number_ready", "status_updated_number_scheduled"),
     ),
 }
 
@@ -99,18 +64,6 @@ def families(pods: tuple[Pod, ...]) -> Iterator[Family]:
     yield from _container_families(pods)
     yield from _workload_families(pods)
     yield from _node_families()
-    yield from _volume_families()
-    yield Family(
-        "kube_namespace_status_phase",
-        "gauge",
-        "kubernetes namespace status phase.",
-        ("namespace", "phase"),
-        tuple(
-            ((namespace, phase), float(phase == "Active"))
-            for namespace in sorted({pod.namespace for pod in pods})
-            for phase in ("Active", "Terminating")
-        ),
-    )
 
 
 def _pod(pod: Pod) -> tuple[str, ...]:
@@ -137,13 +90,6 @@ def _pod_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
             "host_network",
         ),
         tuple(((*_pod(pod), NODE_ADDRESS, pod.address, NODE, *pod.owner, "", "false"), 1) for pod in pods),
-    )
-    yield Family(
-        "kube_pod_owner",
-        "gauge",
-        "Information about the Pod's owner.",
-        (*_POD, "owner_kind", "owner_name", "owner_is_controller"),
-        tuple(((*_pod(pod), *pod.owner, "true"), 1) for pod in pods),
     )
     deployed = [pod for pod in pods if pod.kind == "Deployment"]
     yield Family(
@@ -173,19 +119,9 @@ def _pod_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
     ):
         samples = tuple(((*_pod(pod), status), float(status == "true")) for pod in pods for status in _STATUSES)
         yield Family(f"kube_pod_status_{name}", "gauge", text, (*_POD, "condition"), samples)
-    created = tuple((_pod(pod), EPOCH) for pod in pods)
-    yield Family("kube_pod_created", "gauge", "Unix creation timestamp.", _POD, created)
-    yield Family("kube_pod_start_time", "gauge", "Start time in unix timestamp for a pod.", _POD, created)
 
 
 def _container_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
-    yield Family(
-        "kube_pod_container_info",
-        "gauge",
-        "Information about a container in a pod.",
-        (*_CONTAINER, "image_spec", "image", "image_id", "container_id"),
-        tuple(((*_container(pod), pod.container, pod.container, "", f"containerd://{pod.uid}"), 1) for pod in pods),
-    )
     for name, kind, text, value in _CONTAINER_STATES:
         samples = tuple((_container(pod), value) for pod in pods)
         yield Family(f"kube_pod_container_{name}", kind, text, _CONTAINER, samples)
@@ -218,38 +154,14 @@ def _resources(name: str, text: str, pods: Iterable[Pod], amounts: Callable[[Pod
 
 
 def _workload_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
-    for kind, (label, values) in _WORKLOADS.items():
-        owned = [pod for pod in pods if pod.kind == kind]
-        for name, value in values.items():
+    for kind, (label, counts) in _WORKLOADS.items():
+        samples = tuple(((pod.namespace, pod.workload), 1.0) for pod in pods if pod.kind == kind)
+        for name in counts:
             text = f"The {name.replace('_', ' ')} per {label}."
-            samples = tuple(((pod.namespace, pod.workload), value) for pod in owned)
             yield Family(f"kube_{label}_{name}", "gauge", text, ("namespace", label), samples)
 
 
 def _node_families() -> Iterator[Family]:
-    yield Family(
-        "kube_node_info",
-        "gauge",
-        "Information about a cluster node.",
-        (
-            "node",
-            "kernel_version",
-            "os_image",
-            "container_runtime_version",
-            "kubelet_version",
-            "kubeproxy_version",
-            "provider_id",
-            "pod_cidr",
-            "system_uuid",
-            "internal_ip",
-        ),
-        (
-            (
-                (NODE, "6.12.0-rehearsal", "rehearsal", "containerd://2", "v1.35.0", "", "", "", "", NODE_ADDRESS),
-                1,
-            ),
-        ),
-    )
     yield Family(
         "kube_node_status_condition",
         "gauge",
@@ -261,35 +173,10 @@ def _node_families() -> Iterator[Family]:
             for status in _STATUSES
         ),
     )
-    text = "Whether a node can schedule new pods."
-    yield Family("kube_node_spec_unschedulable", "gauge", text, ("node",), (((NODE,), 0),))
-    for name in ("capacity", "allocatable"):
-        yield Family(
-            f"kube_node_status_{name}",
-            "gauge",
-            f"The {name} of a node for each resource.",
-            ("node", "resource", "unit"),
-            tuple(((NODE, resource, unit), amount) for resource, unit, amount in _CAPACITY),
-        )
-
-
-def _volume_families() -> Iterator[Family]:
-    labels = ("namespace", "persistentvolumeclaim")
     yield Family(
-        "kube_persistentvolumeclaim_status_phase",
+        "kube_node_status_allocatable",
         "gauge",
-        "The phase the persistent volume claim is currently in.",
-        (*labels, "phase"),
-        tuple(
-            ((volume.namespace, volume.claim, phase), float(phase == "Bound"))
-            for volume in VOLUMES
-            for phase in ("Pending", "Bound", "Lost")
-        ),
-    )
-    yield Family(
-        "kube_persistentvolumeclaim_resource_requests_storage_bytes",
-        "gauge",
-        "The capacity of storage requested by the persistent volume claim.",
-        labels,
-        tuple(((volume.namespace, volume.claim), volume.size_bytes) for volume in VOLUMES),
+        "The allocatable for different resources of a node that are available for scheduling.",
+        ("node", "resource", "unit"),
+        tuple(((NODE, resource, unit), amount) for resource, unit, amount in _ROOM),
     )

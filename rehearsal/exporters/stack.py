@@ -36,7 +36,6 @@ _BUCKETS = {
     "+Inf": 1,
 }
 """Upper bounds in seconds, and the share of Grafana's answers within each."""
-_MEAN_SECONDS = 0.04
 
 # Grafana's requests: method, handler, requests a second.
 _REQUESTS = (
@@ -46,8 +45,6 @@ _REQUESTS = (
 )
 _QUERIES = {"prometheus": 0.8, "loki": 0.1}
 """Queries a second that Grafana sends, by the kind of data source."""
-
-_SYNCS = ("ok", "failed")
 
 _WATCHED = ("*v1.Deployment", "*v1.Node", "*v1.Pod", "*v1.StatefulSet")
 
@@ -67,9 +64,6 @@ def operator_families(now: float) -> Iterator[Family]:
     text = "Number of resources managed by the operator's controller per state (selected/rejected)"
     labels = ("controller", "resource", "state")
     yield Family("prometheus_operator_managed_resources", "gauge", text, labels, tuple(managed))
-    synced = tuple(((controller, status), float(status == "ok")) for controller in _MANAGED for status in _SYNCS)
-    text = "Number of objects per sync status (ok/failed)"
-    yield Family("prometheus_operator_syncs", "gauge", text, ("controller", "status"), synced)
 
 
 def grafana_families(now: float) -> Iterator[Family]:
@@ -90,16 +84,13 @@ def _grafana_requests(now: float) -> Iterator[Family]:
     text = "Histogram of latencies for HTTP requests."
     buckets: list[Sample] = []
     counts: list[Sample] = []
-    sums: list[Sample] = []
     for method, handler, rate in _REQUESTS:
         key, count = (handler, "200", method, "server", "high-fast"), total(now, rate, handler)
         buckets += [((*key, bound), share * count) for bound, share in _BUCKETS.items()]
         counts.append((key, count))
-        sums.append((key, _MEAN_SECONDS * count))
     name = "grafana_http_request_duration_seconds"
-    yield Family(f"{name}_bucket", "counter", text, (*labels, "le"), tuple(buckets))
-    yield Family(f"{name}_count", "counter", text, labels, tuple(counts))
-    yield Family(f"{name}_sum", "counter", text, labels, tuple(sums))
+    yield Family(f"{name}_bucket", "histogram", text, (*labels, "le"), tuple(buckets))
+    yield Family(f"{name}_count", "histogram", text, labels, tuple(counts))
 
 
 def kube_state_own_families(now: float) -> Iterator[Family]:

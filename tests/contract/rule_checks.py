@@ -437,13 +437,13 @@ def _uses(node: Expr, stack: Stack) -> Iterator[tuple[str, promql.Shapes]]:
 
 
 def series_exist(stack: Stack) -> Findings:
-    """Every series is scraped (metrics.txt) or recorded by a rule."""
+    """Every series is scraped (metrics.yaml) or recorded by a rule."""
     known = stack.metrics | stack.recording.keys() | OPTIONAL_SERIES
     for rule in stack.rules:
         for selector in promql.selectors(rule.expr):
             name = promql.metric(selector)
             if name and not any(name == series if selector.name else re.fullmatch(name, series) for series in known):
-                yield rule.says(f"nothing provides {name}", "correct it, or list it in metrics.txt")
+                yield rule.says(f"nothing provides {name}", "correct it, or list it in metrics.yaml")
 
 
 def services_and_alerts_that_are_named_exist(stack: Stack) -> Findings:

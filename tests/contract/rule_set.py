@@ -6,20 +6,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import catalogue
 from components import routing, rules
 from settings import Settings, read_stack
-from tests.contract import promql
+from tests.contract import metrics, promql
 from tests.contract.promql import Expr, Shapes, ast
 from tests.program import ROOT, evaluate
 from validation import seconds
 
 T = TypeVar("T")
 
-METRICS = Path(__file__).with_name("metrics.txt")
 PROBES = "service-probes"
 """Scrape job of the health probes."""
 CLOUDWATCH_SCRAPE = 60
@@ -185,10 +183,8 @@ def flat(objects: dict[str, list[dict[str, Any]]], evaluation: int) -> Iterator[
 
 
 def scraped(services: catalogue.Catalogue) -> frozenset[str]:
-    """Names of the series of `metrics.txt`, with the prefix of each service."""
-    listed = [line for line in METRICS.read_text().splitlines() if line and not line.startswith("#")]
-    prefixes = [str(service.prefix) for service in services.measured]
-    return frozenset(name.replace("<prefix>", prefix) for name in listed for prefix in prefixes)
+    """Names of the series of `metrics.yaml`, with the prefix of each service."""
+    return frozenset(name for component in metrics.components(services) for name in component.series)
 
 
 def settings_of(name: str) -> Settings:

@@ -1,0 +1,184 @@
+"""What the running programs expose is what is listed for them (tests/contract/metrics.yaml): names, types, labels.
+
+It runs after the outage, with which some series first appear.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+import yaml
+
+import catalogue
+from rehearsal.toolchain import ROOT, tool
+from tests.contract import metrics
+from tests.contract.metrics import Component, Signature
+from tests.rehearsal.running import Running
+from tests.waiting import eventually, until_none
+
+DEADLINE_SECONDS = 60
+COMPONENTS = {item.name: item for item in metrics.components(catalogue.load(ROOT / "services.yaml"))}
+
+
+def targets(rehearsal: Running, component: Component) -> list[dict[str, Any]]:
+    """The targets at which a program is scraped."""
+    active = rehearsal.get("prometheus", "/api/v1/targets", state="active")["data"]["activeTargets"]
+    return [item for item in active if metrics.matching(component.jobs, [item["labels"]["job"]])]
+
+
+@pytest.mark.parametrize("name", [component.name for component in COMPONENTS.values() if component.jobs])
+def test_a_program_exposes_what_is_listed_with_these_types_and_labels(rehearsal: Running, name: str) -> None:
+    component = COMPONENTS[name]
+    found = targets(rehearsal, component)
+    assert found
+    assert {frozenset(item["labels"]) for item in found} == {component.labels}
+
+    def differences() -> list[str]:
+        pages = exposed(item["scrapeUrl"] for item in found)
+        return list(metrics.differences(component.series, pages, component.later))
+
+    until_none(differences, DEADLINE_SECONDS, name)
+
+
+def exposed(urls: Iterable[str]) -> dict[str, Signature]:
+    """The series of all these pages."""
+    return metrics.exposed("\n".join(httpx.get(url, timeout=10).raise_for_status().text for url in urls))
+
+
+@pytest.mark.parametrize("name", [component.name for component in COMPONENTS.values() if not component.jobs])
+def test_prometheus_has_the_series_that_no_page_has(rehearsal: Running, name: str) -> None:
+    for series, signature in COMPONENTS[name].series.items():
+        found = eventually(partial(rehearsal.query, series), DEADLINE_SECONDS, series)
+        labels = frozenset(label for item in found for label in item["metric"]) - {"__name__"}
+        assert not signature or signature.labels == labels
+
+
+def test_a_failed_call_and_a_refused_line_are_counted(rehearsal: Running) -> None:
+    """The outage before has made the first; a line from long ago is refused, which Loki and the agent count."""
+    log = rehearsal.project / ".rehearsal" / "pods" / f"order-processor_old_{uuid.uuid4()}" / "old" / "0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("2020-01-01T00:00:00.000000000Z stdout F from long ago\n")
+    for name, series in (
+        ("application", "gateway_proxy_errors_total"),
+        ("Loki", "loki_discarded_samples_total"),
+        ("log agent", "otelcol_exporter_send_failed_log_records"),
+    ):
+        urls = [item["scrapeUrl"] for item in targets(rehearsal, COMPONENTS[name])]
+        until_none(partial(unlike, name, series, urls), DEADLINE_SECONDS, series)
+
+
+def unlike(component: str, series: str, urls: list[str]) -> list[str]:
+    """How a series on these pages differs from what is listed."""
+    return list(metrics.differences({series: COMPONENTS[component].series[series]}, exposed(urls)))
+
+
+# What the rehearsal has no state for --------------------------------------------------------------------------------
+
+
+@contextmanager
+def running(program: str, arguments: list[str], health: str, **environment: str) -> Iterator[None]:
+    """A process from when it answers until the block ends."""
+    command = [str(tool(program)), *arguments]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            eventually(lambda: httpx.get(health).is_success, DEADLINE_SECONDS, program)
+            yield
+        finally:
+            process.terminate()
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+class Page(BaseHTTPRequestHandler):
+    """Any path is there."""
+
+    protocol_version = "HTTP/1.1"  # the module takes no older one
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving_tls(authority: trustme.CA) -> Iterator[str]:
+    """A server with a certificate of this authority; gives its address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        yield f"https://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_a_probe_of_a_public_address_reads_its_certificate(rehearsal: Running, tmp_path: Path) -> None:
+    """The deployed module, on a machine that trusts the authority."""
+    authority, address = trustme.CA(), free_address()
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    module = rehearsal.project / ".rehearsal" / "config" / "blackbox" / "blackbox.yaml"
+    arguments = [f"--config.file={module}", f"--web.listen-address={address}"]
+    healthy = f"http://{address}/-/healthy"
+    with serving_tls(authority) as target, running("blackbox", arguments, healthy, SSL_CERT_FILE=str(trusted)):
+        page = httpx.get(f"http://{address}/probe", params={"module": "http_2xx", "target": target}).text
+    assert "probe_success 1" in page
+    assert list(metrics.differences(COMPONENTS["probes"].series, metrics.exposed(page))) == []
+
+
+def test_replicas_of_alertmanager_count_each_other(tmp_path: Path) -> None:
+    address, configuration = free_address(), tmp_path / "alertmanager.yaml"
+    configuration.write_text(yaml.safe_dump({"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}))
+    arguments = [
+        f"--config.file={configuration}",
+        f"--storage.path={tmp_path}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=127.0.0.1:0",
+    ]
+    with running("alertmanager", arguments, f"http://{address}/-/healthy"):
+        assert unlike("Alertmanager", "alertmanager_cluster_members", [f"http://{address}/metrics"]) == []
+
+
+def test_a_full_queue_of_the_agent_is_counted(tmp_path: Path) -> None:
+    """With room for one batch, before a Loki that is not there."""
+    receiver, told = free_address(), free_address()
+    host, _, port = told.rpartition(":")
+    exporter = {"endpoint": "http://127.0.0.1:1", "sending_queue": {"queue_size": 1, "num_consumers": 1}}
+    reader = {"pull": {"exporter": {"prometheus": {"host": host, "port": int(port)}}}}
+    configuration = {
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": receiver}}}},
+        "exporters": {"otlp_http/loki": exporter},
+        "service": {
+            "telemetry": {"metrics": {"readers": [reader]}},
+            "pipelines": {"logs": {"receivers": ["otlp"], "exporters": ["otlp_http/loki"]}},
+        },
+    }
+    (tmp_path / "agent.yaml").write_text(yaml.safe_dump(configuration))
+    batch = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "line"}}]}]}]}
+    series, page = "otelcol_exporter_enqueue_failed_log_records", f"http://{told}/metrics"
+
+    def not_counted() -> list[str]:
+        httpx.post(f"http://{receiver}/v1/logs", json=batch)
+        return unlike("log agent", series, [page])
+
+    with running("collector", [f"--config={tmp_path / 'agent.yaml'}"], page):
+        until_none(not_counted, DEADLINE_SECONDS, series)
