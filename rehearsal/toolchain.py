@@ -156,6 +156,7 @@ TOOLS = {
 }
 
 CONTROL_PLANE = [
+    "kube-state-metrics",
     "pulumi-resource-kubernetes",
     "etcd",
     "kube-apiserver",
