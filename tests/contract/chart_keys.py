@@ -30,6 +30,31 @@ SAME, DIFFERENT, UNREACHABLE = 0, 1, 2
 
 KeyPath = tuple[str, ...]
 
+DOCUMENTED = {
+    "kube-prometheus-stack": {
+        "alertmanager.alertmanagerSpec.configSecret": "commented out, because the chart fills it unless told otherwise",
+        'grafana."grafana.ini" *': "Grafana's own configuration; the chart passes every section on",
+        "grafana.persistence.annotations *": "commented out; the chart puts it on the claim",
+        "grafana.persistence.storageClassName": "commented out; without it the cluster's default class is used",
+    },
+    "loki": {
+        "loki.ingester *": "Loki's own configuration, which Loki itself reads strictly",
+        "loki.limits_config *": "Loki's own configuration, which Loki itself reads strictly",
+        "loki.storage.bucketNames.chunks": "commented out, because there is no name to choose; needed for s3",
+    },
+    "prometheus-blackbox-exporter": {
+        "fullnameOverride": "read by the chart's name helper only",
+    },
+    "prometheus-yet-another-cloudwatch-exporter": {
+        "serviceMonitor.interval": "commented out; without it the stack's interval is used",
+        "serviceMonitor.timeout": "commented out; without it the stack's timeout is used",
+    },
+    "tempo": {
+        "persistence.storageClassName": "commented out; without it the cluster's default class is used",
+    },
+}
+"""Keys that a chart reads but does not have among its defaults, in the lists' format, and why they are missing."""
+
 
 class KeyList:
     """The keys that one chart knows."""
@@ -41,8 +66,8 @@ class KeyList:
 
     @classmethod
     def of(cls, chart: Chart) -> KeyList:
-        """The list of a pinned chart."""
-        return cls(list_file(chart).read_text().splitlines())
+        """The keys of a pinned chart: its list, and what it reads beside."""
+        return cls(accepted(chart))
 
     def unknown(self, values: Mapping[str, Any], at: KeyPath = ()) -> Iterator[KeyPath]:
         """The key paths in `values` that the chart does not know; the highest of each, not what is below."""
@@ -64,6 +89,11 @@ class KeyList:
     def below(self, last: str) -> list[KeyPath]:
         """Every known path whose last key is `last`, sorted."""
         return sorted(path for path in self.known if path[-1] == last)
+
+
+def accepted(chart: Chart) -> list[str]:
+    """The lines of every key that a pinned chart reads: its list, and the documented ones beside it."""
+    return [*list_file(chart).read_text().splitlines(), *DOCUMENTED.get(chart.name, {})]
 
 
 def list_file(chart: Chart) -> Path:

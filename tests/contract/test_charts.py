@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.charts import CHARTS, KUBE_PROMETHEUS_STACK, LOG_AGENT, LOKI, TEMPO, Chart
-from tests.contract.chart_keys import LISTS, KeyList, KeyPath, list_file, parse, render
+from tests.contract.chart_keys import DOCUMENTED, LISTS, KeyList, KeyPath, list_file, parse, render
 from tests.program import Registered, evaluate
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -21,31 +21,6 @@ STACKS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "prod, distributed logs": ("prod", {"logs": {"mode": "distributed"}}),
 }
 """The stacks, and the settings that change which values are set."""
-
-DOCUMENTED = {
-    "kube-prometheus-stack": {
-        "alertmanager.alertmanagerSpec.configSecret": "commented out, because the chart fills it unless told otherwise",
-        'grafana."grafana.ini" *': "Grafana's own configuration; the chart passes every section on",
-        "grafana.persistence.annotations *": "commented out; the chart puts it on the claim",
-        "grafana.persistence.storageClassName": "commented out; without it the cluster's default class is used",
-    },
-    "loki": {
-        "loki.ingester *": "Loki's own configuration, which Loki itself reads strictly",
-        "loki.limits_config *": "Loki's own configuration, which Loki itself reads strictly",
-        "loki.storage.bucketNames.chunks": "commented out, because there is no name to choose; needed for s3",
-    },
-    "prometheus-blackbox-exporter": {
-        "fullnameOverride": "read by the chart's name helper only",
-    },
-    "prometheus-yet-another-cloudwatch-exporter": {
-        "serviceMonitor.interval": "commented out; without it the stack's interval is used",
-        "serviceMonitor.timeout": "commented out; without it the stack's timeout is used",
-    },
-    "tempo": {
-        "persistence.storageClassName": "commented out; without it the cluster's default class is used",
-    },
-}
-"""Keys that a chart reads but does not have among its defaults, in the lists' format, and why they are missing."""
 
 OFF_BY_DEFAULT = {
     "kube-prometheus-stack": {
@@ -117,8 +92,7 @@ def values_of(chart: Chart, stack: str) -> dict[str, Any]:
 @cache
 def key_list(chart_name: str) -> KeyList:
     (chart,) = [chart for chart in CHARTS if chart.name == chart_name]
-    listed = list_file(chart).read_text().splitlines()
-    return KeyList([*listed, *DOCUMENTED.get(chart_name, {})])
+    return KeyList.of(chart)
 
 
 def complaints(chart_name: str, values: Mapping[str, Any]) -> list[str]:
