@@ -86,6 +86,7 @@ _PULUMI = f"{_PULUMI_SDK}/go/common/version.Version"
 _PYTHON = "pulumi-language-python"
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 _ALERTMANAGER = "github.com/prometheus/alertmanager"
+_HELM = "helm.sh/helm/v3"  # of the version that the Kubernetes provider has in it
 _LOKI = "github.com/grafana/loki/v3"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version"
 _KWOK = "sigs.k8s.io/kwok"
@@ -134,6 +135,7 @@ TOOLS = {
         Tool("loki", "loki", f"{_LOKI}/cmd/loki", "3.7.6", f"{_LOKI}/pkg/util/build.Version", minutes=4),
         Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12", minutes=0.1),
         Tool("pulumi-resource-kubernetes", "provider", ".", "4.34.2", _PROVIDER, minutes=8),
+        Tool("helm", "provider", f"{_HELM}/cmd/helm", "v3.18.6", f"{_HELM}/internal/version.version", minutes=0.7),
         Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "3.7.3", minutes=0.5),
         _kubernetes("kube-apiserver", "v1.37.2", 3.5),
         _kubernetes("kube-controller-manager", "v1.37.2", 1),
@@ -158,6 +160,7 @@ TOOLS = {
 CONTROL_PLANE = [
     "kube-state-metrics",
     "pulumi-resource-kubernetes",
+    "helm",
     "etcd",
     "kube-apiserver",
     "kube-controller-manager",

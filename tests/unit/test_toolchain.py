@@ -97,6 +97,12 @@ def test_the_kubernetes_provider_is_the_one_that_the_program_asks_for() -> None:
     assert TOOLS["pulumi-resource-kubernetes"].version == importlib.metadata.version("pulumi-kubernetes")
 
 
+def test_helm_is_the_one_that_the_provider_has_in_it() -> None:
+    helm = TOOLS["helm"]
+    assert helm.directory == TOOLS["pulumi-resource-kubernetes"].directory
+    assert f"helm.sh/helm/v3 {helm.version} " in (helm.directory / "go.mod").read_text()
+
+
 @pytest.mark.parametrize("name", [name for name in TOOLS if "kubernetes/cmd" in TOOLS[name].package])
 def test_a_command_of_kubernetes_says_the_version_that_it_is_built_from(name: str) -> None:
     item = TOOLS[name]
