@@ -15,6 +15,7 @@ from rehearsal.control_plane.network import NoNetworkError, PodNetwork, pod_netw
 from rehearsal.control_plane.plane import ControlPlane, control_plane
 from rehearsal.render import rendered
 from rehearsal.toolchain import tool
+from tests.cluster import skeletons
 from tests.tree import ROOT
 
 NODES = 3
@@ -81,6 +82,12 @@ def plane(running: ControlPlane) -> Iterator[ControlPlane]:
 def definitions() -> list[Path]:
     """The files of the operator's resource definitions, of the version that the stack deploys."""
     return sorted(tool("prometheus-operator").parent.glob("monitoring.coreos.com_*.yaml"))
+
+
+@pytest.fixture(scope="session")
+def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of every pinned chart, as `charts.location` wants them: skeletons, or the real ones of `CHARTS`."""
+    return skeletons.directory(tmp_path_factory.mktemp("charts"))
 
 
 @pytest.fixture(scope="session")
