@@ -195,6 +195,7 @@ def _start_controllers(plane: ControlPlane, node_count: int) -> None:
         f"--service-account-private-key-file={keys.accounts.key}",
         f"--root-ca-file={keys.authority_file}",
         "--enable-hostpath-provisioner=true",  # for classes of kubernetes.io/host-path
+        "--node-monitor-grace-period=24h",  # nothing renews a lease for the simulated nodes
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     ]
