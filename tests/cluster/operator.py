@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import httpx
+
 from components.foundation import NAMESPACE
 from components.metrics import RELEASE
 from rehearsal.control_plane import access
@@ -22,7 +24,7 @@ def start(plane: ControlPlane, network: PodNetwork) -> None:
     It is an administrator here: what its role allows is not tested with it.
     """
     address = str(network.nodes[2])
-    certificate = plane.access.authority.issue_cert(f"{SERVICE}.{NAMESPACE}.svc")
+    certificate = plane.access.authority.issue_cert(f"{SERVICE}.{NAMESPACE}.svc", address)
     pair = access.write(certificate, plane.directory / "operator")
     administrator = plane.access.administrator
     arguments = [
@@ -39,8 +41,8 @@ def start(plane: ControlPlane, network: PodNetwork) -> None:
         f"--web.key-file={pair.key}",
     ]
     plane.children.start("prometheus-operator", network.inside(tool("prometheus-operator"), *arguments))
-    log = plane.children.log("prometheus-operator")
-    plane.wait(lambda: "Listening on" in log.read_text(), "the operator does not listen")
+    health, trust = f"https://{address}:{_PORT}/healthz", plane.access.client_context()
+    plane.wait(lambda: httpx.get(health, verify=trust, trust_env=False).is_success, "the operator does not answer")
     authority = base64.b64encode(plane.access.authority_file.read_bytes()).decode()
     plane.apply(*_service(address), _webhook(authority))
 
