@@ -231,7 +231,7 @@ def find(running: Running, board: str, panel: str, ref: str) -> tuple[Board, Pan
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     """A window of a rehearsal that scrapes often."""
     toolchain.build(NEEDED_TOOLS)
-    running = Running(copy_tree(tmp_path_factory.mktemp("truth")), Ports(21000))
+    running = Running(copy_tree(tmp_path_factory.mktemp("truth")), Ports(22000))
     scrape_often(running)
     code, output = running.run("up")
     assert code == 0, output
