@@ -153,7 +153,7 @@ def files(tree: Path) -> dict[str, bytes]:
     return {str(path.relative_to(tree)): path.read_bytes() for path in paths}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def hostile_machine() -> Iterator[None]:
     """Built tools, and an environment that none of them may take notice of."""
     build(["pulumi", "pulumi-language-python"])
