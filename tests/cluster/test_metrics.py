@@ -31,8 +31,8 @@ def workload(kind: str) -> dict[str, Any]:
     labels = {"app": "order-processor", "component": kind.lower()}
     amounts = {"cpu": "10m", "memory": "16Mi"}
     container = {"name": "a", "image": "example.com/a", "resources": {"requests": amounts, "limits": amounts}}
-    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}
-    spec["template"]["spec"] = {"containers": [container]}
+    template: dict[str, Any] = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": kind.lower()}, "spec": spec}
 
 
