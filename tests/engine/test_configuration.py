@@ -10,7 +10,8 @@ import yaml
 from rehearsal.command import Command
 from rehearsal.configuration import Aside
 from rehearsal.errors import RehearsalError
-from tests.engine.conftest import SMALL_SECRETS, Sandbox, files
+from tests.engine.conftest import SMALL_SECRETS
+from tests.sandbox import Sandbox, files
 
 ELSEWHERE = """\
   small:heartbeatUrl: { secure: v1:bm93aGVyZQ==:bm90aGluZw== }
@@ -35,8 +36,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_settings_reach_the_program_beside_the_projects_own(small: Sandbox) -> None:
     small.edit("Pulumi.dev.yaml", "{things: 40}", "{things: 40, cluster: dev}")
     few = dataclasses.replace(small, aside=Aside({"small:stack": {"things": 2}}, SMALL_SECRETS))
-    expected = ["Thing/default/hidden.yaml", "Thing/default/thing-0.yaml", "Thing/default/thing-1.yaml"]
-    assert few.do("up").objects == expected
+    expected = ["Thing/default/hidden", "Thing/default/thing-0", "Thing/default/thing-1"]
+    assert list(few.do("up").objects) == expected
     written = yaml.safe_load((small.state / "engine" / "workspace" / "Pulumi.dev.yaml").read_text())
     assert written["config"]["small:stack"] == {"things": 2, "cluster": "dev"}
     assert len(small.do("up").objects) == 41

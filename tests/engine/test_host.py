@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 from rehearsal.configuration import Aside
-from tests.engine.conftest import Sandbox
+from tests.sandbox import Sandbox
 
 OPTION = "    virtualenv: .venv\n"
 

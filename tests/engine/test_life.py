@@ -8,22 +8,19 @@ from __future__ import annotations
 import base64
 import gzip
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.protection import NAME
 from settings import KEY, PROJECT
-from tests.engine.conftest import CANARIES, Result, Sandbox, files
-from tests.tree import copy_tree
+from tests.sandbox import CANARIES, CONTEXT, REQUIRED, Edits, Life, Sandbox, files
 
 DEV = "Pulumi.dev.yaml"
 REFUSE = "../state/cluster/refuse"
-CONTEXT = "kind-monitoring"
-EDITS: dict[str, list[tuple[str, str, str]]] = {
+EDITS: Edits = {
     "edited rule": [("alerts/services.yaml", r"for: \w+$", "for: 7m")],
     "metrics retention": [(DEV, r"metrics: \w+", "metrics: 20d")],
     "moved volumes": [(DEV, "kind: local", "kind: local\n      node: worker-1")],
@@ -33,37 +30,18 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
     "recovery": [(REFUSE, "^Secret/.*", "")],
     "absent service": [("Pulumi.prod.yaml", "insights-service", "insights-service, inventory-service")],
 }
-"""What is changed before a step: file, pattern, replacement."""
 GUARD = f"urn:pulumi:prod::{PROJECT}::pulumi:index:Stash::{NAME}"
 
 
-class Life(dict[str, Result]):
-    """The result of each step in the life of one stack."""
-
-    def __init__(self, root: Path, stack: str) -> None:
-        super().__init__()
-        self.sandbox, self.stack = Sandbox(root), stack
-        self.resources: list[dict[str, Any]] = []
-        self.edited = {f"Pulumi.{stack}.yaml"}
-        copy_tree(self.sandbox.project)
-        self.original = files(self.sandbox.project)
-        self.sandbox.cluster.mkdir(parents=True)
-        (self.sandbox.cluster / "refuse").touch()
-        self.sandbox.engine.init(stack)
-
-    def step(self, name: str, operation: str, **options: bool) -> None:
-        for file, *change in EDITS.get(name, []):
-            self.sandbox.substitute(file, *change)
-            self.edited.add(file)
-        self[name] = self.sandbox.do(operation, self.stack, **options)
-
-    def set_secrets(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            self.sandbox.engine.configure(self.stack, key, CANARIES[key], secret=True)
+def begin(root: Path, stack: str) -> Life:
+    sandbox = Sandbox(root)
+    sandbox.cluster.mkdir(parents=True)
+    (sandbox.cluster / "refuse").touch()
+    return Life(sandbox, stack, EDITS)
 
 
 def dev_life(root: Path) -> Life:
-    life = Life(root, "dev")
+    life = begin(root, "dev")
     life.set_secrets(CANARIES)
     life.sandbox.engine.configure("dev", f"{KEY}.kubeContext", CONTEXT, path=True)
     life.step("preview", "preview")
@@ -84,7 +62,7 @@ def dev_life(root: Path) -> Life:
 
 
 def prod_life(root: Path) -> Life:
-    life = Life(root, "prod")
+    life = begin(root, "prod")
     life.step("up without secrets", "up")
     life.set_secrets(REQUIRED)
     life.step("preview", "preview")
@@ -100,9 +78,6 @@ def prod_life(root: Path) -> Life:
     life.sandbox.engine.unprotect("prod", GUARD)
     life.step("destroy of the unprotected", "destroy", exclude_protected=True)
     return life
-
-
-REQUIRED = [key for key in CANARIES if key != "grafanaAdminPassword"]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +114,7 @@ def test_a_preview_plans_exactly_what_up_does_and_writes_nothing(life: Life) -> 
     assert life["preview"].changes.urns == life["up"].changes.urns
     assert set(life["up"].changes.counts) == ({"create"} if life.stack == "dev" else {"create", "same"})
     assert life["up"].changes.counts.get("same", 1) == 1  # the stack itself, which a refused run had created
-    assert life["preview"].objects == []
+    assert life["preview"].objects == {}
     assert len(life["up"].objects) > 40
 
 
@@ -160,7 +135,7 @@ def test_a_setting_that_was_set_by_its_path_reaches_the_program(dev: Life) -> No
 
 def test_a_missing_secret_refuses_and_deploys_nothing(prod: Life) -> None:
     refused = prod["up without secrets"]
-    assert refused.objects == []
+    assert refused.objects == {}
     assert "the input is not valid; nothing was deployed" in refused.error
     assert [key for key in REQUIRED if key in refused.error] == REQUIRED
 
@@ -195,12 +170,12 @@ def test_nothing_is_destroyed_while_the_stack_is_protected(prod: Life) -> None:
 
 def test_a_service_leaves_a_protected_stack(prod: Life) -> None:
     gone = set(prod["up"].objects) - set(prod["absent service"].objects)
-    assert gone == {f"{kind}/monitoring/inventory-service.yaml" for kind in ("Probe", "ServiceMonitor")}
+    assert gone == {f"{kind}/monitoring/inventory-service" for kind in ("Probe", "ServiceMonitor")}
 
 
 def test_what_holds_data_stays_when_only_the_guard_is_taken_away(prod: Life) -> None:
     left = set(prod["destroy of the unprotected"].objects)
-    assert {"Namespace/_/monitoring.yaml", "Release/monitoring/prometheus-operator-crds.yaml"} <= left
+    assert {"Namespace/_/monitoring", "Release/monitoring/prometheus-operator-crds"} <= left
     assert [path for path in left if path.startswith("aws.s3.Bucket/")]
     assert not [path for path in left if path.startswith(("ConfigMap/", "PrometheusRule/", "Secret/"))]
     assert len([path for path in left if path.startswith("Release/")]) == 1
@@ -208,21 +183,21 @@ def test_what_holds_data_stays_when_only_the_guard_is_taken_away(prod: Life) -> 
 
 def test_a_stack_goes_wholly_once_the_setting_is_off(dev: Life) -> None:
     assert dev["protection off"].changed == []
-    assert dev["first destroy"].objects == []
+    assert dev["first destroy"].objects == {}
 
 
 def test_a_refused_object_stops_what_needs_it_and_the_next_up_recovers(dev: Life) -> None:
     failed, recovered = dev["refused object"], dev["recovery"]
     assert "alertmanager-credentials" in failed.error
     assert "denied the request" in failed.error
-    stack = "Release/monitoring/kube-prometheus-stack.yaml"
+    stack = "Release/monitoring/kube-prometheus-stack"
     assert stack not in failed.objects
     assert stack in recovered.objects
-    assert recovered.objects == dev["up"].objects
+    assert recovered.objects.keys() == dev["up"].objects.keys()
 
 
 def test_a_destroy_without_protection_leaves_nothing(dev: Life) -> None:
-    assert dev["destroy"].objects == []
+    assert dev["destroy"].objects == {}
 
 
 def test_what_others_need_is_created_first(life: Life) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.engine.conftest import Sandbox
+from tests.sandbox import Sandbox
 
 
 def test_the_next_up_takes_over_from_an_engine_that_was_killed(small: Sandbox) -> None:

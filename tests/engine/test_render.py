@@ -14,7 +14,7 @@ from rehearsal import render
 from rehearsal.errors import RehearsalError
 from rehearsal.provider.values import MARK, SECRET
 from rehearsal.render import MASK, differences, masked, write
-from tests.engine.conftest import Sandbox, files, python
+from tests.sandbox import Sandbox, files, python
 
 
 def diff(project: Path, base: str) -> tuple[int, str, str]:
