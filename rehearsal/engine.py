@@ -142,6 +142,38 @@ class Engine:
         resources: list[dict[str, Any]] = json.loads(exported)["deployment"].get("resources", [])
         return resources
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that the CLI and the plugins see of the outside."""
+        return {
+            "HOME": str(self._state),
+            "KUBECONFIG": self._kubeconfig,
+            "LANG": "C.UTF-8",
+            "PATH": str(self._state / "bin"),  # nothing: the engine starts only the plugins below
+            "PULUMI_BACKEND_URL": f"file://{self._state / 'backend'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._state / "passphrase"),
+            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_HOME": str(self._state / "home"),
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    def prepare(self) -> None:
+        """Make the state directory, its passphrase and the plugins, where they are missing."""
+        for directory in (self._state, self._state / "backend"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        passphrase = self._state / "passphrase"
+        if not passphrase.exists():
+            write(passphrase, secrets.token_urlsafe(32))
+        _link(self._plugin("language", "python", TOOLS[_LANGUAGE_HOST].version), tool(_LANGUAGE_HOST))
+        for package in _PROVIDERS:
+            plugin = self._plugin("resource", package, f"v{importlib.metadata.version(f'pulumi-{package}')}")
+            if package in self._providers:
+                _link(plugin, self._providers[package])
+            else:
+                write(plugin, self._launcher(package), mode=0o700)
+
     def _operate(self, operation: str, stack: str, flags: list[str], **following: Unpack[Following]) -> Changes:
         with self._exclusive(), _explained(operation, stack, self._events):
             self._adopt(stack)
@@ -197,7 +229,7 @@ class Engine:
         return ["--stack", stack, *(["--config-file", str(file)] if self._aside else [])]
 
     def _run(self, *arguments: str, cwd: Path | None = None, text: str = "", on_output: OnOutput | None = None) -> str:
-        self._prepare()
+        self.prepare()
         return self._command.run(["--color", "never", *arguments], cwd or self._project, text, on_output)
 
     @property
@@ -214,38 +246,7 @@ class Engine:
 
     @functools.cached_property
     def _command(self) -> Command:
-        return Command(tool("pulumi"), self._environment())
-
-    def _environment(self) -> dict[str, str]:
-        """All that the CLI and the plugins see of the outside."""
-        return {
-            "HOME": str(self._state),
-            "KUBECONFIG": self._kubeconfig,
-            "LANG": "C.UTF-8",
-            "PATH": str(self._state / "bin"),  # nothing: the engine starts only the plugins below
-            "PULUMI_BACKEND_URL": f"file://{self._state / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._state / "passphrase"),
-            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_HOME": str(self._state / "home"),
-            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
-
-    def _prepare(self) -> None:
-        """Make the state directory, its passphrase and the plugins, where they are missing."""
-        for directory in (self._state, self._state / "backend"):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        passphrase = self._state / "passphrase"
-        if not passphrase.exists():
-            write(passphrase, secrets.token_urlsafe(32))
-        _link(self._plugin("language", "python", TOOLS[_LANGUAGE_HOST].version), tool(_LANGUAGE_HOST))
-        for package in _PROVIDERS:
-            plugin = self._plugin("resource", package, f"v{importlib.metadata.version(f'pulumi-{package}')}")
-            if package in self._providers:
-                _link(plugin, self._providers[package])
-            else:
-                write(plugin, self._launcher(package), mode=0o700)
+        return Command(tool("pulumi"), self.environment)
 
     def _plugin(self, kind: str, name: str, version: str) -> Path:
         return self._state / "home" / "plugins" / f"{kind}-{name}-{version}" / f"pulumi-{kind}-{name}"
