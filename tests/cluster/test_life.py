@@ -1,0 +1,188 @@
+"""The life of both stacks on a real API server, by the user's own commands; what changed is asked of the server.
+
+Real Helm installs the charts: skeletons of them, or with `CHARTS` the real ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from components.protection import NAME
+from rehearsal.control_plane.network import PodNetwork
+from rehearsal.control_plane.plane import control_plane
+from settings import PROJECT
+from tests.cluster.conftest import NODES
+from tests.cluster.deployment import begin
+from tests.sandbox import CANARIES, REQUIRED, Edits, Life
+
+DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
+RULES, BOARD, CATALOGUE = "alerts/services.yaml", "dashboards/log_search.py", "services.yaml"
+GUARD = f"urn:pulumi:prod::{PROJECT}::pulumi:index:Stash::{NAME}"
+NEW = "  - name: billing-service\n    port: 8099\n    prefix: billing\n"
+EDITS: Edits = {
+    "edited rule": [(RULES, r"for: 5m$", "for: 7m")],
+    "edited dashboard": [(BOARD, "Search of all log lines", "Search in all log lines")],
+    "retention and intervals": [
+        (DEV, r"metrics: \w+", "metrics: 20d"),
+        (DEV, "infrastructure: 15s, applications: 30s", "infrastructure: 20s, applications: 40s"),
+    ],
+    "new service": [(CATALOGUE, r"^services:\n", f"services:\n{NEW}")],
+    "removed service": [(CATALOGUE, re.escape(NEW), "")],
+    "refused rule": [(RULES, r"for: 7m$", "for: 7 minutes")],
+    "repaired rule": [(RULES, r"for: 7 minutes$", "for: 7m")],
+    "absent service": [(PROD, "insights-service", "insights-service, inventory-service")],
+}
+
+
+def dev_life(life: Life) -> None:
+    life.set_secrets(CANARIES)
+    life.step("preview", "preview")
+    life.step("up", "up")
+    life.step("up again", "up")
+    life.step("refresh", "refresh")
+    life.step("edited rule", "up")
+    life.step("edited dashboard", "up")
+    life.step("retention and intervals", "up")
+    life.step("new service", "up")
+    life.step("removed service", "up")
+    life.step("refused rule", "up")
+    life.step("repaired rule", "up")
+    life.step("destroy", "destroy")
+
+
+def prod_life(life: Life) -> None:
+    life.set_secrets(REQUIRED)
+    life.step("preview", "preview")
+    life.step("up", "up")
+    life.step("up again", "up")
+    life.step("refresh", "refresh")
+    life.step("preview again", "preview", expect_no_changes=True)
+    life.step("refused destroy", "destroy")
+    life.step("refused destroy without preview", "destroy", skip_preview=True)
+    life.step("absent service", "up")
+    life.sandbox.engine.unprotect("prod", GUARD)
+    life.step("destroy of the unprotected", "destroy", exclude_protected=True)
+
+
+LIVES: dict[str, Callable[[Life], None]] = {"dev": dev_life, "prod": prod_life}
+
+
+@pytest.fixture(scope="module")
+def lives(network: PodNetwork | None, charts: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Life]:
+    """Both lives, side by side, each on a control plane of its own."""
+
+    def live(stack: str, root: Path) -> Life:
+        with control_plane(root / "plane", node_count=NODES, network=network) as plane:
+            life = begin(root, stack, plane, charts, EDITS)
+            LIVES[stack](life)
+        return life
+
+    with ThreadPoolExecutor() as threads:
+        runs = {stack: threads.submit(live, stack, tmp_path_factory.mktemp(stack)) for stack in LIVES}
+    return {stack: run.result() for stack, run in runs.items()}
+
+
+@pytest.fixture
+def dev(lives: dict[str, Life]) -> Life:
+    return lives["dev"]
+
+
+@pytest.fixture
+def prod(lives: dict[str, Life]) -> Life:
+    return lives["prod"]
+
+
+@pytest.fixture(params=list(LIVES))
+def life(lives: dict[str, Life], request: pytest.FixtureRequest) -> Life:
+    return lives[request.param]
+
+
+def difference(before: Life, earlier: str, later: str) -> set[str]:
+    """What is not the same after a step as after an earlier one."""
+    return {key for key, _ in before[earlier].objects.items() ^ before[later].objects.items()}
+
+
+def replaced(life: Life, earlier: str, later: str) -> set[str]:
+    """What is there after both steps, but is another object."""
+    then, now = life[earlier].objects, life[later].objects
+    return {key for key in then.keys() & now.keys() if then[key].split()[0] != now[key].split()[0]}
+
+
+def test_every_step_but_the_refused_ones_succeeds(dev: Life, prod: Life) -> None:
+    errors = {step: result.error for life in (dev, prod) for step, result in life.items() if result.error}
+    assert list(errors) == ["refused rule", "refused destroy", "refused destroy without preview"], errors
+
+
+def test_a_preview_plans_exactly_what_up_does_and_writes_nothing(life: Life) -> None:
+    assert life["preview"].changes.urns == life["up"].changes.urns
+    assert life["preview"].objects == {}
+    assert len(life["up"].objects) > 100
+    assert {"create"} == set(life["up"].changes.counts)
+
+
+def test_nothing_of_it_is_left_unfinished(life: Life) -> None:
+    releases = [key for key in life["up"].objects if key.startswith("Release/")]
+    assert len(releases) == {"dev": 7, "prod": 8}[life.stack]
+    assert all(key.startswith("Release/deployed/") for key in releases)
+
+
+def test_a_second_up_changes_nothing(life: Life) -> None:
+    assert life["up again"].changed == []
+    assert difference(life, "up", "up again") == set()
+
+
+def test_a_refresh_finds_no_drift(life: Life) -> None:
+    assert life["refresh"].changed == []
+    assert difference(life, "up", "refresh") == set()
+
+
+def test_an_edited_rule_updates_exactly_its_object(dev: Life) -> None:
+    assert dev["edited rule"].changed == ["PrometheusRule::rules-services"]
+    assert difference(dev, "refresh", "edited rule") == {"PrometheusRule/monitoring/order-processor-services"}
+    assert replaced(dev, "refresh", "edited rule") == set()
+
+
+def test_an_edited_dashboard_is_updated_in_place(dev: Life) -> None:
+    assert difference(dev, "edited rule", "edited dashboard") == {"ConfigMap/monitoring/dashboard-logs"}
+    assert replaced(dev, "edited rule", "edited dashboard") == set()
+
+
+def test_a_removed_service_leaves_all_as_it_was_before_it_came(dev: Life) -> None:
+    came = dev["new service"].objects.keys() - dev["retention and intervals"].objects.keys()
+    assert came == {f"{kind}/monitoring/billing-service" for kind in ("Probe", "ServiceMonitor")}
+    assert difference(dev, "retention and intervals", "removed service") == set()
+
+
+def test_a_refused_rule_is_named_and_stops_nothing_else(dev: Life) -> None:
+    refused = dev["refused rule"]
+    assert "order-processor-services" in refused.error
+    assert "7 minutes" in refused.error
+    assert difference(dev, "removed service", "refused rule") == set()
+    assert difference(dev, "removed service", "repaired rule") == set()
+
+
+def test_a_destroy_without_protection_leaves_nothing(dev: Life) -> None:
+    assert dev["destroy"].objects == {}
+
+
+def test_nothing_is_destroyed_while_the_stack_is_protected(prod: Life) -> None:
+    for step in ("refused destroy", "refused destroy without preview"):
+        assert NAME in prod[step].error, step
+        assert difference(prod, "up", step) == set(), step
+
+
+def test_a_service_leaves_a_protected_stack(prod: Life) -> None:
+    gone = prod["up"].objects.keys() - prod["absent service"].objects.keys()
+    assert gone == {f"{kind}/monitoring/inventory-service" for kind in ("Probe", "ServiceMonitor")}
+
+
+def test_what_holds_data_stays_when_only_the_guard_is_taken_away(prod: Life) -> None:
+    left = prod["destroy of the unprotected"].objects.keys()
+    assert {"Namespace/_/monitoring", "StorageClass/_/gp3", "Release/deployed/prometheus-operator-crds"} <= left
+    assert [key for key in left if key.startswith("aws.s3.Bucket/")]
+    assert not [key for key in left if key.startswith(("ConfigMap/", "PrometheusRule/", "Secret/", "StatefulSet/"))]
