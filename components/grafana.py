@@ -138,6 +138,8 @@ def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -
         "deploymentStrategy": {"type": "Recreate"},
         "initChownData": {"enabled": False},
         "testFramework": {"enabled": False},
+        # A Role in its own namespace, where the sidecars search: the default reads every Secret of the cluster.
+        "rbac": {"namespaced": True},
         "persistence": _persistence(settings),
         "grafana.ini": {
             "server": {"root_url": settings.links.grafana},

@@ -103,6 +103,7 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
         "kube-state-metrics": {
             "resources": sizing.sized("20m", "64Mi", "200m", "256Mi"),
             "metricLabelsAllowlist": ["pods=[app,component]"],
+            "collectorsExclude": ["configmaps", "secrets"],  # nothing reads their series: it need not read them
             # Without its own metrics nobody would learn that it cannot list the cluster's objects.
             "selfMonitor": {"enabled": True},
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,6 +53,10 @@ class Children:
         process = self._processes.pop(name)
         process.kill()
         process.wait()
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a process a signal."""
+        self._processes[name].send_signal(number)
 
     def log(self, name: str) -> Path:
         """The file with a process' output."""

@@ -22,24 +22,16 @@ class _Type:
 
     named_by: tuple[str, ...]  # inputs that identify it; the first is made up where the program leaves it out
     arn: str = ""
-    id_is_arn: bool = False
     fixed: tuple[str, ...] = ()  # further inputs whose change replaces it
 
 
-_PART_OF_BUCKET = _Type(("bucket",))
 _TYPES = {
-    "aws:iam/policy:Policy": _Type(
-        ("name",), "arn:aws:iam::{account}:policy/{name}", id_is_arn=True, fixed=("path", "description")
-    ),
     "aws:iam/role:Role": _Type(("name",), "arn:aws:iam::{account}:role/{name}", fixed=("path",)),
     "aws:iam/rolePolicy:RolePolicy": _Type(("name", "role")),
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": _Type(("role", "policyArn")),
     "aws:s3/bucket:Bucket": _Type(("bucket",), "arn:aws:s3:::{name}"),
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _PART_OF_BUCKET,
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _PART_OF_BUCKET,
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _PART_OF_BUCKET,
-    "aws:s3/bucketVersioning:BucketVersioning": _PART_OF_BUCKET,
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _Type(("bucket",)),
 }
+"""Those that the program has."""
 
 
 class Aws:
@@ -74,8 +66,8 @@ class Aws:
         """Everything may be created at any time: the program's references give the order."""
 
     def identifier(self, type_: str, inputs: Properties) -> str:
-        """The ARN where AWS identifies by it, otherwise the name."""
-        return self._arn(type_, inputs) if _TYPES[type_].id_is_arn else self.key(type_, inputs).name
+        """The name."""
+        return self.key(type_, inputs).name
 
     def computed(self, type_: str, urn: str, inputs: Properties) -> Properties:
         """The ARN of what has one."""
@@ -96,8 +88,6 @@ class Aws:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 arn = f"arn:aws:iam::{ACCOUNT}:user/rehearsal"
                 return {"id": ACCOUNT, "accountId": ACCOUNT, "arn": arn, "userId": "AIDAREHEARSALEXAMPLE"}
-            case "aws:index/getRegion:getRegion":
-                return {"id": self._region, "name": self._region, "region": self._region}
             case "aws:eks/getCluster:getCluster":
                 return self._cluster(arguments["name"])
             case "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider":
