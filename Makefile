@@ -66,7 +66,7 @@ bench-rules: $(READY) tools ## What the rules cost with 6, 60 and 600 services: 
 bench-dashboards: $(READY) tools ## What the dashboards cost with 60 services and 15 days: 25 minutes (KEEP=directory keeps the data)
 	@$(PY) -m benchmarks.dashboards $(if $(KEEP),--keep "$(KEEP)") $(if $(SERVICES),--services $(SERVICES)) $(if $(DAYS),--days $(DAYS))
 
-bench-engine: $(READY) ## What a preview of the dev stack costs, against its Helm releases alone: two minutes on an idle machine
+bench-engine: $(READY) ## What a preview and an up of the dev stack cost, against its Helm releases alone: 10 minutes on an idle machine
 	@$(PY) -m benchmarks.engine
 
 bench-instrumentation: $(READY) ## What instrumentation/ costs a service, against others: 3 minutes on an idle machine

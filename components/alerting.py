@@ -64,7 +64,7 @@ class Alerting(pulumi.ComponentResource):
         return Secret(
             name,
             metadata={"name": name, "namespace": self._namespace},
-            string_data=data,
+            string_data=data or None,  # an empty map is not kept, and every refresh would find it gone
             opts=pulumi.ResourceOptions(parent=self),
         )
 

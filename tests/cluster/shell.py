@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, field
+from typing import IO
 
 from rehearsal.toolchain import tool
-from tests.cluster.deployment import OnCluster
+from tests.sandbox import Sandbox
 from tests.tree import ROOT
 
 PROGRAMS = ("pulumi", "kubectl", "helm")
@@ -26,29 +28,43 @@ class Shell:
     Questions for confirmation are answered with yes, as there is nobody to ask.
     """
 
-    sandbox: OnCluster
+    sandbox: Sandbox
+    _logs: dict[int, IO[str]] = field(default_factory=dict)
 
     def run(self, line: str, text: str = "") -> str:
         """What one command line says, with `text` as its standard input. Raises ShellError if it fails."""
-        process = self.start(line)
-        said, _ = process.communicate(text)
+        process = self.start(line, text)
+        process.wait()
+        said = self.said(process)
         if process.returncode:
             raise ShellError(f"{line}: exit code {process.returncode}:\n{said}")
         return said
 
-    def start(self, line: str) -> subprocess.Popen[str]:
+    def start(self, line: str, text: str = "") -> subprocess.Popen[str]:
         """Start one command line, in a process group of its own."""
         self.sandbox.engine.prepare()
-        return subprocess.Popen(
+        log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe that nobody reads would stop the command
+        process = subprocess.Popen(
             ["bash", "-c", line],
             cwd=self.sandbox.project,
             env=self._environment(),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+        self._logs[process.pid] = log
+        assert process.stdin
+        with process.stdin as stdin:
+            stdin.write(text)
+        return process
+
+    def said(self, process: subprocess.Popen[str]) -> str:
+        """All that a command line has said so far."""
+        log = self._logs[process.pid]
+        log.seek(0)
+        return log.read()
 
     def _environment(self) -> dict[str, str]:
         programs = self.sandbox.root / "programs"

@@ -26,15 +26,21 @@ GUARD = f"urn:pulumi:prod::{PROJECT}::pulumi:index:Stash::{NAME}"
 NEW = "  - name: billing-service\n    port: 8099\n    prefix: billing\n"
 EDITS: Edits = {
     "edited rule": [(RULES, r"for: 5m$", "for: 7m")],
-    "edited dashboard": [(BOARD, "Search of all log lines", "Search in all log lines")],
+    "edited dashboard": [(BOARD, '"Lines by service"', '"Lines of each service"')],
     "retention and intervals": [
         (DEV, r"metrics: \w+", "metrics: 20d"),
         (DEV, "infrastructure: 15s, applications: 30s", "infrastructure: 20s, applications: 40s"),
     ],
     "new service": [(CATALOGUE, r"^services:\n", f"services:\n{NEW}")],
     "removed service": [(CATALOGUE, re.escape(NEW), "")],
-    "refused rule": [(RULES, r"for: 7m$", "for: 7 minutes")],
-    "repaired rule": [(RULES, r"for: 7 minutes$", "for: 7m")],
+    "refused object": [
+        ("components/foundation.py", '"persistentvolumeclaims": "30"', '"persistentvolumeclaims": "many"')
+    ],
+    "repaired object": [
+        ("components/foundation.py", '"persistentvolumeclaims": "many"', '"persistentvolumeclaims": "30"')
+    ],
+    "failed release": [("components/metrics.py", '"retention": "120h"', '"retention": "long"')],
+    "repaired release": [("components/metrics.py", '"retention": "long"', '"retention": "120h"')],
     "absent service": [(PROD, "insights-service", "insights-service, inventory-service")],
 }
 
@@ -50,8 +56,10 @@ def dev_life(life: Life) -> None:
     life.step("retention and intervals", "up")
     life.step("new service", "up")
     life.step("removed service", "up")
-    life.step("refused rule", "up")
-    life.step("repaired rule", "up")
+    life.step("refused object", "up")
+    life.step("repaired object", "up")
+    life.step("failed release", "up")
+    life.step("repaired release", "up")
     life.step("destroy", "destroy")
 
 
