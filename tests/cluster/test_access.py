@@ -68,7 +68,6 @@ MAY: Mapping[str, Sequence[Action]] = {
     ],
     f"{STACK}-kube-state-metrics": lists(*WORKLOADS, "jobs.batch", "replicasets.apps"),
     f"{STACK}-grafana": [*lists("configmaps", namespace=NAMESPACE), Action("watch", "configmaps", NAMESPACE)],
-    "log-agent": [*lists("pods", "namespaces"), Action("watch", "pods")],
     "kubernetes-events": [*lists("events"), Action("watch", "events")],
 }
 """What an account needs."""

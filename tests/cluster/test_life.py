@@ -123,7 +123,7 @@ def replaced(life: Life, earlier: str, later: str) -> set[str]:
 
 def test_every_step_but_the_refused_ones_succeeds(dev: Life, prod: Life) -> None:
     errors = {step: result.error for life in (dev, prod) for step, result in life.items() if result.error}
-    assert list(errors) == ["refused rule", "refused destroy", "refused destroy without preview"], errors
+    assert list(errors) == ["refused object", "failed release", "refused destroy", "refused destroy without preview"], errors
 
 
 def test_a_preview_plans_exactly_what_up_does_and_writes_nothing(life: Life) -> None:
@@ -166,12 +166,18 @@ def test_a_removed_service_leaves_all_as_it_was_before_it_came(dev: Life) -> Non
     assert difference(dev, "retention and intervals", "removed service") == set()
 
 
-def test_a_refused_rule_is_named_and_stops_nothing_else(dev: Life) -> None:
-    refused = dev["refused rule"]
-    assert "order-processor-services" in refused.error
-    assert "7 minutes" in refused.error
-    assert difference(dev, "removed service", "refused rule") == set()
-    assert difference(dev, "removed service", "repaired rule") == set()
+def test_an_object_that_the_api_server_refuses_is_named_and_changes_nothing_else(dev: Life) -> None:
+    assert '"bounds"' in dev["refused object"].error or "bounds" in dev["refused object"].error
+    assert "quantities must match" in dev["refused object"].error
+    assert difference(dev, "removed service", "refused object") == set()
+    assert difference(dev, "removed service", "repaired object") == set()
+
+
+def test_a_release_that_fails_is_rolled_back_and_the_next_up_succeeds(dev: Life) -> None:
+    assert "rolled back due to atomic" in dev["failed release"].error
+    assert "alertmanager" in dev["failed release"].error.lower()
+    assert difference(dev, "removed service", "failed release") == set()
+    assert difference(dev, "removed service", "repaired release") == set()
 
 
 def test_a_destroy_without_protection_leaves_nothing(dev: Life) -> None:
