@@ -91,6 +91,7 @@ _LOKI = "github.com/grafana/loki/v3"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version"
 _KWOK = "sigs.k8s.io/kwok"
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+_RELOADER = "prometheus-config-reloader"
 
 
 def _kubernetes(command: str, version: str, minutes: float, name: str = "", module: str = "kubernetes") -> Tool:
@@ -154,6 +155,7 @@ TOOLS = {
             minutes=2,
             beside=(_OPERATOR, "example/prometheus-operator-crd/*.yaml"),
         ),
+        Tool(_RELOADER, "operator", f"{_OPERATOR}/cmd/{_RELOADER}", "0.93.1", _COMMON, minutes=0.3),
     )
 }
 
@@ -169,6 +171,7 @@ CONTROL_PLANE = [
     "kube-apiserver-1.34",
     "kwok",
     "prometheus-operator",
+    _RELOADER,
 ]
 """The tools of tests/cluster alone, which nothing else waits for."""
 

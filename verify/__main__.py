@@ -58,6 +58,7 @@ def main(stack: str, context: str, timeout: int) -> None:
         verdict = verify(Kubectl(context), expectations(stack), timeout)
         if verdict == BROKEN:
             click.echo(f"kubectl, in these remedies, is kubectl --context {context} --namespace {NAMESPACE}")
+            click.echo(f"helm, in these remedies, is helm --kube-context {context} --namespace {NAMESPACE}")
         sys.exit(verdict)
     except InvalidInputError as error:
         click.echo(f"The stack {stack} cannot be checked:\n{error}", err=True)

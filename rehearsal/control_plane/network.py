@@ -7,8 +7,10 @@ as one child process, and the kernel removes it, the interfaces and the route wi
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ _RANGE = IPv4Network("198.18.0.0/15")
 """Set aside for tests between networks (RFC 2544): no network that a machine is in uses it."""
 _PREFIX = 20
 """Each namespace takes one of 32 blocks: one half for the pair of interfaces and the nodes, the other for pods."""
+_CLONE_NEWNET = 0x40000000  # setns(2)
 
 
 class NoNetworkError(RehearsalError):
@@ -60,6 +63,10 @@ class PodNetwork:
     def inside(self, *command: str | Path) -> list[str]:
         """The command line that runs a command in the namespace."""
         return ["nsenter", "--target", str(self.holder), "--net", "--", *map(str, command)]
+
+    def listen(self, address: str, port: int) -> socket.socket:
+        """A socket that listens in the namespace, for this process to serve."""
+        return listen(self.holder, address, port)
 
 
 @contextmanager
@@ -107,3 +114,24 @@ def _run(command: list[str]) -> str:
     if done.returncode:
         raise NoNetworkError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def listen(holder: int, address: str, port: int) -> socket.socket:
+    """A socket that listens in the namespace of process `holder`: it stays where it was made, whoever serves it."""
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY)
+    try:
+        _enter(there)  # only this thread
+        try:
+            return socket.create_server((address, port))
+        finally:
+            _enter(here)
+    finally:
+        os.close(here)
+        os.close(there)
+
+
+def _enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "the network namespace cannot be entered")

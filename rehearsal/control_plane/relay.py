@@ -7,38 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import os
 import socket
 import sys
 
 from rehearsal.control_plane.access import HOST
+from rehearsal.control_plane.network import listen
 
-_CLONE_NEWNET = 0x40000000  # setns(2)
 _CHUNK = 65536
 
 
 def main(holder: int, port: int) -> None:
     """Relay what arrives at a port of the namespace of process `holder`, on any address, to this machine's loopback."""
-    listener = _listen(holder, port)
+    listener = listen(holder, "", port)
     print("listening", flush=True)  # noqa: T201 - what the parent waits for
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(listener, port))
-
-
-def _listen(holder: int, port: int) -> socket.socket:
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY)
-    _enter(there)
-    listener = socket.create_server(("", port))
-    _enter(here)
-    return listener
-
-
-def _enter(namespace: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "the network namespace cannot be entered")
 
 
 async def _serve(listener: socket.socket, port: int) -> None:

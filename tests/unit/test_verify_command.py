@@ -103,7 +103,10 @@ def test_the_exit_code_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "Kubectl", lambda _: FakeCluster(answers))
     assert run("--stack", "dev", "--context", "x", "--timeout", "0").exit_code == 0
     without_target(job="kubelet")(answers)
-    assert run("--stack", "dev", "--context", "x", "--timeout", "0").exit_code == 1
+    broken = run("--stack", "dev", "--context", "x", "--timeout", "0")
+    assert broken.exit_code == 1
+    assert "kubectl, in these remedies, is kubectl --context x --namespace monitoring\n" in broken.output
+    assert "helm, in these remedies, is helm --kube-context x --namespace monitoring\n" in broken.output
 
 
 def test_an_interrupt_ends_it_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
