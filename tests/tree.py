@@ -16,7 +16,7 @@ def copy_tree(destination: Path) -> Path:
     for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines():
         if (ROOT / name).is_file():  # not what is deleted but not committed yet
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, destination / name)
+            shutil.copy2(ROOT / name, destination / name)  # not newer than the environment that is made of it
     link_environment(destination)
     return destination
 
