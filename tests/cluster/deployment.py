@@ -89,7 +89,12 @@ def _said(item: dict[str, Any]) -> dict[str, Any]:
 def begin(root: Path, stack: str, plane: ControlPlane, charts: Path, edits: Edits) -> Life:
     """A copy of the project whose stack is to be deployed on a control plane, with its charts from a directory."""
     life = Life(OnCluster(root, plane=plane), stack, edits)
-    settings = {"kubeContext": CONTEXT, "charts.source": "directory", "charts.location": str(charts)}
-    for key, value in settings.items():
-        life.sandbox.engine.configure(stack, f"{KEY}.{key}", value, path=True)
+    life.sandbox.engine.configure(stack, f"{KEY}.kubeContext", CONTEXT, path=True)
+    charts_from(life.sandbox, stack, charts)
     return life
+
+
+def charts_from(sandbox: Sandbox, stack: str, directory: Path) -> None:
+    """Have a stack take its charts from a directory."""
+    for key, value in {"source": "directory", "location": str(directory)}.items():
+        sandbox.engine.configure(stack, f"{KEY}.charts.{key}", value, path=True)
