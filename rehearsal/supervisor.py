@@ -25,7 +25,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from rehearsal.errors import RehearsalError
 from rehearsal.processes import alive
-from rehearsal.programs import Program
+from rehearsal.program import Program
 from rehearsal.state import ROOT, State
 
 _START_SECONDS = 10

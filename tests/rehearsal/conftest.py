@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from rehearsal import toolchain
-from rehearsal.lifecycle import NEEDED_TOOLS
+from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.ports import Ports
 from tests.rehearsal.running import Running
 from tests.tree import copy_tree

@@ -28,7 +28,7 @@ import pytest
 import catalogue
 from rehearsal import toolchain
 from rehearsal.application.counts import Series, series
-from rehearsal.lifecycle import NEEDED_TOOLS
+from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.ports import Ports
 from report import variables
 from report.board import Board, Panel, Target
