@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -208,27 +209,33 @@ def build(names: list[str] | None = None) -> None:
     modules: dict[str, list[Tool]] = {}
     for item in sorted(wanted, key=lambda item: -item.minutes):
         modules.setdefault(item.module, []).append(item)
-    pool = ThreadPoolExecutor(AT_ONCE)
-    try:
-        builds = [pool.submit(_build_each, items, console) for items in modules.values()]
-        for done in as_completed(builds):
-            done.result()
-    finally:  # after a failure or an interruption nothing else is begun, and nothing goes on
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in list(_RUNNING):
-            process.terminate()
-        pool.shutdown()
+    over = threading.Event()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            builds = [pool.submit(_build_each, items, console, over) for items in modules.values()]
+            for done in as_completed(builds):
+                done.result()
+        finally:  # after a failure or an interruption nothing else is begun, and nothing goes on
+            over.set()
+            for process in list(_RUNNING):
+                process.terminate()
 
 
-def _build_each(items: list[Tool], console: Console) -> None:
+def _build_each(items: list[Tool], console: Console, over: threading.Event) -> None:
     """Build tools of one module, one after the other: they share most of what has to be compiled."""
     for item in items:
+        if over.is_set():
+            return
         title = f"  {item.name} {item.version}"
         console.print(f"{title} …")
         started = time.monotonic()
         with _lock(_path(item)):
             if not _path(item).exists():  # somebody else may have built it while we waited
-                _build(item)
+                try:
+                    _build(item)
+                except BaseException:
+                    over.set()
+                    raise
         console.print(f"{title} built in {time.monotonic() - started:.0f} s")
 
 
