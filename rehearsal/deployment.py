@@ -99,10 +99,10 @@ class Deployment:
         try:
             fresh = self._update(wanted) if was_running else self._start(wanted)
             # Before services answer in another dialect: what is no target any more must not be seen down first.
-            health.wait_for_processes(RELOADABLE, ports, self._state)
+            health.wait_for_processes(RELOADABLE, ports, self._supervisor)
             self._load(digests, loaded | fresh)
             with self._timed("processes healthy"):
-                health.wait_for_processes([item.name for item in wanted], ports, self._state)
+                health.wait_for_processes([item.name for item in wanted], ports, self._supervisor)
             with self._timed("targets up"):
                 health.wait_for_targets(ports, _names(self.catalogue.measured), _names(self.catalogue.services))
             with self._timed("heartbeat received"):

@@ -13,7 +13,7 @@ import httpx
 from rehearsal import grafana, interruption
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES, Ports
-from rehearsal.state import State
+from rehearsal.supervisor import Supervisor
 
 CLIENT = httpx.Client(
     verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
@@ -36,12 +36,12 @@ _ANSWERS = {
 """The port and the path at which each process answers 200 once it works."""
 
 _POLL_SECONDS = 0.2
-PROCESSES_SECONDS = 60
-"""Bound for processes; on two idle cores they take about ten."""
-TARGETS_SECONDS = 75
-"""A target may wait one interval of 30 s for its first scrape, and a restart of a slow one for another."""
-HEARTBEAT_SECONDS = 60
-"""One evaluation, one group flush, and the same again."""
+PROCESSES_SECONDS = 300
+"""Bound for processes that start and do not answer; on two idle cores they take about ten."""
+TARGETS_SECONDS = 150
+"""A target may wait one interval of 30 s for its first scrape, and on a busy machine a slow one for some more."""
+HEARTBEAT_SECONDS = 120
+"""One evaluation, one group flush, and the same again; and once more on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,22 @@ class Target:
     error: str
 
 
-def wait_for_processes(names: Iterable[str], ports: Ports, state: State, seconds: float = PROCESSES_SECONDS) -> None:
-    """Wait until each of these processes works. Raises RehearsalError with the logs of the others."""
+def wait_for_processes(
+    names: Iterable[str], ports: Ports, supervisor: Supervisor, seconds: float = PROCESSES_SECONDS
+) -> None:
+    """Wait until each of these processes works, or the supervisor gives one up.
+
+    Raises RehearsalError with the logs of the others.
+    """
     waiting = list(names)
 
     def unhealthy() -> list[str]:
         nonlocal waiting
         waiting = [name for name in waiting if not healthy(name, ports)]
-        return [f"{name} does not answer {url(name, ports)}; its log is {state.logs / name}.log" for name in waiting]
+        problems = [f"{name} does not answer {url(name, ports)}; its log is {supervisor.log(name)}" for name in waiting]
+        if waiting and not supervisor.given_up.isdisjoint(waiting):
+            raise RehearsalError("a process ends whenever it is started:\n" + _listed(problems))
+        return problems
 
     _wait(unhealthy, seconds)
 
@@ -153,5 +161,9 @@ def _wait(problems: Callable[[], list[str]], seconds: float) -> None:
         if not found:
             return
         if time.monotonic() > deadline:
-            raise RehearsalError(f"after {seconds:.0f} s:\n" + "\n".join(f"  {problem}" for problem in found))
+            raise RehearsalError(f"after {seconds:.0f} s:\n{_listed(found)}")
         time.sleep(_POLL_SECONDS)
+
+
+def _listed(problems: Iterable[str]) -> str:
+    return "\n".join(f"  {problem}" for problem in problems)

@@ -107,7 +107,7 @@ class Rehearsal:
         running = {item.name for item in self.supervisor.processes() if item.running}
         for service in sorted(SERVICES.keys() & running):
             health.post(f"{self.ports.url(service)}/_fault", {})
-        health.wait_for_processes(started, self.ports, self.state)
+        health.wait_for_processes(started, self.ports, self.supervisor)
         return started
 
     def _must_run(self) -> None:

@@ -108,6 +108,15 @@ class Supervisor:
             for info in self._call("getAllProcessInfo")
         ]
 
+    @property
+    def given_up(self) -> set[str]:
+        """The processes that ended each time that they were started, and are not started any more."""
+        return {item.name for item in self.processes() if item.state == "FATAL"}
+
+    def log(self, name: str) -> Path:
+        """The output of a process."""
+        return self._state.logs / f"{name}.log"
+
     def start_program(self, name: str) -> None:
         """Start one process, unless it runs or is about to."""
         self._call("startProcess", name, False, done=Faults.ALREADY_STARTED)
@@ -167,7 +176,6 @@ class Supervisor:
 
     def _section(self, program: Program, priority: int) -> dict[str, str]:
         environment = program.environment | {"CONFIGURATION": program.restart_on, "PYTHONUNBUFFERED": "1"}
-        log = self._state.logs / f"{program.name}.log"
         return {
             "command": _quoted([*_dies_with_parent(), *program.command]),
             "directory": str(self._state.root if program.name in _BINARIES else ROOT),
@@ -179,7 +187,7 @@ class Supervisor:
             "stopwaitsecs": "10",
             "stopasgroup": "true",
             "killasgroup": "true",
-            "stdout_logfile": str(log),
+            "stdout_logfile": str(self.log(program.name)),
             "redirect_stderr": "true",
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": "1",

@@ -1,4 +1,4 @@
-"""Waits for what a test expects, and no longer than it may take."""
+"""Waits for states: they end as soon as what a test expects is so, on a quick machine or a slow one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import httpx
 
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 300.0
+"""After so long it will not happen any more. No promise: what has to be in time says so by times that it is told."""
 
-def eventually(look: Callable[[], T | None], seconds: float = 10, what: str = "it did not happen") -> T:
+
+def eventually(look: Callable[[], T | None], seconds: float = PATIENCE_SECONDS, what: str = "it did not happen") -> T:
     """What `look` gives as soon as that is something. What cannot be reached yet is asked again.
 
     Fails after `seconds`, with `what` and the last error.
@@ -28,7 +31,9 @@ def eventually(look: Callable[[], T | None], seconds: float = 10, what: str = "i
         time.sleep(0.1)
 
 
-def until_none(missing: Callable[[], Collection[object]], seconds: float, what: str) -> None:
+def until_none(
+    missing: Callable[[], Collection[object]], seconds: float = PATIENCE_SECONDS, what: str = "this is missing"
+) -> None:
     """Ask until nothing is missing; what cannot be reached yet is. Fails after `seconds` with what still is."""
     deadline = time.monotonic() + seconds
     while found := _or_error(missing):

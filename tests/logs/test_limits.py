@@ -59,7 +59,7 @@ def test_a_flood_is_taken_or_refused_whole_and_the_others_are_taken(tmp_path: Pa
         sent = 0
         while time.monotonic() < end:
             calm = [lines("calm", 10, 100, time.time_ns())]
-            eventually(partial(taken, running, calm), 2, "a calm service's lines are taken")
+            eventually(partial(taken, running, calm), what="a calm service's lines are taken")
             sent += 10
         answers = sum(flooding, Counter())
         assert answers.keys() == {204, 429}

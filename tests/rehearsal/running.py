@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from rehearsal import toolchain
+from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.ports import Ports
+from tests.free_ports import claim
+from tests.tree import copy_tree
 
 Notification = dict[str, Any]
 
@@ -38,10 +44,10 @@ class Running:
             text=True,
         )
 
-    def run(self, *arguments: str, seconds: float = 240) -> tuple[int, str]:
-        """Run a command to its end; returns its exit code and output."""
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run a command to its end, as each wait of its own has one; returns its exit code and output."""
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=seconds)
+        output, _ = process.communicate()
         return process.returncode, output
 
     def get(self, part: str, path: str, **parameters: str) -> Any:
@@ -64,6 +70,20 @@ class Running:
     def processes(self) -> list[int]:
         """Every process of this rehearsal that is alive."""
         return processes_of(self.project)
+
+
+@contextmanager
+def up(directory: Path, prepare: Callable[[Running], None] = lambda _: None) -> Iterator[Running]:
+    """A rehearsal of its own that is up until the block ends, of a copy of the project that `prepare` may edit."""
+    toolchain.build(NEEDED_TOOLS)
+    running = Running(copy_tree(directory), claim())
+    prepare(running)
+    code, output = running.run("up")
+    assert code == 0, output
+    try:
+        yield running
+    finally:
+        running.run("down")
 
 
 def processes_of(directory: Path) -> list[int]:

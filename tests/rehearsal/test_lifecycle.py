@@ -98,7 +98,7 @@ class TestSupervisor:
         all_pids = [*pids(supervisor).values(), int((tmp_path / "supervisord.pid").read_text())]
         supervisor.stop()
         assert not supervisor.running
-        eventually(lambda: not any(alive(pid) for pid in all_pids), 2)
+        eventually(lambda: not any(alive(pid) for pid in all_pids))
         supervisor.stop()
         with pytest.raises(RehearsalError, match="does not answer"):
             supervisor.stop_program("order-service")

@@ -85,7 +85,7 @@ def make_report(project: Path, *arguments: str, state: Path | None = None) -> su
 def page(rehearsal: Running) -> Page:
     services = len(catalogue.load(ROOT / "services.yaml").services)
     up = "service:probe_success:ratio == 1"
-    eventually(lambda: len(rehearsal.query(up)) == services, 90, f"{up} for each of {services} services")
+    eventually(lambda: len(rehearsal.query(up)) == services, what=f"{up} for each of {services} services")
     done = make_report(rehearsal.project)
     assert done.returncode == 0, done.stdout + done.stderr
     file = rehearsal.project / ".rehearsal" / "report.html"

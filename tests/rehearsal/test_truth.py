@@ -26,16 +26,13 @@ import httpx
 import pytest
 
 import catalogue
-from rehearsal import toolchain
 from rehearsal.application.counts import Series, series
-from rehearsal.deployment import NEEDED_TOOLS
-from rehearsal.ports import Ports
 from report import variables
 from report.board import Board, Panel, Target
 from report.sources import Period, Shown
 from tests.rehearsal import panels
-from tests.rehearsal.running import Running
-from tests.tree import ROOT, copy_tree
+from tests.rehearsal.running import Running, up
+from tests.tree import ROOT
 from tests.waiting import eventually, until_none
 
 TOLERANCE = 0.01
@@ -230,15 +227,8 @@ def find(running: Running, board: str, panel: str, ref: str) -> tuple[Board, Pan
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     """A window of a rehearsal that scrapes often."""
-    toolchain.build(NEEDED_TOOLS)
-    running = Running(copy_tree(tmp_path_factory.mktemp("truth")), Ports(22000))
-    scrape_often(running)
-    code, output = running.run("up")
-    assert code == 0, output
-    try:
+    with up(tmp_path_factory.mktemp("truth"), scrape_often) as running:
         yield measure(running)
-    finally:
-        running.run("down")
 
 
 def scrape_often(running: Running) -> None:
@@ -265,7 +255,7 @@ def measure(running: Running) -> Measured:
     for service, fault in FAULTS.items():
         httpx.post(f"{running.ports.url(service)}/_fault", json=fault).raise_for_status()
     set_rate(running, STEPS_PER_SECOND)
-    eventually(lambda: failures(running) > 20, 60, "the fault shows in what the load counts")
+    eventually(lambda: failures(running) > 20, what="the fault shows in what the load counts")
     found = window(running) or window(running)
     assert found, "in both windows an answer got lost: it is not known what was done with its request"
     return found
@@ -305,7 +295,7 @@ def paused(running: Running) -> Any:
     """Pause the load; its counts, when the recorded series tell of all of them. Fails after LAST_SECONDS."""
     deadline = time.monotonic() + LAST_SECONDS
     set_rate(running, 0)
-    counts = eventually(lambda: settled(running), LAST_SECONDS, "every request is answered")
+    counts = eventually(lambda: settled(running), what="every request is answered")
     wanted = ANSWERED(expected(counts))
 
     def too_few() -> list[str]:
@@ -318,7 +308,7 @@ def paused(running: Running) -> Any:
         ]
 
     what = f"fewer requests are recorded than the load counted, and {counts['unanswered']} without an answer"
-    until_none(too_few, deadline - time.monotonic(), what)
+    until_none(too_few, seconds=deadline - time.monotonic(), what=what)
     return counts
 
 

@@ -124,7 +124,7 @@ def stopped_catching_up(node: Node, name: str, seconds: float) -> Broken:
 
 def _ended_catching_up(node: Node, source: Source, number: Signals, seconds: float) -> Broken:
     node.start_agent()
-    eventually(lambda: node.read > READ_OF_IT, 30, "the agent reads what has waited")
+    eventually(lambda: node.read > READ_OF_IT, what="the agent reads what has waited")
     node.stop_agent(number)
     node.start_agent()
     with source.writing(SLOW):
@@ -215,7 +215,7 @@ def disk_full(node: Node, name: str, seconds: float) -> Broken:
             with source.writing(SLOW), faults.answering(UNAVAILABLE):
                 disk.fill()
                 source.write(SMALL_QUEUE)
-                eventually(lambda: _refused_by_disk(node) > 0, 30, "the queue finds no room")
+                eventually(lambda: _refused_by_disk(node) > 0, what="the queue finds no room")
                 time.sleep(seconds)
                 disk.make_room()
             node.settle(source, quiet=READER_PAUSE)
@@ -231,11 +231,11 @@ def _refused_by_disk(node: Node) -> float:
 
 
 def _until_empty(node: Node) -> None:
-    eventually(lambda: node.waiting == 0, 60, "the agent's queue is empty")
+    eventually(lambda: node.waiting == 0, what="the agent's queue is empty")
 
 
 def _until_it_reads_no_more(node: Node) -> None:
-    eventually(lambda: node.waiting > SMALL_QUEUE - 2 * READ_AT_ONCE, 30, "the agent's queue is full")
+    eventually(lambda: node.waiting > SMALL_QUEUE - 2 * READ_AT_ONCE, what="the agent's queue is full")
 
 
 SCENARIOS: Sequence[Scenario] = (
