@@ -29,7 +29,9 @@ from rehearsal.program import Program
 from rehearsal.state import ROOT, State
 
 _START_SECONDS = 10
-_STOP_SECONDS = 30
+STOP_SECONDS = 10
+"""What a process has to end by itself; then it is killed."""
+_ALL_STOP_SECONDS = 3 * STOP_SECONDS
 _ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 """States that a process does not leave by itself."""
 _SOCKET_PATH_LIMIT = 100
@@ -132,10 +134,10 @@ class Supervisor:
             pid = int(self._pid_file.read_text())
         except (FileNotFoundError, NoSupervisorError):
             return
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + _ALL_STOP_SECONDS
         while alive(pid):
             if time.monotonic() > deadline:
-                raise RehearsalError(f"the supervisor (process {pid}) did not stop within {_STOP_SECONDS} s")
+                raise RehearsalError(f"the supervisor (process {pid}) did not stop within {_ALL_STOP_SECONDS} s")
             time.sleep(0.05)
 
     def _call(self, method: str, *arguments: Any, done: int | None = None) -> Any:
@@ -184,7 +186,7 @@ class Supervisor:
             "autorestart": "unexpected" if program.name == GUARD else "true",
             "startsecs": "0" if program.name == GUARD else "1",
             "startretries": "5",
-            "stopwaitsecs": "10",
+            "stopwaitsecs": str(STOP_SECONDS),
             "stopasgroup": "true",
             "killasgroup": "true",
             "stdout_logfile": str(self.log(program.name)),

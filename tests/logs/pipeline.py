@@ -26,7 +26,7 @@ from rehearsal.state import ROOT, State
 from rehearsal.toolchain import tool
 from settings import Settings, read_stack
 from tests.free_ports import claim
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Pipeline")
@@ -221,7 +221,7 @@ class Pipeline:
         process = self._processes.pop(name)
         process.send_signal(number)
         try:
-            process.wait(20)
+            process.wait(PATIENCE_SECONDS)
         finally:
             process.kill()
             process.wait()

@@ -31,7 +31,7 @@ from rehearsal.ports import SERVICES
 from rehearsal.programs import INSTRUMENTATION, simulated_service
 from rehearsal.state import State
 from tests.free_ports import claim
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": INSTRUMENTATION}
@@ -125,7 +125,9 @@ def closed_port() -> Iterator[int]:
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", f"rehearsal.application.{program}", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=10, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 class Started:
@@ -152,7 +154,7 @@ class Started:
     def stop(self, number: int = signal.SIGTERM) -> int:
         self._process.send_signal(number)
         try:
-            return self._process.wait(10)
+            return self._process.wait(PATIENCE_SECONDS)
         finally:
             self._process.kill()
             self._reader.join(5)
@@ -206,7 +208,7 @@ def running_services(dialect: str, directory: Path) -> Iterator[Running]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
     finally:
         process.kill()
 

@@ -21,8 +21,12 @@ from tests.tree import copy_tree
 
 Notification = dict[str, Any]
 
-OF_THIS_MACHINE = frozenset({"NodeDiskFilling", "NodeMemoryNearlyFull"})
-"""Alerts about the node, which is the machine that tests run on: whether they fire is no test's concern."""
+ABOUT_THE_NODE = frozenset({"NodeDiskFilling", "NodeMemoryNearlyFull"})
+"""Alerts about the machine that tests run on: whether they fire is no test's concern."""
+ABOUT_SLOWNESS = frozenset({"LatencyDegraded"})
+"""Alerts that are right where the machine is too slow for the services' objective."""
+SLOW_MS, SLOW_SHARE = 250, 0.01
+"""95 % of the requests of 5 min should take no longer; where 1 % of all do, some minutes may be worse than that."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Running:
     def get(self, part: str, path: str, **parameters: str) -> Any:
         """The JSON that a part answers with."""
         return (
-            httpx.get(f"{self.ports.url(part)}{path}", params=parameters or None, timeout=10).raise_for_status().json()
+            httpx.get(f"{self.ports.url(part)}{path}", params=parameters or None, timeout=60).raise_for_status().json()
         )
 
     def query(self, promql: str) -> list[dict[str, Any]]:
@@ -61,11 +65,24 @@ class Running:
         result: list[dict[str, Any]] = self.get("prometheus", "/api/v1/query", query=promql)["data"]["result"]
         return result
 
+    @property
+    def of_this_machine(self) -> frozenset[str]:
+        """The alerts that may be true here although nobody broke anything, as the load measures it."""
+        return ABOUT_THE_NODE | (ABOUT_SLOWNESS if self._slow else frozenset())
+
+    @property
+    def _slow(self) -> bool:
+        for waited in self.get("load", "/counts")["latency_ms"].values():
+            long = sum(number for length, number in waited.items() if int(length) > SLOW_MS)
+            if long > SLOW_SHARE * sum(waited.values()):
+                return True
+        return False
+
     def notifications(self, **filters: str) -> list[Notification]:
         """What people were told of the stack, oldest first; the heartbeat is not for people."""
         found: list[Notification] = self.get("receivers", "/notifications", **filters)
         told = [item for item in found if item["receiver"] != "heartbeat"]
-        return [item for item in told if not OF_THIS_MACHINE.issuperset(item["alertnames"])]
+        return [item for item in told if not self.of_this_machine.issuperset(item["alertnames"])]
 
     def processes(self) -> list[int]:
         """Every process of this rehearsal that is alive."""

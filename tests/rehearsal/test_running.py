@@ -11,7 +11,7 @@ import yaml
 
 from rehearsal.deployed import Deployed
 from tests.rehearsal.found import logged
-from tests.rehearsal.running import OF_THIS_MACHINE, Running
+from tests.rehearsal.running import Running
 from tests.waiting import eventually
 from verify.configuration import differences
 
@@ -55,7 +55,7 @@ def test_the_queries_of_the_runbooks_run(rehearsal: Running, language: str, part
     assert len(queries) > 5
     refused = {}
     for name, query in queries:
-        answer = httpx.get(f"{rehearsal.ports.url(part)}{path}", params={"query": query}, timeout=10)
+        answer = httpx.get(f"{rehearsal.ports.url(part)}{path}", params={"query": query}, timeout=60)
         if answer.status_code != 200:
             refused[name, query] = answer.text
     assert refused == {}
@@ -121,4 +121,4 @@ def test_alertmanager_runs_what_was_deployed_but_for_addresses_and_credential_fi
 def test_a_healthy_system_tells_nobody_anything(rehearsal: Running) -> None:
     assert rehearsal.notifications() == []
     firing = {item["metric"]["alertname"] for item in rehearsal.query('ALERTS{alertstate="firing"}')}
-    assert firing - OF_THIS_MACHINE == {"Watchdog"}
+    assert firing - rehearsal.of_this_machine == {"Watchdog"}

@@ -65,7 +65,7 @@ def test_a_program_exposes_what_is_listed_with_these_types_and_labels(rehearsal:
 
 def exposed(urls: Iterable[str]) -> dict[str, Signature]:
     """The series of all these pages."""
-    return metrics.exposed("\n".join(httpx.get(url, timeout=10).raise_for_status().text for url in urls))
+    return metrics.exposed("\n".join(httpx.get(url, timeout=60).raise_for_status().text for url in urls))
 
 
 @pytest.mark.parametrize("name", [component.name for component in COMPONENTS.values() if not component.jobs])

@@ -13,7 +13,7 @@ from rehearsal.ports import Ports
 from tests.free_ports import claim
 from tests.rehearsal.running import Running
 from tests.tree import copy_tree
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 class TestStarting:
@@ -42,7 +42,7 @@ class TestStarting:
         try:
             eventually((fresh.project / ".rehearsal" / "supervisord.pid").exists, what="the supervisor starts")
             up.send_signal(sent)
-            output, _ = up.communicate(timeout=60)
+            output, _ = up.communicate(timeout=PATIENCE_SECONDS)
         finally:
             up.kill()
         assert up.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), output

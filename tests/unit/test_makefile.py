@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections import Counter
 from pathlib import Path
+
+import yaml
 
 from tests.tree import ROOT
 
@@ -46,3 +49,12 @@ def below(name: str) -> set[str]:
     assert path.exists(), f"{name}: there is no such file"
     found: list[Path] = [path] if path.is_file() else [*path.rglob("test_*.py")]
     return {str(file.relative_to(ROOT)) for file in found}
+
+
+def test_ci_runs_lint_and_every_part_by_its_name() -> None:
+    makefile, workflow = (ROOT / "Makefile").read_text(), ROOT / ".github" / "workflows" / "ci.yml"
+    listed = re.search(r"^PARTS := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert listed
+    parts = listed[1].replace("\\\n", " ").split()
+    run = yaml.safe_load(workflow.read_text())["jobs"]["checks"]["strategy"]["matrix"]["target"]
+    assert sorted(run) == sorted(["lint", *parts, "test-signals"])
