@@ -40,8 +40,9 @@ heal: $(READY) ## Undo every fault
 
 # --- checks -----------------------------------------------------------------------------------------------------
 # `make test` runs its parts side by side, the longest first: most of them wait for scrapes and alerts most of the time.
-# What they start has ports and a directory of its own. Each is a job in CI, so that a red name says what broke.
-PYTEST := $(PY) -m pytest
+# What they start has ports and a directory of its own. Each is a job in CI, so that a red name says what broke. SEED=7
+# shuffles the files of a part, and the tests of a file unless it says that their order matters.
+PYTEST := $(PY) -m pytest $(if $(SEED),--random-order-bucket module --random-order-seed $(SEED))
 RUNNING := tests/rehearsal/test_running.py tests/rehearsal/test_panels.py tests/rehearsal/test_report.py \
 	tests/rehearsal/test_correlation.py
 CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_series.py tests/rehearsal/test_starting.py

@@ -31,6 +31,8 @@ from verify.cluster import ClusterError, behind_service
 from verify.expectations import expectations
 from verify.finding import Finding
 
+pytestmark = pytest.mark.random_order(disabled=True)  # in the end the supervisor is killed
+
 
 @pytest.fixture(scope="module")
 def rehearsal(own_rehearsal: Running) -> Running:

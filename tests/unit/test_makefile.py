@@ -37,7 +37,9 @@ def files(arguments: list[str]) -> list[str]:
     chosen, left_out = set[str](), set[str]()
     waiting = iter(arguments)
     for argument in waiting:
-        if argument == "--ignore":
+        if argument.startswith("--random-order"):
+            next(waiting)
+        elif argument == "--ignore":
             left_out |= below(next(waiting))
         elif not argument.startswith("-"):
             chosen |= below(argument)
