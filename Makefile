@@ -50,11 +50,11 @@ PARTS := test-outage test-truth test-running test-today test-loss test-changes t
 	test-rehearsal test-instrumentation test-unit
 JOBS ?= 5
 
-check: $(READY) tools ## What to run after an edit: lint, unit, contract, instrumentation and engine tests, 5 min on two cores
+check: $(READY) tools ## What to run after an edit: lint, unit, contract, instrumentation and engine tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going \
 		test-engine test-contract lint test-instrumentation test-unit
 
-test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=5 parts at once: 12 min on two cores
+test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=5 parts at once
 	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(PARTS)
 
 test-unit: $(READY) ## Unit tests alone, in seconds
@@ -88,10 +88,10 @@ test-today: $(READY) tools ## The running stack with the application as it is to
 test-changes: $(READY) tools ## Edits of the running stack, faults, kills, and starts that fail
 	@$(PYTEST) $(CHANGED)
 
-test-outage: $(READY) tools ## One real outage and recovery: 9 min, of which it waits for nearly all
+test-outage: $(READY) tools ## One real outage and recovery, nearly all of it waiting
 	@$(PYTEST) tests/rehearsal/test_running_outage.py
 
-test-truth: $(READY) tools ## Whether panels show what happened: 7 min, of which it waits for most
+test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
 
 test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: four minutes
