@@ -21,14 +21,14 @@ def eventually(look: Callable[[], T | None], seconds: float = PATIENCE_SECONDS, 
     """
     deadline = time.monotonic() + seconds
     while True:
-        problem = ""
+        problem, began = "", time.monotonic()
         try:
             if seen := look():
                 return seen
         except (OSError, httpx.HTTPError) as error:
             problem = f": {error!r}"
         assert time.monotonic() < deadline, f"after {seconds:g} s: {what}{problem}"
-        time.sleep(0.1)
+        time.sleep(max(0.1, time.monotonic() - began))  # half of the time is for what is looked at
 
 
 def until_none(
@@ -36,9 +36,12 @@ def until_none(
 ) -> None:
     """Ask until nothing is missing; what cannot be reached yet is. Fails after `seconds` with what still is."""
     deadline = time.monotonic() + seconds
-    while found := _or_error(missing):
+    while True:
+        began = time.monotonic()
+        if not (found := _or_error(missing)):
+            return
         assert time.monotonic() < deadline, "\n".join([f"after {seconds:.0f} s: {what}", *sorted(map(str, found))])
-        time.sleep(0.5)  # mostly hundreds of queries are asked again
+        time.sleep(max(0.5, time.monotonic() - began))  # mostly hundreds of queries are asked again
 
 
 def _or_error(missing: Callable[[], Collection[object]]) -> Collection[object]:
