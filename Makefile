@@ -49,16 +49,18 @@ CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_
 PARTS := test-outage test-truth test-running test-today test-loss test-changes test-engine test-logs test-contract \
 	test-rehearsal test-instrumentation test-unit
 JOBS ?= 5
+WORKERS ?= auto
+ALONE := WORKERS=0 # where other parts use the other cores
 
 check: $(READY) tools ## What to run after an edit: lint, unit, contract, instrumentation and engine tests
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going \
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going $(ALONE) \
 		test-engine test-contract lint test-instrumentation test-unit
 
 test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=5 parts at once
-	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(PARTS)
+	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(ALONE) $(PARTS)
 
 test-unit: $(READY) ## Unit tests alone, in seconds
-	@$(PYTEST) tests/unit
+	@$(PYTEST) --numprocesses=$(WORKERS) --dist=worksteal tests/unit
 
 test-contract: $(READY) tools ## Rules, routes, dashboards, charts and AWS objects, without running them
 	@$(PYTEST) tests/contract tests/aws
