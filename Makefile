@@ -10,8 +10,9 @@ READY := $(VENV)/.ready
 SOURCES := *.py benchmarks components dashboards docs rehearsal report verify tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up status report down fault heal test test-unit test-rehearsal test-signals test-cluster test-pythons mutate bench-rules \
-	bench-dashboards bench-engine bench-instrumentation bench-logs lint format render diff preview deploy verify schema \
+.PHONY: help up status report down fault heal check test test-unit test-contract test-instrumentation test-engine test-logs \
+	test-loss test-rehearsal test-running test-today test-changes test-outage test-truth test-signals test-cluster \
+	test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render diff preview deploy verify schema \
 	charts-check lock tools clean
 
 help: ## Show the targets
@@ -38,14 +39,62 @@ heal: $(READY) ## Undo every fault
 	@$(PY) -m rehearsal heal
 
 # --- checks -----------------------------------------------------------------------------------------------------
-test: $(READY) tools ## Unit, contract, engine, instrumentation, rehearsal: everything but test-signals
-	@$(PY) -m pytest
+# `make test` runs its parts side by side, the longest first: most of them wait for scrapes and alerts most of the time.
+# What they start has ports and a directory of its own. Each is a job in CI, so that a red name says what broke. SEED=7
+# shuffles the files of a part, and the tests of a file unless it says that their order matters.
+PYTEST := $(PY) -m pytest $(if $(SEED),--random-order-bucket module --random-order-seed $(SEED))
+RUNNING := tests/rehearsal/test_running.py tests/rehearsal/test_panels.py tests/rehearsal/test_report.py \
+	tests/rehearsal/test_correlation.py
+CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_series.py tests/rehearsal/test_starting.py
+PARTS := test-outage test-truth test-running test-today test-loss test-changes test-engine test-logs test-contract \
+	test-rehearsal test-instrumentation test-unit
+JOBS ?= 5
+WORKERS ?= auto
+ALONE := WORKERS=0 # where other parts use the other cores
+
+check: $(READY) tools ## What to run after an edit: lint, unit, contract, instrumentation and engine tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going $(ALONE) \
+		test-engine test-contract lint test-instrumentation test-unit
+
+test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=5 parts at once
+	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(ALONE) $(PARTS)
 
 test-unit: $(READY) ## Unit tests alone, in seconds
-	@$(PY) -m pytest tests/unit
+	@$(PYTEST) --numprocesses=$(WORKERS) --dist=worksteal tests/unit
 
-test-rehearsal: $(READY) tools ## The tests of the running stack alone
-	@$(PY) -m pytest tests/rehearsal
+test-contract: $(READY) tools ## Rules, routes, dashboards, charts and AWS objects, without running them
+	@$(PYTEST) tests/contract tests/aws
+
+test-instrumentation: $(READY) ## The package in instrumentation/
+	@$(PYTEST) instrumentation/tests
+
+test-engine: $(READY) tools ## Both stacks with the real Pulumi CLI and stand-in providers
+	@$(PYTEST) tests/engine
+
+test-logs: $(READY) tools ## The log agent and Loki
+	@$(PYTEST) tests/logs --ignore tests/logs/loss
+
+test-loss: $(READY) tools ## What logs are lost when things break
+	@$(PYTEST) tests/logs/loss
+
+test-rehearsal: $(READY) tools ## The parts of the rehearsal, each alone
+	@$(PYTEST) tests/rehearsal $(patsubst %,--ignore %,$(RUNNING) $(CHANGED) $(wildcard tests/rehearsal/test_running_*.py) \
+		tests/rehearsal/test_truth.py)
+
+test-running: $(READY) tools ## The running stack while all is well: every panel, every rule, the report
+	@$(PYTEST) $(RUNNING)
+
+test-today: $(READY) tools ## The running stack with the application as it is today
+	@$(PYTEST) tests/rehearsal/test_running_today.py
+
+test-changes: $(READY) tools ## Edits of the running stack, faults, kills, and starts that fail
+	@$(PYTEST) $(CHANGED)
+
+test-outage: $(READY) tools ## One real outage and recovery, nearly all of it waiting
+	@$(PYTEST) tests/rehearsal/test_running_outage.py
+
+test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
+	@$(PYTEST) tests/rehearsal/test_truth.py
 
 test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: four minutes
 	@$(PY) -m pytest tests/signals

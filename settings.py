@@ -455,12 +455,16 @@ def read_stack(path: Path) -> Settings:
 def read_config(path: Path) -> dict[str, Any]:
     """The configuration in a `Pulumi.<stack>.yaml`, encrypted values as they stand there.
 
-    Raises InvalidInputError with the stacks that there are if there is no such file.
+    Raises InvalidInputError if it is not valid YAML, or with the stacks that there are if there is no such file.
     """
     if not path.exists():
         stacks = ", ".join(sorted(file.suffixes[0][1:] for file in path.parent.glob("Pulumi.*.yaml")))
         raise InvalidInputError([f"{path.name}: no such file; the stacks are: {stacks}"])
-    config: dict[str, Any] = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
+    try:
+        document = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise InvalidInputError([f"{path.name}: not valid YAML: {error}"]) from error
+    config: dict[str, Any] = (document or {}).get("config") or {}
     return config
 
 

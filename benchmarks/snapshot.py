@@ -18,6 +18,7 @@ import httpx
 from benchmarks.errors import BenchmarkError
 from benchmarks.progress import Tell
 from rehearsal import interruption
+from rehearsal.deployment import Deployment
 from rehearsal.lifecycle import Rehearsal
 from rehearsal.ports import Ports
 from rehearsal.state import State
@@ -95,8 +96,8 @@ def absent(names: Collection[str], there: Collection[str]) -> list[str]:
 def _running(directory: Path, tell: Tell) -> Iterator[str]:
     """A rehearsal until the block ends; the address of its Prometheus."""
     ports = free_ports()
-    rehearsal = Rehearsal(State(directory), ports, lambda _: tell("the rehearsal starts", 0))
-    rehearsal.up()
+    rehearsal = Rehearsal(State(directory), ports)
+    Deployment(rehearsal, lambda _: tell("the rehearsal starts", 0)).up()
     try:
         yield ports.url("prometheus")
     finally:

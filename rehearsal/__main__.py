@@ -17,7 +17,6 @@ from rehearsal import dialect, grafana, health, interruption, ports, state
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal, Report
 from rehearsal.ports import Ports
-from validation import InvalidInputError
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 FAULTS = ("down", "errors", "latency")
@@ -31,7 +30,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
         interruption.listen()  # a terminated command cleans up like an interrupted one
         try:
             command(*arguments, **options)
-        except (RehearsalError, InvalidInputError) as error:
+        except RehearsalError as error:
             raise click.ClickException(str(error)) from None
         except httpx.HTTPError as error:
             raise click.ClickException(
@@ -46,16 +45,8 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def rehearsal(*, with_grafana: bool = False) -> Rehearsal:
     """The rehearsal that `STATE`, `PORT_OFFSET` and `DIALECT` name."""
-
-    def say(text: str) -> None:
-        CONSOLE.print(text, markup=False)
-
     return Rehearsal(
-        state.from_environment(),
-        ports.from_environment(),
-        say,
-        dialect.from_environment(),
-        with_grafana=with_grafana,
+        state.from_environment(), ports.from_environment(), dialect.from_environment(), with_grafana=with_grafana
     )
 
 
@@ -73,8 +64,13 @@ def main() -> None:
 @reported
 def up() -> None:
     """Deploy the dev stack and start everything; again after an edit to apply just that edit."""
+    from rehearsal.deployment import Deployment  # it imports the program and Pulumi, which takes seconds
+
+    def say(text: str) -> None:
+        CONSOLE.print(text, markup=False)
+
     of = rehearsal(with_grafana=grafana.from_environment())
-    of.up()
+    Deployment(of, say).up()
     _print_addresses(of)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import HOST, Ports
-from rehearsal.programs import Program, digest
+from rehearsal.program import Program, digest
 from rehearsal.state import State, write
 
 NAME = "grafana"
@@ -110,7 +110,7 @@ def program(state: State, ports: Ports) -> Program:
             IMAGE,
         ]
     read_at_start = sorted((directory / "provisioning").rglob("*.yaml"))
-    return Program(NAME, command, settings, health=f"{ports.url(NAME)}/api/health", restart_on=digest(*read_at_start))
+    return Program(NAME, command, settings, restart_on=digest(*read_at_start))
 
 
 def _settings(state: State, ports: Ports) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,20 +10,38 @@ from typing import Any
 
 import httpx
 
-from catalogue import Catalogue
-from rehearsal import interruption
+from rehearsal import grafana, interruption
 from rehearsal.errors import RehearsalError
-from rehearsal.ports import Ports
-from rehearsal.programs import Program
-from rehearsal.state import State
+from rehearsal.ports import SERVICES, Ports
+from rehearsal.supervisor import Supervisor
+
+CLIENT = httpx.Client(
+    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+)
+"""Asks this machine's processes, by plain HTTP: it reads no certificates, and asks no proxy."""
+
+_ANSWERS = {
+    "receivers": ("receivers", "/-/healthy"),
+    "exporters": ("exporters", "/kubelet/metrics"),
+    "node-exporter": ("node-exporter", ""),
+    "blackbox": ("blackbox", "/-/healthy"),
+    "loki": ("loki", "/ready"),
+    "alertmanager": ("alertmanager", "/-/ready"),
+    "prometheus": ("prometheus", "/-/ready"),
+    "log-agent": ("agent-health", ""),
+    **{service: (service, "/health") for service in SERVICES},
+    "load": ("load", "/counts"),
+    grafana.NAME: (grafana.NAME, "/api/health"),
+}
+"""The port and the path at which each process answers 200 once it works."""
 
 _POLL_SECONDS = 0.2
-PROCESSES_SECONDS = 60
-"""Bound for processes; on two idle cores they take about ten."""
-TARGETS_SECONDS = 75
-"""A target may wait one interval of 30 s for its first scrape, and a restart of a slow one for another."""
-HEARTBEAT_SECONDS = 60
-"""One evaluation, one group flush, and the same again."""
+PROCESSES_SECONDS = 300
+"""Bound for processes that start and do not answer; on two idle cores they take about ten."""
+TARGETS_SECONDS = 150
+"""A target may wait one interval of 30 s for its first scrape, and on a busy machine a slow one for some more."""
+HEARTBEAT_SECONDS = 120
+"""One evaluation, one group flush, and the same again; and once more on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +55,31 @@ class Target:
     error: str
 
 
-def wait_for_processes(programs: Iterable[Program], state: State, seconds: float = PROCESSES_SECONDS) -> None:
-    """Wait until every process answers its health URL. Raises RehearsalError with the logs of the others."""
-    waiting = {program.name: program.health for program in programs if program.health}
+def wait_for_processes(
+    names: Iterable[str], ports: Ports, supervisor: Supervisor, seconds: float = PROCESSES_SECONDS
+) -> None:
+    """Wait until each of these processes works, or the supervisor gives one up.
+
+    Raises RehearsalError with the logs of the others.
+    """
+    waiting = list(names)
 
     def unhealthy() -> list[str]:
-        for name in [name for name, url in waiting.items() if _answers(url)]:
-            del waiting[name]
-        return [f"{name} does not answer {url}; its log is {state.logs / name}.log" for name, url in waiting.items()]
+        nonlocal waiting
+        waiting = [name for name in waiting if not healthy(name, ports)]
+        problems = [f"{name} does not answer {url(name, ports)}; its log is {supervisor.log(name)}" for name in waiting]
+        if waiting and not supervisor.given_up.isdisjoint(waiting):
+            raise RehearsalError("a process ends whenever it is started:\n" + _listed(problems))
+        return problems
 
     _wait(unhealthy, seconds)
 
 
-def wait_for_targets(ports: Ports, catalogue: Catalogue, seconds: float = TARGETS_SECONDS) -> None:
-    """Wait until every target is up and every service has its own. Raises RehearsalError with the rest."""
+def wait_for_targets(
+    ports: Ports, measured: Iterable[str], probed: Iterable[str], seconds: float = TARGETS_SECONDS
+) -> None:
+    """Wait until every target is up, and these services have theirs. Raises RehearsalError with the rest."""
+    expected = {(name, name) for name in measured} | {("service-probes", name) for name in probed}
 
     def missing() -> list[str]:
         found = targets(ports)
@@ -58,8 +88,6 @@ def wait_for_targets(ports: Ports, catalogue: Catalogue, seconds: float = TARGET
             for item in found
             if not item.up
         ]
-        expected = {(service.name, service.name) for service in catalogue.measured}
-        expected |= {("service-probes", service.name) for service in catalogue.services}
         absent = sorted(expected - {(item.job, item.service) for item in found})
         return down + [f"{service} has no target in job {job}" for job, service in absent]
 
@@ -97,19 +125,26 @@ def firing(ports: Ports) -> list[dict[str, str]]:
     return [alert["labels"] for alert in alerts if alert["labels"]["alertname"] != "Watchdog"]
 
 
-def get(url: str) -> Any:
+def get(address: str) -> Any:
     """The JSON that a local process answers with."""
-    return httpx.get(url, timeout=5).raise_for_status().json()
+    return CLIENT.get(address).raise_for_status().json()
 
 
-def healthy(program: Program) -> bool:
-    """Whether a process answers its health URL now."""
-    return program.health is None or _answers(program.health)
+def post(address: str, document: Any) -> None:
+    """Give a local process a JSON document. Raises httpx.HTTPError if it does not take it."""
+    CLIENT.post(address, json=document).raise_for_status()
 
 
-def _answers(url: str | None) -> bool:
+def url(name: str, ports: Ports) -> str:
+    """The URL at which a process answers 200 once it works."""
+    port, path = _ANSWERS[name]
+    return f"{ports.url(port)}{path}"
+
+
+def healthy(name: str, ports: Ports) -> bool:
+    """Whether a process works now."""
     try:
-        return url is not None and httpx.get(url, timeout=2).status_code == 200
+        return CLIENT.get(url(name, ports), timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -126,5 +161,9 @@ def _wait(problems: Callable[[], list[str]], seconds: float) -> None:
         if not found:
             return
         if time.monotonic() > deadline:
-            raise RehearsalError(f"after {seconds:.0f} s:\n" + "\n".join(f"  {problem}" for problem in found))
+            raise RehearsalError(f"after {seconds:.0f} s:\n{_listed(found)}")
         time.sleep(_POLL_SECONDS)
+
+
+def _listed(problems: Iterable[str]) -> str:
+    return "\n".join(f"  {problem}" for problem in problems)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
 from components.metrics import RELEASE
 from rehearsal.deployed import Deployed
 from rehearsal.ports import SERVICES, Ports
+from rehearsal.program import Program, digest
 from rehearsal.state import ROOT, State
 from rehearsal.toolchain import tool
 
@@ -30,19 +28,6 @@ NODE_EXPORTER_ARGUMENTS = (
 """What kube-prometheus-stack 88.5.3 gives node_exporter where the values set no `extraArgs`."""
 
 
-@dataclass(frozen=True)
-class Program:
-    """One supervised process."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str] = field(default_factory=dict)
-    health: str | None = None
-    """URL that answers 200 once it works."""
-    restart_on: str = ""
-    """Digest of the files that it reads only when it starts: another digest starts it anew."""
-
-
 def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> list[Program]:
     """Every process, with services of this dialect; receivers first: nothing that is sent may find nobody there."""
     return [
@@ -50,7 +35,7 @@ def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> 
         _exporters(ports),
         _node_exporter(state, ports),
         _blackbox(state, ports),
-        _loki(state, ports),
+        _loki(state),
         _alertmanager(state, ports),
         _prometheus(state, ports),
         _agent(state, ports),
@@ -73,12 +58,12 @@ def _receivers(state: State, ports: Ports) -> Program:
         f"--store={state.received}",
         f"--credentials={credentials}",
     )
-    return Program("receivers", command, health=f"{ports.url('receivers')}/-/healthy", restart_on=digest(credentials))
+    return Program("receivers", command, restart_on=digest(credentials))
 
 
 def _exporters(ports: Ports) -> Program:
     command = _python("rehearsal.exporters.cluster", f"--port={ports['exporters']}")
-    return Program("exporters", command, health=f"{ports.url('exporters')}/kubelet/metrics")
+    return Program("exporters", command)
 
 
 def _node_exporter(state: State, ports: Ports) -> Program:
@@ -86,7 +71,7 @@ def _node_exporter(state: State, ports: Ports) -> Program:
     values = Deployed(state.cluster).release(RELEASE)["prometheus-node-exporter"]
     arguments = values.get("extraArgs", NODE_EXPORTER_ARGUMENTS)
     command = [str(tool("node-exporter")), f"--web.listen-address={ports.address('node-exporter')}", *arguments]
-    return Program("node-exporter", [*command, "--log.level=warn"], health=ports.url("node-exporter"))
+    return Program("node-exporter", [*command, "--log.level=warn"])
 
 
 def _blackbox(state: State, ports: Ports) -> Program:
@@ -97,13 +82,13 @@ def _blackbox(state: State, ports: Ports) -> Program:
         f"--web.listen-address={ports.address('blackbox')}",
         "--log.level=warn",
     ]
-    return Program("blackbox", command, health=f"{ports.url('blackbox')}/-/healthy", restart_on=digest(configuration))
+    return Program("blackbox", command, restart_on=digest(configuration))
 
 
-def _loki(state: State, ports: Ports) -> Program:
+def _loki(state: State) -> Program:
     configuration = state.configuration / "loki" / "loki.yaml"
     command = [str(tool("loki")), f"-config.file={configuration}"]
-    return Program("loki", command, health=f"{ports.url('loki')}/ready", restart_on=digest(configuration))
+    return Program("loki", command, restart_on=digest(configuration))
 
 
 def _alertmanager(state: State, ports: Ports) -> Program:
@@ -117,7 +102,7 @@ def _alertmanager(state: State, ports: Ports) -> Program:
     ]
     # The mail receiver's certificate is from the rehearsal's own authority.
     environment = {"SSL_CERT_FILE": str(state.certificates / "ca.pem")}
-    return Program("alertmanager", command, environment, health=f"{ports.url('alertmanager')}/-/ready")
+    return Program("alertmanager", command, environment)
 
 
 def _prometheus(state: State, ports: Ports) -> Program:
@@ -132,7 +117,7 @@ def _prometheus(state: State, ports: Ports) -> Program:
         # New targets within a fraction of a second; the default of 5 s spares API servers, and there is none here.
         "--scrape.discovery-reload-interval=200ms",
     ]
-    return Program("prometheus", command, health=f"{ports.url('prometheus')}/-/ready")
+    return Program("prometheus", command)
 
 
 def _agent(state: State, ports: Ports) -> Program:
@@ -140,9 +125,7 @@ def _agent(state: State, ports: Ports) -> Program:
     values = Deployed(state.cluster).release("log-agent")
     command = [str(tool("collector")), f"--config={configuration}", *values["command"]["extraArgs"]]
     environment = agent_environment(values, state, ports)
-    return Program(
-        "log-agent", command, environment, health=ports.url("agent-health"), restart_on=digest(configuration)
-    )
+    return Program("log-agent", command, environment, restart_on=digest(configuration))
 
 
 def agent_environment(values: Mapping[str, Any], state: State, ports: Ports) -> dict[str, str]:
@@ -179,7 +162,7 @@ def simulated_service(name: str, state: State, ports: Ports, catalogue: Catalogu
         stores = DEPENDENCIES_OUTSIDE.intersection(known.dependencies if known else ())
         arguments += [f"--dependency={store}" for store in sorted(stores)]
     command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))
-    return Program(name, command, {"PYTHONPATH": INSTRUMENTATION}, health=f"{ports.url(name)}/health")
+    return Program(name, command, {"PYTHONPATH": INSTRUMENTATION})
 
 
 def _load(ports: Ports, dialect: str) -> Program:
@@ -189,9 +172,4 @@ def _load(ports: Ports, dialect: str) -> Program:
         f"--dialect={dialect}",
         f"--port={ports['load']}",
     )
-    return Program("load", command, health=f"{ports.url('load')}/counts")
-
-
-def digest(*files: Path) -> str:
-    """A digest of what these files say."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    return Program("load", command)

@@ -25,11 +25,13 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from rehearsal.errors import RehearsalError
 from rehearsal.processes import alive
-from rehearsal.programs import Program
+from rehearsal.program import Program
 from rehearsal.state import ROOT, State
 
 _START_SECONDS = 10
-_STOP_SECONDS = 30
+STOP_SECONDS = 10
+"""What a process has to end by itself; then it is killed."""
+_ALL_STOP_SECONDS = 3 * STOP_SECONDS
 _ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 """States that a process does not leave by itself."""
 _SOCKET_PATH_LIMIT = 100
@@ -108,6 +110,15 @@ class Supervisor:
             for info in self._call("getAllProcessInfo")
         ]
 
+    @property
+    def given_up(self) -> set[str]:
+        """The processes that ended each time that they were started, and are not started any more."""
+        return {item.name for item in self.processes() if item.state == "FATAL"}
+
+    def log(self, name: str) -> Path:
+        """The output of a process."""
+        return self._state.logs / f"{name}.log"
+
     def start_program(self, name: str) -> None:
         """Start one process, unless it runs or is about to."""
         self._call("startProcess", name, False, done=Faults.ALREADY_STARTED)
@@ -123,10 +134,10 @@ class Supervisor:
             pid = int(self._pid_file.read_text())
         except (FileNotFoundError, NoSupervisorError):
             return
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + _ALL_STOP_SECONDS
         while alive(pid):
             if time.monotonic() > deadline:
-                raise RehearsalError(f"the supervisor (process {pid}) did not stop within {_STOP_SECONDS} s")
+                raise RehearsalError(f"the supervisor (process {pid}) did not stop within {_ALL_STOP_SECONDS} s")
             time.sleep(0.05)
 
     def _call(self, method: str, *arguments: Any, done: int | None = None) -> Any:
@@ -167,7 +178,6 @@ class Supervisor:
 
     def _section(self, program: Program, priority: int) -> dict[str, str]:
         environment = program.environment | {"CONFIGURATION": program.restart_on, "PYTHONUNBUFFERED": "1"}
-        log = self._state.logs / f"{program.name}.log"
         return {
             "command": _quoted([*_dies_with_parent(), *program.command]),
             "directory": str(self._state.root if program.name in _BINARIES else ROOT),
@@ -176,10 +186,10 @@ class Supervisor:
             "autorestart": "unexpected" if program.name == GUARD else "true",
             "startsecs": "0" if program.name == GUARD else "1",
             "startretries": "5",
-            "stopwaitsecs": "10",
+            "stopwaitsecs": str(STOP_SECONDS),
             "stopasgroup": "true",
             "killasgroup": "true",
-            "stdout_logfile": str(log),
+            "stdout_logfile": str(self.log(program.name)),
             "redirect_stderr": "true",
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": "1",

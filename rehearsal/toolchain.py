@@ -15,8 +15,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -49,7 +51,7 @@ class Tool:
     """Variable that the linker sets to the version, for modules that learn it from their release build."""
     tags: tuple[str, ...] = ()
     minutes: float = 1.0
-    """Cold build on two cores, measured."""
+    """Cold build on two cores, measured; what takes longest is begun first."""
     beside: tuple[str, str] | None = None
     """A module, and the pattern of those files of it that belong beside the binary."""
     linked: tuple[str, ...] = ()
@@ -159,6 +161,11 @@ TOOLS = {
     )
 }
 
+AT_ONCE = 2
+"""Modules that are built side by side: each build uses every core, but for linking and loading, which use one."""
+
+_RUNNING: set[subprocess.Popen[str]] = set()
+
 CONTROL_PLANE = [
     "kube-state-metrics",
     "pulumi-resource-kubernetes",
@@ -184,36 +191,55 @@ def tool(name: str) -> Path:
     return path
 
 
-def build(names: list[str] | None = None) -> None:
-    """Build what is missing, one tool after the other (each uses every core), saying what and how long.
+def missing(names: list[str] | None = None) -> list[Tool]:
+    """Which of these tools the cache does not hold; without names, of all but those of the control plane."""
+    wanted = names or [name for name in TOOLS if name not in CONTROL_PLANE]
+    return [TOOLS[name] for name in wanted if not _path(TOOLS[name]).exists()]
 
-    Without names that is all but the tools of the control plane.
+
+def build(names: list[str] | None = None) -> None:
+    """Build what is missing, saying what and how long; without names that is all but the tools of the control plane.
+
     Raises ToolchainError naming the tool, the log and the remedy; what was built stays built.
     """
-    wanted = names or [name for name in TOOLS if name not in CONTROL_PLANE]
-    missing = [TOOLS[name] for name in wanted if not _path(TOOLS[name]).exists()]
-    if not missing:
+    wanted = missing(names)
+    if not wanted:
         return
-    console = Console(stderr=True)
-    minutes = sum(item.minutes for item in missing)
-    console.print(f"Building {len(missing)} tools once, about {max(1, round(minutes))} min on two cores:")
-    for number, item in enumerate(missing, 1):
-        _announce_and_build(item, f"{number}/{len(missing)}", console)
+    console = Console(stderr=True, highlight=False)
+    minutes = sum(item.minutes for item in wanted)
+    console.print(f"Building {len(wanted)} tools once, about {max(1, round(minutes))} min on two cores:")
+    go()  # found, or installed, once for all of them
+    modules: dict[str, list[Tool]] = {}
+    for item in sorted(wanted, key=lambda item: -item.minutes):
+        modules.setdefault(item.module, []).append(item)
+    over = threading.Event()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            builds = [pool.submit(_build_each, items, console, over) for items in modules.values()]
+            for done in as_completed(builds):
+                done.result()
+        finally:  # after a failure or an interruption nothing else is begun, and nothing goes on
+            over.set()
+            for process in list(_RUNNING):
+                process.terminate()
 
 
-def _announce_and_build(item: Tool, position: str, console: Console) -> None:
-    title = f"  [{position}] {item.name} {item.version}"
-    started = time.monotonic()
-    with _lock(_path(item)), console.status(f"{title} …") if console.is_terminal else _plain(console, title):
-        if not _path(item).exists():  # somebody else may have built it while we waited
-            _build(item)
-    console.print(f"{title} built in {time.monotonic() - started:.0f} s", highlight=False)
-
-
-@contextmanager
-def _plain(console: Console, title: str) -> Iterator[None]:
-    console.print(f"{title} …", highlight=False)
-    yield
+def _build_each(items: list[Tool], console: Console, over: threading.Event) -> None:
+    """Build tools of one module, one after the other: they share most of what has to be compiled."""
+    for item in items:
+        if over.is_set():
+            return
+        title = f"  {item.name} {item.version}"
+        console.print(f"{title} …")
+        started = time.monotonic()
+        with _lock(_path(item)):
+            if not _path(item).exists():  # somebody else may have built it while we waited
+                try:
+                    _build(item)
+                except BaseException:
+                    over.set()
+                    raise
+        console.print(f"{title} built in {time.monotonic() - started:.0f} s")
 
 
 @contextmanager
@@ -261,17 +287,22 @@ def _go(item: Tool, *arguments: str) -> str:
     log = _path(item).with_suffix(".log")
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     command = [go(), *arguments]
-    with log.open("w") as errors:
-        done = subprocess.run(
-            command, cwd=item.directory, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, check=False
-        )
-    if done.returncode:
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command, cwd=item.directory, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        _RUNNING.add(process)
+        output, _ = process.communicate()
+        _RUNNING.discard(process)
+    if process.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ToolchainError(
             f"{item.name} {item.version} could not be built; the log is {log}\n{tail}\n"
             "Remedy: check that the Go module proxy can be reached (go env GOPROXY), then run the command again."
         )
-    return done.stdout.strip()
+    return output.strip()
 
 
 def _path(item: Tool) -> Path:

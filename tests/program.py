@@ -8,6 +8,9 @@ assert release.inputs["values"]["loki"]["auth_enabled"] is False
 from __future__ import annotations
 
 import copy
+import functools
+import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from settings import KEY
 from verify import program
 from verify.program import Program, Registered
 
-__all__ = ["ROOT", "SECRETS", "Program", "Registered", "document", "evaluate", "merged"]
+__all__ = ["ROOT", "SECRETS", "Program", "Registered", "document", "evaluate", "evaluated_anew", "merged"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,10 +43,22 @@ def evaluate(
     """Run `__main__.py` for a stack and return what it registers.
 
     `overrides` is merged into the stack file's structured key (mappings deeply, anything else replaces); `secrets`
-    are the only secrets set. What the program raises is raised here.
+    are the only secrets set. What the program raises is raised here. Equal calls run it once, and each has a copy.
     """
+    asked = json.dumps(document(stack, overrides)), json.dumps(dict(secrets))
+    found: Program = pickle.loads(_evaluated(stack, *asked))  # noqa: S301 - pickled below
+    return found
+
+
+@functools.cache
+def _evaluated(stack: str, settings: str, secrets: str) -> bytes:
+    return pickle.dumps(evaluated_anew(stack, json.loads(settings), json.loads(secrets)))
+
+
+def evaluated_anew(stack: str, settings: Mapping[str, Any], secrets: Mapping[str, str] = SECRETS) -> Program:
+    """Run `__main__.py` now, with these settings under the stack file's structured key."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return program.evaluate(stack, config | {KEY: document(stack, overrides)}, secrets)
+    return program.evaluate(stack, config | {KEY: settings}, secrets)
 
 
 def document(stack: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

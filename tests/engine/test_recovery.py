@@ -11,13 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.sandbox import Sandbox
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_the_next_up_takes_over_from_an_engine_that_was_killed(small: Sandbox) -> None:
     run, engine = half_way(small)
     assert "in use by another run" in small.do("preview").error
     os.kill(engine, signal.SIGKILL)
-    run.communicate(timeout=30)
+    run.communicate(timeout=PATIENCE_SECONDS)
     assert pending(small)
     (small.cluster / "refuse").unlink()
     assert not small.do("up").error
@@ -79,7 +80,7 @@ def pending(sandbox: Sandbox) -> list[object]:
     return operations
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -15,6 +15,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.provider.values import MARK, SECRET
 from rehearsal.render import MASK, differences, masked, write
 from tests.sandbox import Sandbox, files, python
+from tests.waiting import PATIENCE_SECONDS
 
 
 def diff(project: Path, base: str) -> tuple[int, str, str]:
@@ -24,7 +25,7 @@ def diff(project: Path, base: str) -> tuple[int, str, str]:
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, output, errors
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import time
@@ -26,7 +25,8 @@ from rehearsal.programs import agent_environment
 from rehearsal.state import ROOT, State
 from rehearsal.toolchain import tool
 from settings import Settings, read_stack
-from tests.waiting import eventually
+from tests.free_ports import claim
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Pipeline")
@@ -34,7 +34,6 @@ P = TypeVar("P", bound="Pipeline")
 NAMESPACE = "order-processor"
 OTHER_NAMESPACES = ("ingress", "monitoring")
 """Chosen beside the application's."""
-START_SECONDS = 30.0
 QUERY_LIMIT = 5000
 READY = {"loki": "/ready", "prometheus": "/-/ready", "agent-health": "/"}
 
@@ -171,14 +170,14 @@ class Pipeline:
         assert len(found) < QUERY_LIMIT, f"{query}: more than {QUERY_LIMIT} entries"
         return sorted(found, key=lambda entry: entry.at)
 
-    def arrived(self, name: str, count: int, seconds: float = 20) -> list[Entry]:
-        """All entries of a container, oldest first, once there are so many of them. Fails after `seconds`."""
+    def arrived(self, name: str, count: int) -> list[Entry]:
+        """All entries of a container, oldest first, once there are so many of them."""
 
         def enough() -> list[Entry] | None:
             entries = self.entries(f'{{service_name="{name}"}}')
             return entries if len(entries) >= count else None
 
-        return eventually(enough, seconds, f"{count} entries of {name}")
+        return eventually(enough, what=f"{count} entries of {name}")
 
     def value(self, promql: str) -> float | None:
         """The only value of an instant query; None if there is none yet."""
@@ -216,13 +215,13 @@ class Pipeline:
         def answers() -> bool:
             return httpx.get(url, timeout=2, trust_env=False).status_code == 200
 
-        eventually(answers, START_SECONDS, f"{url} answers; its output is in {self.state.logs}")
+        eventually(answers, what=f"{url} answers; its output is in {self.state.logs}")
 
     def _stop(self, name: str, number: signal.Signals) -> None:
         process = self._processes.pop(name)
         process.send_signal(number)
         try:
-            process.wait(20)
+            process.wait(PATIENCE_SECONDS)
         finally:
             process.kill()
             process.wait()
@@ -240,18 +239,11 @@ def started(pipeline: P) -> Iterator[P]:
 
 def pipeline(root: Path) -> AbstractContextManager[Pipeline]:
     """A pipeline on ports that are free."""
-    return started(Pipeline(root, free_ports()))
+    return started(Pipeline(root, claim()))
 
 
 def _with_namespaces(settings: Settings, namespaces: tuple[str, ...]) -> Settings:
     return settings.model_copy(update={"logs": settings.logs.model_copy(update={"namespaces": namespaces})})
-
-
-def free_ports() -> Ports:
-    """Ports of which nothing uses one, away from those of a rehearsal and below those that the system gives out."""
-    offsets = range(15_100, 19_600, 100)
-    # In no order: two runs that start at once would both take the first ones.
-    return next(ports for ports in map(Ports, random.sample(offsets, len(offsets))) if not ports.taken())
 
 
 def json_line(**fields: Any) -> str:

@@ -127,7 +127,7 @@ def test_only_chosen_namespaces_are_read_and_never_the_agents_own_log(node: Pipe
         for container in containers:
             container.write(line)
         expected = sorted(written * chosen)
-        assert eventually(partial(readers, len(expected)), 20, f"{written} lines of each namespace") == expected
+        assert eventually(partial(readers, len(expected)), what=f"{written} lines of each namespace") == expected
 
 
 SURPRISES = (
@@ -235,7 +235,7 @@ def test_nothing_of_a_long_line_is_lost_where_it_is_torn(node: Pipeline) -> None
         texts = [entry.text for entry in node.entries('{service_name="torn"}')]
         return texts if "".join(texts) == "one by stderr, two, three four" else None
 
-    texts = eventually(everything, 20, "every part")
+    texts = eventually(everything, what="every part")
     # It depends on the name of its file when a part is read.
     assert texts[:2] == ["one by stderr, ", "two, "]
     assert texts[2:] in (["three four"], ["three ", "four"])
@@ -263,7 +263,7 @@ def test_a_request_leads_to_its_lines_at_every_service_in_order(node: Pipeline) 
         found = [line.text for line in loki.ask(place.panel, place.choice, Period.last(place.since)).lines]
         return found if len(found) >= len(texts) else None
 
-    assert eventually(all_lines, 20, "all lines of the request") == texts
+    assert eventually(all_lines, what="all lines of the request") == texts
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -275,7 +275,7 @@ def test_what_waits_for_its_end_when_the_agent_ends(node: Pipeline, number: sign
     log.write(*lines, line)
     # The line has been read, so the traceback has, too; it waits for a second.
     read = partial(node.agent_metric, "otelcol_receiver_accepted_log_records")
-    eventually(lambda: read() > before, 10, "the agent reads")
+    eventually(lambda: read() > before, what="the agent reads")
     node.stop_agent(number)
     log.write(json_line(level="INFO", message="written while it was away"))
     log.rotate()
@@ -287,7 +287,7 @@ def test_what_waits_for_its_end_when_the_agent_ends(node: Pipeline, number: sign
         texts = [entry.text for entry in node.entries(f'{{service_name="{name}"}}')]
         return texts if any('"last"' in text for text in texts) else None
 
-    texts = eventually(last, 20, "the last line")
+    texts = eventually(last, what="the last line")
     messages = [json.loads(text)["message"] for text in texts if text.startswith("{")]
     assert messages == ["passes", "written while it was away", "written after a rotation", "last"]
     joined = [text for text in texts if not text.startswith("{")]
@@ -303,14 +303,14 @@ def failed_login(log: Container) -> None:
 def test_events_are_counted_from_0_on(node: Pipeline, users: Container) -> None:
     pod = users.path.parts[-3].split("_")[1]
     failed = f'log_events_total{{service_name="user-service",event="login_failed",k8s_pod_name="{pod}"}}'
-    eventually(lambda: node.value(failed) == 0, 40, f"{failed} is 0")
+    eventually(lambda: node.value(failed) == 0, what=f"{failed} is 0")
     for _ in range(3):
         failed_login(users)
     users.write(python_line("user", "INFO", "user_login_success", "User authenticated successfully: bob"))
     # The traceback waits, and comes after the later line.
     users.write(*failure(), json_line(level="ERROR", message="later"))
-    eventually(lambda: node.value(failed) == 3, 40, f"{failed} is 3")
+    eventually(lambda: node.value(failed) == 3, what=f"{failed} is 3")
     assert node.value(failed.replace("failed", "succeeded")) == 1
     assert node.value(f"increase({failed}[5m]) > 0") is not None
     errors = f'log_records_total{{k8s_pod_name="{pod}",severity="ERROR"}}'
-    eventually(lambda: node.value(errors) == 2, 40, f"{errors} is 2")
+    eventually(lambda: node.value(errors) == 2, what=f"{errors} is 2")

@@ -60,13 +60,13 @@ def test_an_event_is_found_by_namespace_reason_and_object(node: Pipeline) -> Non
             answer = httpx.post(f"http://{endpoint}/v1/logs", json={"resourceLogs": events}, timeout=5, trust_env=False)
             return answer.status_code == 200
 
-        eventually(taken, 20, "the collector of events takes them")
+        eventually(taken, what="the collector of events takes them")
         query = '{service_name="kubernetes-events", k8s_namespace_name="order-processor"} | reason="BackOff"'
 
         def entry() -> Entry | None:
             return next(iter(node.entries(f'{query} | object="order-service-1"')), None)
 
-        found = eventually(entry, 20, query)
+        found = eventually(entry, what=query)
     assert found.text == "Back-off, token=***"
     assert found.labels.items() >= {"severity": "WARN", "kind": "Pod", "node": "node-1", "count": "7"}.items()
     assert not [name for name in found.labels if "uid" in name or name.startswith("k8s_event")]

@@ -197,7 +197,7 @@ def generated() -> list[Case]:
 def through(node: Pipeline, name: str, lines: Sequence[str]) -> list[Entry]:
     """What Loki has of the lines of a container, in their order."""
     node.container(name).write(*lines)
-    return node.arrived(name, len(lines), 30)
+    return node.arrived(name, len(lines))
 
 
 def wrong(cases: Sequence[Case], entries: Sequence[Entry]) -> list[tuple[Case, str]]:
@@ -321,7 +321,7 @@ def post(url: str, document: dict[str, Any]) -> None:
     def taken() -> bool:
         return httpx.post(url, json=document, timeout=5, trust_env=False).status_code == 200
 
-    eventually(taken, 20, f"{url} takes what is sent")
+    eventually(taken, what=f"{url} takes what is sent")
 
 
 def test_each_rule_is_needed_for_an_example(node: Pipeline) -> None:
@@ -345,7 +345,7 @@ def test_each_rule_is_needed_for_an_example(node: Pipeline) -> None:
     ]
     with collector(node, processors, pipelines, {"otlp_http": {"endpoint": f"{node.ports.url('loki')}/otlp"}}) as url:
         post(f"{url}/v1/logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
-        found = {name: node.arrived(name, len(records), 30) for name in without}
+        found = {name: node.arrived(name, len(records)) for name in without}
     needless = [rule for rule, entries in zip(rules, found.values(), strict=True) if not wrong(EXAMPLES, entries)]
     assert needless == []
 
@@ -378,7 +378,7 @@ def test_no_secret_leaves_the_node_in_the_attributes_of_a_span(node: Pipeline) -
     with collector(node, processors, {"traces": used}, {"debug": {"verbosity": "detailed"}}) as url:
         post(f"{url}/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
         log = node.state.logs / "masking.log"
-        eventually(lambda: span["spanId"] in log.read_text(), 20, "the span leaves")
+        eventually(lambda: span["spanId"] in log.read_text(), what="the span leaves")
     text = log.read_text()
     assert [secret for secret in SECRETS if secret in text] == []
     assert SPAN["http.route"] in text

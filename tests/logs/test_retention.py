@@ -63,7 +63,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
         answer = started.push([lines_of(service, now) for service in AGES])
         assert answer.status_code == 204, answer.text
         started.flush()
-        eventually(lambda: len(started.chunk_files()) == len(AGES), 20, "a chunk file for each service")
+        eventually(lambda: len(started.chunk_files()) == len(AGES), what="a chunk file for each service")
         assert found(started, now) == dict.fromkeys(AGES, LINES)
     return directory, now
 
@@ -97,8 +97,8 @@ def test_what_gets_too_old_is_deleted_and_nothing_else(
     settings = stack(retention)
     with running(settings, directory, ready="/metrics") as started:
         marked = "loki_boltdb_shipper_retention_marker_count_total"
-        eventually(lambda: started.metric(marked) >= len(AGES) - len(kept), 60, "what is too old is marked")
+        eventually(lambda: started.metric(marked) >= len(AGES) - len(kept), what="what is too old is marked")
     with running(settings, directory) as started:
-        eventually(lambda: len(started.chunk_files()) <= len(kept), 30, "chunk files are deleted")
+        eventually(lambda: len(started.chunk_files()) <= len(kept), what="chunk files are deleted")
         assert len(started.chunk_files()) == len(kept)
         assert found(started, now) == dict.fromkeys(kept, LINES)

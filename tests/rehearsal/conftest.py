@@ -1,4 +1,4 @@
-"""One rehearsal for all tests of the running stack, as starting it is what takes the time; and what else they share."""
+"""Rehearsals for the tests of the running stack, as starting them is what takes the time; and what else they share."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from rehearsal import toolchain
-from rehearsal.lifecycle import NEEDED_TOOLS
-from rehearsal.ports import Ports
-from tests.rehearsal.running import Running
-from tests.tree import copy_tree
+from tests.rehearsal.running import Running, up
 
 
 @pytest.fixture(scope="session")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A rehearsal that is up."""
-    toolchain.build(NEEDED_TOOLS)
-    running = Running(copy_tree(tmp_path_factory.mktemp("rehearsal")), Ports(15000))
-    code, output = running.run("up")
-    assert code == 0, output
-    try:
+    """A rehearsal that is up, for tests that only look at it; files that change theirs have a `own_rehearsal`."""
+    with up(tmp_path_factory.mktemp("rehearsal")) as running:
         yield running
-    finally:
-        running.run("down")
+
+
+@pytest.fixture(scope="module")
+def own_rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A rehearsal that is up, and that the tests of one file may change."""
+    with up(tmp_path_factory.mktemp("rehearsal")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -135,8 +135,8 @@ def marked(running: Running, name: str, period: Period) -> list[str]:
     ]
 
 
-def wait_until_shown(running: Running, titles: Titles, limit: float, length: float = 300) -> None:
-    """Ask the panels, with all of everything, until each query of each shows something. Fails after `limit` seconds."""
+def wait_until_shown(running: Running, titles: Titles, length: float = 300) -> None:
+    """Ask the panels, with all of everything, until each query of each shows something."""
     asked = [
         Question(panel, target, variables.everything(shown))
         for shown in boards(running)
@@ -144,11 +144,11 @@ def wait_until_shown(running: Running, titles: Titles, limit: float, length: flo
         for target in panel.targets
         if panel.title in titles.get(panel.board, [])
     ]
-    wait_until_answered(running, asked, limit, length)
+    wait_until_answered(running, asked, length)
 
 
-def wait_until_answered(running: Running, asked: Iterable[Question], limit: float, length: float) -> None:
-    """Ask for the last `length` seconds until every question has data as its answer. Fails after `limit` seconds."""
+def wait_until_answered(running: Running, asked: Iterable[Question], length: float) -> None:
+    """Ask for the last `length` seconds until every question has data as its answer."""
     waiting = list(asked)
 
     def unanswered() -> list[Question]:
@@ -156,4 +156,4 @@ def wait_until_answered(running: Running, asked: Iterable[Question], limit: floa
         waiting = empty(waiting, sources(running), Period.last(length, scrape=scrape_interval(running)))
         return waiting
 
-    until_none(unanswered, limit, "these queries return nothing")
+    until_none(unanswered, what="these queries return nothing")

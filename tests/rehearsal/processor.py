@@ -27,13 +27,13 @@ from rehearsal.application import gateway, identity
 from rehearsal.application.kinds import KINDS
 from rehearsal.application.proxy import BACKENDS
 from rehearsal.application.service import application
-from rehearsal.ports import SERVICES, Ports
+from rehearsal.ports import SERVICES
 from rehearsal.programs import INSTRUMENTATION, simulated_service
 from rehearsal.state import State
-from tests.waiting import eventually
+from tests.free_ports import claim
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
-PORT_OFFSET = 21000
 ENVIRONMENT = os.environ | {"PYTHONPATH": INSTRUMENTATION}
 MARKET_BUY = {"order_type": "market_buy", "asset_id": "ETH", "quantity": 1}
 LIMIT_SELL = {"order_type": "limit_sell", "asset_id": "ADA", "quantity": 100}
@@ -125,7 +125,9 @@ def closed_port() -> Iterator[int]:
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", f"rehearsal.application.{program}", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=10, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 class Started:
@@ -152,7 +154,7 @@ class Started:
     def stop(self, number: int = signal.SIGTERM) -> int:
         self._process.send_signal(number)
         try:
-            return self._process.wait(10)
+            return self._process.wait(PATIENCE_SECONDS)
         finally:
             self._process.kill()
             self._reader.join(5)
@@ -188,9 +190,7 @@ Running = dict[str, RunningService]
 def running_services(dialect: str, directory: Path) -> Iterator[Running]:
     """All six services with the commands of `make up`, on ports of their own; their output in `directory`."""
     known = catalogue.load(ROOT / "services.yaml").instrumented(dialects.instrumented(dialect, SERVICES))
-    ports, started = Ports(PORT_OFFSET), {}
-    taken = ports.taken(SERVICES)
-    assert not taken, f"something else listens there: {taken}"
+    ports, started = claim(), {}
     with ExitStack() as stack:
         for name in SERVICES:
             program = simulated_service(name, State(directory), ports, known, dialect)
@@ -201,14 +201,14 @@ def running_services(dialect: str, directory: Path) -> Iterator[Running]:
             (service,) = (service for service in known.services if service.name == name)
             started[name] = RunningService(ports.url(name), service, Path(log.name))
         for each in started.values():
-            eventually(partial(get_json, each.url + each.known.health_path), 60)
+            eventually(partial(get_json, each.url + each.known.health_path))
         yield started
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
     finally:
         process.kill()
 

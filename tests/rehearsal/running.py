@@ -5,18 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from rehearsal import toolchain
+from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.ports import Ports
+from tests.free_ports import claim
+from tests.tree import copy_tree
 
 Notification = dict[str, Any]
 
-OF_THIS_MACHINE = frozenset({"NodeDiskFilling", "NodeMemoryNearlyFull"})
-"""Alerts about the node, which is the machine that tests run on: whether they fire is no test's concern."""
+ABOUT_THE_NODE = frozenset({"NodeDiskFilling", "NodeMemoryNearlyFull"})
+"""Alerts about the machine that tests run on: whether they fire is no test's concern."""
+ABOUT_SLOWNESS = frozenset({"LatencyDegraded"})
+"""Alerts that are right where the machine is too slow for the services' objective."""
+SLOW_MS, SLOW_SHARE = 250, 0.01
+"""95 % of the requests of 5 min should take no longer; where 1 % of all do, some minutes may be worse than that."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +48,16 @@ class Running:
             text=True,
         )
 
-    def run(self, *arguments: str, seconds: float = 240) -> tuple[int, str]:
-        """Run a command to its end; returns its exit code and output."""
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run a command to its end, as each wait of its own has one; returns its exit code and output."""
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=seconds)
+        output, _ = process.communicate()
         return process.returncode, output
 
     def get(self, part: str, path: str, **parameters: str) -> Any:
         """The JSON that a part answers with."""
         return (
-            httpx.get(f"{self.ports.url(part)}{path}", params=parameters or None, timeout=10).raise_for_status().json()
+            httpx.get(f"{self.ports.url(part)}{path}", params=parameters or None, timeout=60).raise_for_status().json()
         )
 
     def query(self, promql: str) -> list[dict[str, Any]]:
@@ -55,15 +65,42 @@ class Running:
         result: list[dict[str, Any]] = self.get("prometheus", "/api/v1/query", query=promql)["data"]["result"]
         return result
 
+    @property
+    def of_this_machine(self) -> frozenset[str]:
+        """The alerts that may be true here although nobody broke anything, as the load measures it."""
+        return ABOUT_THE_NODE | (ABOUT_SLOWNESS if self._slow else frozenset())
+
+    @property
+    def _slow(self) -> bool:
+        for waited in self.get("load", "/counts")["latency_ms"].values():
+            long = sum(number for length, number in waited.items() if int(length) > SLOW_MS)
+            if long > SLOW_SHARE * sum(waited.values()):
+                return True
+        return False
+
     def notifications(self, **filters: str) -> list[Notification]:
         """What people were told of the stack, oldest first; the heartbeat is not for people."""
         found: list[Notification] = self.get("receivers", "/notifications", **filters)
         told = [item for item in found if item["receiver"] != "heartbeat"]
-        return [item for item in told if not OF_THIS_MACHINE.issuperset(item["alertnames"])]
+        return [item for item in told if not self.of_this_machine.issuperset(item["alertnames"])]
 
     def processes(self) -> list[int]:
         """Every process of this rehearsal that is alive."""
         return processes_of(self.project)
+
+
+@contextmanager
+def up(directory: Path, prepare: Callable[[Running], None] = lambda _: None) -> Iterator[Running]:
+    """A rehearsal of its own that is up until the block ends, of a copy of the project that `prepare` may edit."""
+    toolchain.build(NEEDED_TOOLS)
+    running = Running(copy_tree(directory), claim())
+    prepare(running)
+    code, output = running.run("up")
+    assert code == 0, output
+    try:
+        yield running
+    finally:
+        running.run("down")
 
 
 def processes_of(directory: Path) -> list[int]:

@@ -24,6 +24,7 @@ from rehearsal.application.kinds import KINDS
 from rehearsal.application.load import Customer
 from rehearsal.application.scenario import Scenario
 from rehearsal.dialect import DIALECTS, TODAY
+from rehearsal.supervisor import STOP_SECONDS
 from tests.rehearsal.processor import (
     MARKET_BUY,
     ROOT,
@@ -40,7 +41,7 @@ from tests.rehearsal.processor import (
     started,
     total,
 )
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 
@@ -143,7 +144,7 @@ class TestLoad:
         Client(processor.apps["order-service"]).post("/_fault", json={"latency_ms": 120})
         counts = asyncio.run(self.steps(processor, "package", 60))
         assert min(counts.latencies["order-service"]) > 120
-        assert min(counts.latencies["inventory-service"]) < 120
+        assert min(counts.latencies["inventory-service"]) < min(counts.latencies["order-service"])
         assert counts.as_json()["latency_ms"] == counts.latencies
 
     def test_the_rate_can_be_changed_and_0_pauses(self) -> None:
@@ -236,7 +237,7 @@ class TestContainer:
         try:
             eventually(lambda: b"F ready" in log.read_bytes())
             wrapper.terminate()
-            assert wrapper.wait(10) == 7
+            assert wrapper.wait(PATIENCE_SECONDS) == 7
         finally:
             wrapper.kill()
         entries = self.entries(log)
@@ -251,7 +252,7 @@ class TestContainer:
         """
         wrapper = contained(log, program)
         try:
-            assert wrapper.wait(10) == 0
+            assert wrapper.wait(PATIENCE_SECONDS) == 0
         finally:
             wrapper.kill()
             os.kill(int(self.entries(log)[0][2]), signal.SIGKILL)
@@ -262,12 +263,12 @@ class TestContainer:
         wrapper = contained(log, "import os, time; print(os.getpid(), flush=True); time.sleep(60)")
         pid = int(eventually(lambda: self.entries(log) if log.exists() else [])[0][2])
         wrapper.kill()
-        wrapper.wait(10)
+        wrapper.wait(PATIENCE_SECONDS)
         eventually(lambda: not running(pid))
 
     def test_exit_codes_of_signals_and_of_missing_commands(self, tmp_path: Path) -> None:
         suicide = contained(tmp_path / "0.log", "import os; os.kill(os.getpid(), 9)")
-        assert suicide.wait(10) == 128 + 9
+        assert suicide.wait(PATIENCE_SECONDS) == 128 + 9
         missing = run("container", "--log", str(tmp_path / "1.log"), "--", "/no/such/program")
         assert (missing.returncode, missing.stderr) == (1, "error: /no/such/program: No such file or directory\n")
 
@@ -289,7 +290,7 @@ class TestProcesses:
             httpx.post(process.url + "/orders/", json=MARKET_BUY, trust_env=False)
             since = time.monotonic()
             process.stop()
-            assert time.monotonic() - since <= 2
+            assert time.monotonic() - since < STOP_SECONDS, "the supervisor would have killed it"
             assert '"level":"ERROR"' in process.output
             assert "Traceback (most recent call last)" in process.output
             # Today there is a plain access line among the JSON.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,28 +17,31 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rehearsal import dialect, grafana, health, lifecycle, ports, toolchain
+from rehearsal import deployment, dialect, grafana, health, ports, toolchain
 from rehearsal.__main__ import main
 from rehearsal.changes import Changes
 from rehearsal.configuration import Aside
 from rehearsal.deployed import Deployed
+from rehearsal.deployment import Deployment
 from rehearsal.derive import loki_configuration
 from rehearsal.engine import EngineError
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
 from rehearsal.ports import Ports
-from rehearsal.programs import Program, agent_environment
+from rehearsal.program import Program
+from rehearsal.programs import agent_environment
 from rehearsal.scrape import ScrapeError
-from rehearsal.state import State
+from rehearsal.state import ROOT, State
 from rehearsal.supervisor import GUARD, Supervisor
 from rehearsal.toolchain import ToolchainError
 from settings import KEY
+from tests.tree import copy_tree
 from tests.waiting import eventually
 
 SLEEP = ["sleep", "1000"]
 PROMETHEUS, ALERTMANAGER, ORDERS = (Program(name, SLEEP) for name in ("prometheus", "alertmanager", "order-service"))
 OFFSET = 25000
-DEPLOY = Rehearsal._deploy
+DEPLOY = Deployment._deploy
 
 
 def alive(pid: int) -> bool:
@@ -93,7 +98,7 @@ class TestSupervisor:
         all_pids = [*pids(supervisor).values(), int((tmp_path / "supervisord.pid").read_text())]
         supervisor.stop()
         assert not supervisor.running
-        eventually(lambda: not any(alive(pid) for pid in all_pids), 2)
+        eventually(lambda: not any(alive(pid) for pid in all_pids))
         supervisor.stop()
         with pytest.raises(RehearsalError, match="does not answer"):
             supervisor.stop_program("order-service")
@@ -118,20 +123,23 @@ class World:
 
     def rehearsal(self, asked: Ports | None = None, speak: str | None = None) -> Rehearsal:
         """As a new command sees it."""
-        return Rehearsal(self.state, asked, self.said.append, speak)
+        return Rehearsal(self.state, asked, speak)
+
+    def deployment(self, rehearsal: Rehearsal) -> Deployment:
+        return Deployment(rehearsal, self.said.append)
 
     def up(self, asked: Ports | None = None, speak: str | None = None) -> list[str]:
         """`make up`; returns the processes that loaded their configuration anew."""
         self.reloaded.clear()
-        self.rehearsal(asked, speak).up()
+        self.deployment(self.rehearsal(asked, speak)).up()
         return list(self.reloaded)
 
     def post(self, url: str, **_: Any) -> httpx.Response:
-        """In place of httpx.post."""
+        """In place of a process that takes a request."""
         if url.endswith("/_fault"):
             return httpx.Response(200, request=httpx.Request("POST", url))
         of = Ports(int(self.state.offset.read_text()))
-        self.reloaded.append(next(name for name in lifecycle.RELOADABLE if url == f"{of.url(name)}/-/reload"))
+        self.reloaded.append(next(name for name in deployment.RELOADABLE if url == f"{of.url(name)}/-/reload"))
         return httpx.Response(500, text="bad rule") if self.refuses else httpx.Response(200)
 
 
@@ -141,12 +149,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         pass
 
     made = World(State(tmp_path / "state"))
-    monkeypatch.setattr(toolchain, "build", nothing)
+    monkeypatch.setattr(toolchain, "missing", lambda _: [])
     monkeypatch.setattr(toolchain, "tool", lambda name: Path(name))
-    monkeypatch.setattr(Rehearsal, "_deploy", nothing)
-    monkeypatch.setattr(lifecycle, "derive", lambda *_: dict(made.digests))
-    monkeypatch.setattr(lifecycle, "programs", lambda *_: made.programs)
-    monkeypatch.setattr(httpx, "post", made.post)
+    monkeypatch.setattr(Deployment, "_deploy", nothing)
+    monkeypatch.setattr(deployment, "derive", lambda *_: dict(made.digests))
+    monkeypatch.setattr(deployment, "programs", lambda *_: made.programs)
+    monkeypatch.setattr(health.CLIENT, "post", made.post)
     monkeypatch.setattr(Ports, "taken", lambda *_: {})
     for wait in ("wait_for_processes", "wait_for_targets", "wait_for_heartbeat"):
         monkeypatch.setattr(health, wait, nothing)
@@ -187,7 +195,7 @@ class TestReloading:
         world.up()
         world.digests["alertmanager"] = "two"
         with monkeypatch.context() as patch:
-            patch.setattr(httpx, "post", interrupted)
+            patch.setattr(health.CLIENT, "post", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 world.up()
         world.digests["alertmanager"] = "one"  # nobody knows which of them it runs
@@ -243,7 +251,7 @@ class TestOneAtATime:
     @pytest.mark.parametrize("command", ["up", "down", "clean"])
     def test_a_second_command_says_who_holds_the_rehearsal(self, world: World, command: str) -> None:
         with world.state.exclusive("up"), pytest.raises(RehearsalError) as error:
-            getattr(world.rehearsal(), command)()
+            world.up() if command == "up" else getattr(world.rehearsal(), command)()
         assert str(error.value) == f"make up (process {os.getpid()}) works on {world.state.root}; wait for it to end"
         assert not world.supervisor.running
 
@@ -255,7 +263,7 @@ class TestOneAtATime:
     def test_a_directory_of_somebody_else_is_refused(self, world: World) -> None:
         world.state.root.mkdir()
         (world.state.root / "thesis.txt").write_text("mine")
-        for command in (world.rehearsal().up, world.rehearsal().down, world.rehearsal().clean):
+        for command in (world.up, world.rehearsal().down, world.rehearsal().clean):
             with pytest.raises(RehearsalError, match="neither empty nor a rehearsal's; name another directory"):
                 command()
         assert (world.state.root / "thesis.txt").exists()
@@ -302,6 +310,52 @@ class TestPorts:
         assert ports.from_environment() == expected
 
 
+class TestInput:
+    """What is wrong with the input is said before tools are built, which takes minutes."""
+
+    @pytest.fixture
+    def built(self, world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: ARG002 - the world comes first
+        built: list[str] = []
+        monkeypatch.setattr(toolchain, "missing", lambda names: names)
+        monkeypatch.setattr(toolchain, "build", built.extend)
+        return built
+
+    def test_right_input_has_the_tools_built(self, world: World, built: list[str]) -> None:
+        world.up()
+        assert built == deployment.NEEDED_TOOLS
+
+    @pytest.mark.parametrize(
+        ("file", "text", "said"),
+        [
+            (
+                "Pulumi.dev.yaml",
+                "config: {order-processor-monitoring:stack: {retention: {metric: 1d}}}",
+                "retention.metric:",
+            ),
+            ("Pulumi.dev.yaml", "config: {", "Pulumi.dev.yaml: not valid YAML"),
+            ("services.yaml", "services: {", "services.yaml: not valid YAML"),
+        ],
+    )
+    def test_wrong_input_is_refused_first(
+        self,
+        world: World,
+        built: list[str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        file: str,
+        text: str,
+        said: str,
+    ) -> None:
+        project = copy_tree(tmp_path / "project")
+        (project / file).write_text(text)
+        monkeypatch.setattr(deployment, "ROOT", project)
+        with pytest.raises(RehearsalError, match="the input is not valid; nothing was deployed") as error:
+            world.up()
+        assert said in str(error.value)
+        assert built == []
+        assert not world.supervisor.running
+
+
 class TestGrafana:
     @pytest.fixture(autouse=True)
     def available(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +364,7 @@ class TestGrafana:
     def test_it_runs_only_if_asked_for_and_is_remembered_until_down(self, world: World) -> None:
         world.up()
         assert not world.rehearsal().grafana
-        Rehearsal(world.state, None, world.said.append, with_grafana=True).up()
+        world.deployment(Rehearsal(world.state, with_grafana=True)).up()
         world.up()
         eventually(lambda: grafana.NAME in pids(world.supervisor))
         assert world.rehearsal().grafana
@@ -324,7 +378,7 @@ class TestGrafana:
 
         monkeypatch.setattr(grafana, "prepare", refuse)
         with pytest.raises(RehearsalError, match="no Grafana"):
-            Rehearsal(world.state, None, world.said.append, with_grafana=True).up()
+            world.deployment(Rehearsal(world.state, with_grafana=True)).up()
         assert not world.supervisor.running
         assert world.said == []
 
@@ -340,7 +394,7 @@ class TestDialect:
             eventually(lambda: len(pids(world.supervisor)) == 2)
             return pids(world.supervisor)
 
-        monkeypatch.setattr(lifecycle, "programs", speaking)
+        monkeypatch.setattr(deployment, "programs", speaking)
         world.up()
         assert world.rehearsal().dialect == "package"
         before = processes()
@@ -369,11 +423,11 @@ class TestDialect:
             def up(self, *_: Any, **__: Any) -> Changes:
                 return Changes()
 
-        monkeypatch.setattr(Rehearsal, "_deploy", DEPLOY)
-        monkeypatch.setattr(lifecycle, "Engine", Recorded)
-        monkeypatch.setattr(lifecycle, "channel_secrets", lambda *_: {})
+        monkeypatch.setattr(Deployment, "_deploy", DEPLOY)
+        monkeypatch.setattr(deployment, "Engine", Recorded)
+        monkeypatch.setattr(deployment, "channel_secrets", lambda *_: {})
         world.up(speak=speak)
-        catalogue = world.rehearsal().catalogue
+        catalogue = world.deployment(world.rehearsal()).catalogue
         named = [service.name for service in catalogue.services] if speak == "package" else []
         assert given == [Aside({KEY: {"instrumentedServices": named}})]
         assert {service.metrics_path for service in catalogue.services} == paths
@@ -445,14 +499,38 @@ class TestDeriving:
         assert Deployed(tmp_path).release("loki") == {"a": 1}
 
 
+@pytest.mark.parametrize("command", [["status"], ["fault", "down", "order-service"], ["heal"], ["down"]])
+def test_commands_that_are_typed_again_and_again_import_neither_pulumi_nor_the_program(
+    command: list[str], world: World
+) -> None:
+    world.up()
+    program = """
+import atexit, sys
+heavy = ("pulumi", "grpc", "pydantic", "components", "catalogue")
+atexit.register(lambda: print([name for name in heavy if name in sys.modules]))
+from rehearsal.__main__ import main
+main()
+"""
+    environment = os.environ | {"STATE": str(world.state.root)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("kind", [RehearsalError, ScrapeError, ToolchainError, EngineError])
 def test_errors_are_one_message_on_the_command_line(
     kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Rehearsal) -> None:
+    def fail(_: Deployment) -> None:
         raise kind("what and why")
 
     monkeypatch.setenv("STATE", str(tmp_path))
-    monkeypatch.setattr(Rehearsal, "up", fail)
+    monkeypatch.setattr(Deployment, "up", fail)
     done = CliRunner().invoke(main, ["up"])
     assert (done.exit_code, done.output) == (1, "Error: what and why\n")

@@ -17,9 +17,6 @@ from tests.rehearsal.running import Running
 from tests.waiting import eventually, until_none
 
 CONNECTIONS = Path("/proc/sys/net/netfilter/nf_conntrack_count")
-DEADLINE_SECONDS = 240
-"""The slowest: the group of the error budget is evaluated every 3 min."""
-
 RANGE_SECONDS = 120
 """Short, as some panels compare with the start of the range, when there must have been data."""
 
@@ -53,7 +50,7 @@ def test_every_variable_has_values(rehearsal: Running, boards: list[Board], sour
         wanted = ((shown.uid, item.name) for shown in boards for item in shown.variables if item.query or item.options)
         return {f"{uid}: {name}" for uid, name in wanted if name not in listed[uid]}
 
-    until_none(without, DEADLINE_SECONDS, "these variables have no values")
+    until_none(without, what="these variables have no values")
     assert all(panels.RESOLUTION in variables.everything(shown) for shown in boards)
 
 
@@ -70,7 +67,7 @@ def must_answer(question: Question) -> bool:
 
 def test_every_query_of_every_panel_returns_data(rehearsal: Running, asked: list[Question]) -> None:
     assert len(asked) > 500
-    panels.wait_until_answered(rehearsal, filter(must_answer, asked), DEADLINE_SECONDS, RANGE_SECONDS)
+    panels.wait_until_answered(rehearsal, filter(must_answer, asked), RANGE_SECONDS)
 
 
 def test_what_may_be_empty_is_asked_without_an_error(
@@ -102,7 +99,7 @@ def search(rehearsal: Running, boards: list[Board], sources: Sources) -> Callabl
 def test_lines_are_found_by_request_and_by_user(
     search: Callable[..., tuple[Line, ...]], field: str, label: str
 ) -> None:
-    having = eventually(lambda: [line for line in search() if line.labels.get(label)], 60, f"no line has a {label}")
+    having = eventually(lambda: [line for line in search() if line.labels.get(label)], what=f"no line has a {label}")
     wanted = having[0].labels[label]
     found = search(**{field: wanted})
     assert found
@@ -111,7 +108,9 @@ def test_lines_are_found_by_request_and_by_user(
 
 def test_a_text_is_found_as_it_is_written(search: Callable[..., tuple[Line, ...]]) -> None:
     message = re.compile(r"\w+ \([^)\"\\]+")  # as a pattern it would lack a parenthesis
-    written = eventually(lambda: [*map(message.search, (line.text for line in search(text="(")))], 60, "no parenthesis")
+    written = eventually(
+        lambda: [*map(message.search, (line.text for line in search(text="(")))], what="no parenthesis"
+    )
     wanted = next(match[0] for match in written if match)
     found = search(text=wanted)
     assert found

@@ -17,7 +17,7 @@ import catalogue
 from tests.rehearsal import panels
 from tests.rehearsal.running import Running
 from tests.tree import ROOT
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 MULTIPLES = {"": 1.0, "K": 1e3, "M": 1e6}
 
@@ -77,7 +77,7 @@ def make_report(project: Path, *arguments: str, state: Path | None = None) -> su
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -85,7 +85,7 @@ def make_report(project: Path, *arguments: str, state: Path | None = None) -> su
 def page(rehearsal: Running) -> Page:
     services = len(catalogue.load(ROOT / "services.yaml").services)
     up = "service:probe_success:ratio == 1"
-    eventually(lambda: len(rehearsal.query(up)) == services, 90, f"{up} for each of {services} services")
+    eventually(lambda: len(rehearsal.query(up)) == services, what=f"{up} for each of {services} services")
     done = make_report(rehearsal.project)
     assert done.returncode == 0, done.stdout + done.stderr
     file = rehearsal.project / ".rehearsal" / "report.html"

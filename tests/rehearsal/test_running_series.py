@@ -1,6 +1,6 @@
 """What the running programs expose is what is listed for them (tests/contract/metrics.yaml): names, types, labels.
 
-It runs after the outage, with which some series first appear.
+Some series first appear when something fails: a service is stopped until a call has failed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,18 @@ from tests.contract.metrics import Component, Signature
 from tests.rehearsal.running import Running
 from tests.waiting import eventually, until_none
 
-DEADLINE_SECONDS = 60
+STOPPED = "user-service"
 COMPONENTS = {item.name: item for item in metrics.components(catalogue.load(ROOT / "services.yaml"))}
+
+
+@pytest.fixture(scope="module")
+def rehearsal(own_rehearsal: Running) -> Running:
+    """One of this file's own, in which a call has failed."""
+    assert own_rehearsal.run("fault", "down", STOPPED)[0] == 0
+    metrics_page = f"{own_rehearsal.ports.url('gateway')}/metrics"
+    eventually(lambda: "gateway_proxy_errors_total{" in httpx.get(metrics_page).text, what="a call has failed")
+    assert own_rehearsal.run("heal")[0] == 0
+    return own_rehearsal
 
 
 def targets(rehearsal: Running, component: Component) -> list[dict[str, Any]]:
@@ -50,24 +60,24 @@ def test_a_program_exposes_what_is_listed_with_these_types_and_labels(rehearsal:
         pages = exposed(item["scrapeUrl"] for item in found)
         return list(metrics.differences(component.series, pages, component.later))
 
-    until_none(differences, DEADLINE_SECONDS, name)
+    until_none(differences, what=name)
 
 
 def exposed(urls: Iterable[str]) -> dict[str, Signature]:
     """The series of all these pages."""
-    return metrics.exposed("\n".join(httpx.get(url, timeout=10).raise_for_status().text for url in urls))
+    return metrics.exposed("\n".join(httpx.get(url, timeout=60).raise_for_status().text for url in urls))
 
 
 @pytest.mark.parametrize("name", [component.name for component in COMPONENTS.values() if not component.jobs])
 def test_prometheus_has_the_series_that_no_page_has(rehearsal: Running, name: str) -> None:
     for series, signature in COMPONENTS[name].series.items():
-        found = eventually(partial(rehearsal.query, series), DEADLINE_SECONDS, series)
+        found = eventually(partial(rehearsal.query, series), what=series)
         labels = frozenset(label for item in found for label in item["metric"]) - {"__name__"}
         assert not signature or signature.labels == labels
 
 
 def test_a_failed_call_and_a_refused_line_are_counted(rehearsal: Running) -> None:
-    """The outage before has made the first; a line from long ago is refused, which Loki and the agent count."""
+    """A call has failed already; a line from long ago is refused, which Loki and the agent count."""
     log = rehearsal.project / ".rehearsal" / "pods" / f"order-processor_old_{uuid.uuid4()}" / "old" / "0.log"
     log.parent.mkdir(parents=True)
     log.write_text("2020-01-01T00:00:00.000000000Z stdout F from long ago\n")
@@ -77,7 +87,7 @@ def test_a_failed_call_and_a_refused_line_are_counted(rehearsal: Running) -> Non
         ("log agent", "otelcol_exporter_send_failed_log_records"),
     ):
         urls = [item["scrapeUrl"] for item in targets(rehearsal, COMPONENTS[name])]
-        until_none(partial(unlike, name, series, urls), DEADLINE_SECONDS, series)
+        until_none(partial(unlike, name, series, urls), what=series)
 
 
 def unlike(component: str, series: str, urls: list[str]) -> list[str]:
@@ -94,7 +104,7 @@ def running(program: str, arguments: list[str], health: str, **environment: str)
     command = [str(tool(program)), *arguments]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
-            eventually(lambda: httpx.get(health).is_success, DEADLINE_SECONDS, program)
+            eventually(lambda: httpx.get(health).is_success, what=program)
             yield
         finally:
             process.terminate()
@@ -181,4 +191,4 @@ def test_a_full_queue_of_the_agent_is_counted(tmp_path: Path) -> None:
         return unlike("log agent", series, [page])
 
     with running("collector", [f"--config={tmp_path / 'agent.yaml'}"], page):
-        until_none(not_counted, DEADLINE_SECONDS, series)
+        until_none(not_counted, what=series)

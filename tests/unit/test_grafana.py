@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components.grafana import data_sources_file
-from rehearsal import grafana
+from rehearsal import grafana, health
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import Ports
 from rehearsal.state import State
@@ -83,7 +83,7 @@ def test_an_installed_grafana_finds_its_own_files(
     grafana.provision(state, PORTS)
     program = grafana.program(state, PORTS)
     assert program.command == [str(binary), "server", f"--homepath={(tmp_path / 'installed' / home).resolve()}"]
-    assert program.health == "http://127.0.0.1:3200/api/health"
+    assert health.url(program.name, PORTS) == "http://127.0.0.1:3200/api/health"
     assert program.environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
     assert program.environment["GF_SERVER_HTTP_PORT"] == "3200"
     assert program.environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"

@@ -7,18 +7,23 @@ import pytest
 
 import verify.program
 from tests import program
-from tests.program import evaluate
+from tests.program import document, evaluate, evaluated_anew
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 def test_the_same_stack_registers_the_same_every_time() -> None:
     def by_key(stack: str) -> dict[str, program.Registered]:
-        return {resource.key: resource for resource in evaluate(stack)}
+        return {resource.key: resource for resource in evaluated_anew(stack, document(stack))}
 
     first = by_key("dev")
     assert by_key("prod") != first
     assert by_key("dev") == first
+
+
+def test_what_a_test_does_to_a_program_reaches_no_other_test() -> None:
+    evaluate("dev").one(RELEASE, "loki").inputs.clear()
+    assert evaluate("dev").one(RELEASE, "loki").inputs["values"]
 
 
 def test_an_override_replaces_just_that_setting() -> None:
@@ -54,7 +59,7 @@ def test_what_the_program_refuses_is_raised() -> None:
 def test_a_look_up_that_is_not_answered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify.program, "_LOOKUPS", {})
     with pytest.raises(LookupError, match="does not answer"):
-        evaluate("prod")
+        evaluated_anew("prod", document("prod"))
 
 
 def test_a_resource_that_is_not_there_is_told_from_those_that_are() -> None:

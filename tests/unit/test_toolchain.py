@@ -45,6 +45,27 @@ def test_the_command_fails_without_a_traceback(cache: Path) -> None:
     assert cache.exists()
 
 
+def test_nothing_goes_on_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    slow = tmp_path / "go"
+    slow.write_text(
+        f"""#!/bin/sh
+touch {begun}/"$(basename "$PWD")"
+test "$(basename "$PWD")" = loki && exec sleep 1000
+while ! test -e {begun}/loki; do sleep 0.1; done
+exit 1
+"""
+    )
+    slow.chmod(0o755)
+    monkeypatch.setattr(toolchain, "go", lambda: str(slow))
+    monkeypatch.setattr(toolchain, "AT_ONCE", 2)
+    with pytest.raises(ToolchainError, match="pulumi"):
+        toolchain.build(["loki", "pulumi", "actionlint"])
+    assert {path.name for path in begun.iterdir()} == {"loki", "pulumi"}  # side by side, and no third
+
+
 @pytest.mark.parametrize("changed", ["go.mod", "go.sum", "added/ui/app/dist/lacking.txt"])
 def test_a_change_of_what_it_is_made_of_is_another_binary(
     changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

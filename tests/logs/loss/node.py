@@ -15,9 +15,10 @@ import httpx
 
 from rehearsal.programs import agent_environment
 from rehearsal.toolchain import tool
+from tests.free_ports import claim
 from tests.logs.loss.lines import Source
 from tests.logs.loss.stand_in import FaultInjector
-from tests.logs.pipeline import READY, Entry, Pipeline, free_ports, started
+from tests.logs.pipeline import READY, Entry, Pipeline, started
 
 PAGE = 5000
 """Entries that Loki gives at once, its own limit."""
@@ -157,4 +158,4 @@ class Node(Pipeline):
 
 def node(root: Path) -> AbstractContextManager[Node]:
     """A node on ports that are free."""
-    return started(Node(root, free_ports()))
+    return started(Node(root, claim()))

@@ -1,0 +1,199 @@
+"""Brings the rehearsal up: deploys the dev stack with the real engine, and starts what the deployed objects say."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import pulumi
+
+import catalogue as catalogues
+from catalogue import Catalogue, Service
+from rehearsal import dialect, grafana, health, interruption, toolchain
+from rehearsal.channels import channel_secrets
+from rehearsal.configuration import Aside
+from rehearsal.derive import derive
+from rehearsal.engine import Engine
+from rehearsal.errors import RehearsalError
+from rehearsal.lifecycle import STACK, Rehearsal
+from rehearsal.program import Program
+from rehearsal.programs import programs
+from rehearsal.state import ROOT, write
+from rehearsal.supervisor import GUARD
+from settings import KEY, read_config
+from validation import InvalidInputError
+from verify.program import evaluate
+
+NEEDED_TOOLS = [
+    "pulumi",
+    "pulumi-language-python",
+    "prometheus",
+    "alertmanager",
+    "blackbox",
+    "node-exporter",
+    "loki",
+    "collector",
+    "operatorconfig",
+]
+RELOADABLE = ("prometheus", "alertmanager")
+HEARTBEAT_AGE_SECONDS = 120
+"""The heartbeat comes every minute; an older one is no sign of life."""
+
+Say = Callable[[str], None]
+
+
+class Deployment:
+    """The dev stack in one rehearsal."""
+
+    def __init__(self, rehearsal: Rehearsal, say: Say) -> None:
+        self._rehearsal, self._say = rehearsal, say
+        self._state, self._supervisor = rehearsal.state, rehearsal.supervisor
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The service catalogue, as the deployed program sees it."""
+        known = catalogues.load(ROOT / "services.yaml")
+        return known.instrumented(self._instrumented(known))
+
+    def _instrumented(self, catalogue: Catalogue) -> list[str]:
+        return dialect.instrumented(self._rehearsal.dialect, _names(catalogue.services))
+
+    def up(self) -> None:
+        """Deploy the dev stack, start what does not run, and return once all of it works.
+
+        Raises RehearsalError, and leaves nothing running that did not run before.
+        """
+        with self._state.exclusive("up"):
+            self._state.make()
+            try:
+                self._up()
+            except InvalidInputError as error:
+                raise RehearsalError(f"the input is not valid; nothing was deployed:\n{error}") from None
+
+    def _up(self) -> None:
+        was_running = self._supervisor.running and self._state.ready.exists()
+        if not was_running:
+            self._supervisor.stop()  # what a killed `up` left, before its guard does
+            self._state.ready.unlink(missing_ok=True)
+        ports = self._rehearsal.ports
+        if not was_running:
+            _refuse(ports.taken())
+        if self._rehearsal.grafana and not self._rehearsal.grafana_runs:
+            grafana.prepare()
+            _refuse(ports.taken([grafana.NAME]))
+        if toolchain.missing(NEEDED_TOOLS):
+            self._check_input()
+            toolchain.build(NEEDED_TOOLS)
+        with self._timed(f"pulumi up --stack {STACK} (the real CLI, stand-in providers)"):
+            self._deploy()
+        digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"))
+        if self._rehearsal.grafana:
+            grafana.provision(self._state, ports)
+        loaded = self._still_loaded(digests)
+        wanted = self._programs()
+        write(self._state.dialect, self._rehearsal.dialect)
+        since = time.time() - (HEARTBEAT_AGE_SECONDS if was_running else 0)
+        try:
+            fresh = self._update(wanted) if was_running else self._start(wanted)
+            # Before services answer in another dialect: what is no target any more must not be seen down first.
+            health.wait_for_processes(RELOADABLE, ports, self._supervisor)
+            self._load(digests, loaded | fresh)
+            with self._timed("processes healthy"):
+                health.wait_for_processes([item.name for item in wanted], ports, self._supervisor)
+            with self._timed("targets up"):
+                health.wait_for_targets(ports, _names(self.catalogue.measured), _names(self.catalogue.services))
+            with self._timed("heartbeat received"):
+                health.wait_for_heartbeat(ports, since)
+            interruption.check()
+        except BaseException:
+            if not was_running:
+                self._say("stopping what was started")
+                self._supervisor.stop()
+            raise
+        self._state.ready.touch()
+
+    def _check_input(self) -> None:
+        """Run the program without an engine: tools take minutes to build, and input that is wrong is wrong now."""
+        try:
+            evaluate(STACK, read_config(ROOT / f"Pulumi.{STACK}.yaml"), self._secrets(), ROOT)
+        except pulumi.RunError as error:
+            raise RehearsalError(str(error)) from None
+
+    def _secrets(self) -> dict[str, str]:
+        return channel_secrets(self._state, self._rehearsal.ports)
+
+    def _deploy(self) -> None:
+        settings = {KEY: {"instrumentedServices": self._instrumented(self.catalogue)}}
+        changes = Engine(ROOT, self._state.root, Aside(settings, self._secrets())).up(
+            STACK,
+            on_output=self._say,
+            # The first time everything is new: no need to show it twice.
+            diff=(self._state.cluster / "Release").exists(),
+        )
+        self._say(f"resources: {', '.join(f'{count} {name}' for name, count in changes.counts.items())}")
+
+    def _programs(self) -> list[Program]:
+        ports = self._rehearsal.ports
+        always = programs(self._state, ports, self.catalogue, self._rehearsal.dialect)
+        return [*always, grafana.program(self._state, ports)] if self._rehearsal.grafana else always
+
+    def _start(self, wanted: list[Program]) -> set[str]:
+        """Start everything; returns the names."""
+        write(self._state.offset, str(self._rehearsal.ports.offset))
+        self._supervisor.start(wanted)
+        return {item.name for item in wanted}
+
+    def _update(self, wanted: list[Program]) -> set[str]:
+        """Start what does not run, and restart what reads its changed files only then; returns the names of both."""
+        restarted = set(self._supervisor.update(wanted)) - {GUARD}
+        started = set(self._supervisor.start_ended()) - restarted
+        for what, names in (("restarted", restarted), ("started", started)):
+            for name in sorted(names):
+                self._say(f"{what} {name}")
+        return restarted | started
+
+    def _still_loaded(self, digests: dict[str, str]) -> set[str]:
+        """The parts that have loaded these files; the others count as not loaded until `_load` has succeeded."""
+        applied = json.loads(self._state.applied.read_text()) if self._state.applied.exists() else {}
+        same = {name: digest for name, digest in applied.items() if digests.get(name) == digest}
+        write(self._state.applied, json.dumps(same))
+        return set(same)
+
+    def _load(self, digests: dict[str, str], loaded: set[str]) -> None:
+        """Have the parts load their files that have not; what an interrupted or refused one leaves, the next does."""
+        for name in RELOADABLE:
+            if name not in loaded:
+                self._reload(name)
+        write(self._state.applied, json.dumps({name: digests[name] for name in RELOADABLE}))
+
+    def _reload(self, name: str) -> None:
+        answer = health.CLIENT.post(f"{self._rehearsal.ports.url(name)}/-/reload", timeout=10)
+        if answer.is_error:
+            raise RehearsalError(
+                f"{name} refused its new configuration, and keeps the old one: {answer.text.strip()}; "
+                f"its log is {self._state.logs / name}.log. After a correction: make up"
+            )
+        self._say(f"reloaded {name}")
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        started = time.monotonic()
+        self._say(f"{what} …")
+        yield
+        self._say(f"{what}: {time.monotonic() - started:.1f} s")
+
+
+def _refuse(taken: dict[str, int]) -> None:
+    if taken:
+        listed = ", ".join(f"{port} ({name})" for name, port in taken.items())
+        raise RehearsalError(
+            f"ports in use on this machine: {listed}. Stop what listens there, or move every port: "
+            "make up PORT_OFFSET=10000"
+        )
+
+
+def _names(services: Iterable[Service]) -> list[str]:
+    return [service.name for service in services]

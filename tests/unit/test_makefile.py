@@ -1,0 +1,62 @@
+"""The parts of `make test`: together they are all tests, and none is in two of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+from tests.tree import ROOT
+
+APART = ("tests/signals/", "tests/cluster/")
+"""Folders that have targets of their own beside `make test`."""
+
+
+def test_every_file_of_tests_is_in_exactly_one_part() -> None:
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "--dry-run", "test"]
+    dry = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
+    runs = [line for line in dry.replace("\\\n", " ").splitlines() if " -m pytest " in line]
+    parts = [files(shlex.split(line.partition(" -m pytest ")[2])) for line in runs]
+    tests = {
+        str(path.relative_to(ROOT))
+        for path in [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("instrumentation/tests/**/test_*.py")]
+    }
+    assert Counter(file for part in parts for file in part) == Counter(
+        file for file in tests if not file.startswith(APART)
+    )
+
+
+def files(arguments: list[str]) -> list[str]:
+    """The files that pytest runs with these arguments."""
+    chosen, left_out = set[str](), set[str]()
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument.startswith("--random-order"):
+            next(waiting)
+        elif argument == "--ignore":
+            left_out |= below(next(waiting))
+        elif not argument.startswith("-"):
+            chosen |= below(argument)
+    return sorted(chosen - left_out)
+
+
+def below(name: str) -> set[str]:
+    path = ROOT / name
+    assert path.exists(), f"{name}: there is no such file"
+    found: list[Path] = [path] if path.is_file() else [*path.rglob("test_*.py")]
+    return {str(file.relative_to(ROOT)) for file in found}
+
+
+def test_ci_runs_lint_and_every_part_by_its_name() -> None:
+    makefile, workflow = (ROOT / "Makefile").read_text(), ROOT / ".github" / "workflows" / "ci.yml"
+    listed = re.search(r"^PARTS := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert listed
+    parts = listed[1].replace("\\\n", " ").split()
+    run = yaml.safe_load(workflow.read_text())["jobs"]["checks"]["strategy"]["matrix"]["target"]
+    assert sorted(run) == sorted(["lint", *parts, "test-signals"])
