@@ -46,6 +46,7 @@ PYTEST := $(PY) -m pytest $(if $(SEED),--random-order-bucket module --random-ord
 RUNNING := tests/rehearsal/test_running.py tests/rehearsal/test_panels.py tests/rehearsal/test_report.py \
 	tests/rehearsal/test_correlation.py
 CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_series.py tests/rehearsal/test_starting.py
+LIVES := tests/cluster/test_life.py tests/cluster/test_validation.py
 PARTS := test-outage test-truth test-running test-today test-loss test-changes test-engine test-logs test-contract \
 	test-rehearsal test-instrumentation test-unit
 JOBS ?= 5
@@ -99,9 +100,15 @@ test-truth: $(READY) tools ## Whether panels show what happened, most of it wait
 test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: four minutes
 	@$(PY) -m pytest tests/signals
 
-test-cluster: $(READY) tools ## Both stacks before a real API server and the real operator (Linux, root; the first time 20 min of building)
+test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; the first time 20 min of building)
 	@$(PY) -m rehearsal.toolchain --control-plane
-	@$(PY) -m pytest tests/cluster
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-cluster-lives test-cluster-operation
+
+test-cluster-lives: $(READY)
+	@$(PYTEST) $(LIVES)
+
+test-cluster-operation: $(READY)
+	@$(PYTEST) tests/cluster $(patsubst %,--ignore %,$(LIVES))
 
 test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, a minute each: VERSIONS="3.12 3.13"
 	@$(PY) -m tests.pythons $(VERSIONS)

@@ -34,7 +34,7 @@ def api_server(
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_object_is_accepted(api_server: ControlPlane, stacks: dict[str, Rendering], stack: str) -> None:
     objects = stacks[stack].objects
-    assert len(api_server.apply(*objects, dry_run=True).splitlines()) == len(objects) > 40
+    assert len(api_server.apply(*objects, dry_run=True).splitlines()) == len(objects) > 30
 
 
 def test_a_misspelt_key_is_refused_in_every_kind(api_server: ControlPlane, stacks: dict[str, Rendering]) -> None:
@@ -43,4 +43,4 @@ def test_a_misspelt_key_is_refused_in_every_kind(api_server: ControlPlane, stack
         item.get("spec", item)["misspelt"] = "value"
     with pytest.raises(KubectlError) as error:
         api_server.apply(*kinds.values(), dry_run=True)
-    assert len(re.findall(r'unknown field "(?:spec\.)?misspelt"', str(error.value))) == len(kinds)
+    assert len(re.findall(r"misspelt: field not declared in schema", str(error.value))) == len(kinds)
