@@ -15,6 +15,7 @@ from rehearsal.control_plane.plane import ControlPlane
 from rehearsal.toolchain import tool
 
 SERVICE = f"{RELEASE}-operator"
+PROCESS = "prometheus-operator"
 _PORT = 10250
 
 
@@ -40,7 +41,7 @@ def start(plane: ControlPlane, network: PodNetwork) -> None:
         f"--web.cert-file={pair.certificate}",
         f"--web.key-file={pair.key}",
     ]
-    plane.children.start("prometheus-operator", network.inside(tool("prometheus-operator"), *arguments))
+    plane.children.start(PROCESS, network.inside(tool("prometheus-operator"), *arguments))
     health, trust = f"https://{address}:{_PORT}/healthz", plane.access.client_context()
     plane.wait(lambda: httpx.get(health, verify=trust, trust_env=False).is_success, "the operator does not answer")
     authority = base64.b64encode(plane.access.authority_file.read_bytes()).decode()

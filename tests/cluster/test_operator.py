@@ -6,6 +6,7 @@ import base64
 import copy
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,13 +32,15 @@ DISCOVERY = ("file_sd_configs", "kubernetes_sd_configs")
 @pytest.fixture(scope="module", autouse=True)
 def started(
     plane: ControlPlane, network: PodNetwork | None, definitions: list[Path], stacks: dict[str, Rendering]
-) -> None:
-    """The operator, with what must be there before it."""
+) -> Iterator[None]:
+    """The operator, with what must be there before it; gone at the end, when another one may come with its chart."""
     if network is None:
         pytest.skip("the API server cannot call the operator without a network namespace")
     apply_definitions(plane, definitions)
     plane.apply(*stacks["dev"].of("Namespace"))
     operator.start(plane, network)
+    yield
+    plane.children.stop(operator.PROCESS)
 
 
 @pytest.mark.parametrize("stack", STACKS)
