@@ -47,10 +47,10 @@ RUNNING := tests/rehearsal/test_running.py tests/rehearsal/test_panels.py tests/
 	tests/rehearsal/test_correlation.py
 CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_series.py tests/rehearsal/test_starting.py
 LIVES := tests/cluster/test_life.py tests/cluster/test_validation.py
-PARTS := test-outage test-truth test-running test-today test-changes test-engine test-logs test-contract \
-	test-rehearsal test-instrumentation test-unit
-LAST := test-loss # by itself: what an agent that starves hears of too late, it sends again and counts twice
-JOBS ?= 5
+PARTS := test-outage test-truth test-running test-today test-changes test-engine test-contract test-rehearsal \
+	test-instrumentation test-unit
+LAST := test-logs test-loss # by themselves: an agent that starves sends again what it hears of too late
+JOBS ?= 3
 WORKERS ?= auto
 ALONE := WORKERS=0 # where other parts use the other cores
 
@@ -58,7 +58,7 @@ check: $(READY) tools ## What to run after an edit: lint, unit, contract, instru
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going $(ALONE) \
 		test-engine test-contract lint test-instrumentation test-unit
 
-test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=5 parts at once
+test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=3 parts at once
 	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(ALONE) $(PARTS)
 	@$(MAKE) --no-print-directory $(LAST)
 

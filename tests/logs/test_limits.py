@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import httpx
+
 from benchmarks import loki
 from benchmarks.loki import Loki, Stream
 from rehearsal.state import ROOT
@@ -37,8 +39,13 @@ def stored(running: Loki, service: str) -> int:
 def test_what_one_service_may_send_is_not_limited_below_what_all_may(deployed: Loki) -> None:
     """Loki would drop the first service's lines and answer 204, if it were."""
     now = time.time_ns()
-    answer = deployed.push([lines("loud", 30_000, 1000, now), lines("calm", 10, 100, now)])
-    assert answer.status_code == 204, answer.text
+    streams = [lines("loud", 30_000, 1000, now), lines("calm", 10, 100, now)]
+
+    def answer() -> httpx.Response | None:
+        found = deployed.push(streams)
+        return None if found.status_code == 500 else found  # a busy machine's Loki takes longer than it may
+
+    assert eventually(answer).status_code == 204
     assert stored(deployed, "loud") == 30_000
     assert stored(deployed, "calm") == 10
 
