@@ -109,9 +109,11 @@ SHARD = "__tmp_current_shard"
 
 def comparable(job: dict[str, Any]) -> dict[str, Any]:
     """A job without what the rehearsal has otherwise."""
-    rules = [rule for rule in job["relabel_configs"] if SHARD not in (rule.get("target_label"), *_sources(rule))]
-    others = {key: value for key, value in job.items() if key not in (*DISCOVERY, *scrape.CLUSTER_ONLY)}
-    return others | {"relabel_configs": rules}
+    kept = {key: value for key, value in job.items() if key not in (*DISCOVERY, *scrape.CLUSTER_ONLY)}
+    rules = [
+        rule for rule in job.get("relabel_configs", []) if SHARD not in (rule.get("target_label"), *_sources(rule))
+    ]
+    return kept | {"relabel_configs": rules}
 
 
 def _sources(rule: dict[str, Any]) -> list[str]:
