@@ -22,8 +22,6 @@ CANARIES = {key: f"canary-{key}" for key in SECRETS}
 """A secret for every key, that can be found wherever it leaks."""
 REQUIRED = [key for key in CANARIES if key != "grafanaAdminPassword"]
 """The secrets without which a stack with every channel refuses to start."""
-CONTEXT = "kind-monitoring"
-"""The context that kind makes for a cluster named as in the README."""
 
 Edits = Mapping[str, list[tuple[str, str, str]]]
 """What is changed in a project before a step: file, pattern, replacement."""

@@ -13,23 +13,22 @@ from typing import Any
 
 import httpx
 
-from rehearsal.control_plane.plane import ControlPlane
+from rehearsal.control_plane.plane import CONTEXT, ControlPlane
 from rehearsal.engine import Engine
 from rehearsal.toolchain import tool
 from settings import KEY
-from tests.sandbox import CONTEXT, Edits, Life, Sandbox, digest
+from tests.sandbox import Edits, Life, Sandbox, digest
 from verify import releases
 from verify.objects import listing
 
+MONITORING = "monitoring.coreos.com/v1"
 KINDS = {
     "v1": ("ConfigMap", "Namespace", "PersistentVolume", "ResourceQuota", "LimitRange", "Secret", "Service"),
     "apps/v1": ("DaemonSet", "Deployment", "StatefulSet"),
     "batch/v1": ("Job",),
     "networking.k8s.io/v1": ("NetworkPolicy",),
     "storage.k8s.io/v1": ("StorageClass",),
-    "monitoring.coreos.com/v1": (
-        *("Alertmanager", "PodMonitor", "Probe", "Prometheus", "PrometheusRule", "ServiceMonitor"),
-    ),
+    MONITORING: ("Alertmanager", "PodMonitor", "Probe", "Prometheus", "PrometheusRule", "ServiceMonitor"),
 }
 """What is looked at: the kinds of objects that the program deploys, and those of its charts that matter most."""
 _OTHERS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")

@@ -23,13 +23,12 @@ import verify.__main__ as command
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.foundation import NAMESPACE
 from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import ControlPlane
+from rehearsal.control_plane.plane import CONTEXT, ControlPlane
 from rehearsal.control_plane.pods import Pods
 from rehearsal.toolchain import tool
 from tests.cluster import application
 from tests.cluster.deployment import OnCluster, charts_from
 from tests.cluster.shell import Shell, readme
-from tests.sandbox import CONTEXT
 from tests.tree import copy_tree
 from tests.waiting import eventually
 from verify.checks import CHECKS

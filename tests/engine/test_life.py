@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from components.protection import NAME
+from rehearsal.control_plane.plane import CONTEXT
 from settings import KEY, PROJECT
-from tests.sandbox import CANARIES, CONTEXT, REQUIRED, Edits, Life, Sandbox, files
+from tests.sandbox import CANARIES, REQUIRED, Edits, Life, Sandbox, files
 
 DEV = "Pulumi.dev.yaml"
 REFUSE = "../state/cluster/refuse"
