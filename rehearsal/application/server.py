@@ -6,6 +6,10 @@ from typing import Any
 
 from rehearsal.serving import GRACE_SECONDS, listen
 
+KEEPALIVE_SECONDS = 75
+"""How long a connection may idle. uvicorn's 5 s are less than a process may wait for its turn on a busy machine: a
+request on a connection that is being closed meanwhile is lost, and a rehearsal would tell of errors that are none."""
+
 
 def serve(app: Any, port: int, *, uvicorn_lines: bool) -> None:
     """Serve until SIGTERM or SIGINT. `uvicorn_lines` prints start-up and access lines, as the Python services do."""
@@ -21,6 +25,7 @@ def serve(app: Any, port: int, *, uvicorn_lines: bool) -> None:
         log_level="info" if uvicorn_lines else "warning",
         access_log=uvicorn_lines,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEPALIVE_SECONDS,
     )
     try:
         uvicorn.Server(config).run(sockets=[listener])

@@ -177,6 +177,7 @@ class RunningService:
     known: Service
     """What the catalogue says of it where it speaks this dialect."""
     log: Path
+    pid: int
 
     def metrics(self) -> Samples:
         """Return its series, at the path of the catalogue."""
@@ -199,7 +200,7 @@ def running_services(dialect: str, directory: Path) -> Iterator[Running]:
             process = subprocess.Popen(command, cwd=ROOT, env=os.environ | program.environment, stdout=log)
             stack.callback(_end, process)
             (service,) = (service for service in known.services if service.name == name)
-            started[name] = RunningService(ports.url(name), service, Path(log.name))
+            started[name] = RunningService(ports.url(name), service, Path(log.name), process.pid)
         for each in started.values():
             eventually(partial(get_json, each.url + each.known.health_path))
         yield started

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,7 +24,7 @@ from rehearsal.application.faults import Faults
 from rehearsal.application.kinds import KINDS
 from rehearsal.application.load import Customer
 from rehearsal.application.scenario import Scenario
-from rehearsal.dialect import DIALECTS, TODAY
+from rehearsal.dialect import DEFAULT, DIALECTS, TODAY
 from rehearsal.supervisor import STOP_SECONDS
 from tests.rehearsal.processor import (
     MARKET_BUY,
@@ -36,6 +37,7 @@ from tests.rehearsal.processor import (
     resident_mib,
     run,
     running,
+    running_services,
     scraped,
     service,
     started,
@@ -44,6 +46,9 @@ from tests.rehearsal.processor import (
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
+
+STALL_SECONDS = 4.2
+"""Some of the connections that uvicorn would close after 5 s are then used again just about when it does."""
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -304,6 +309,22 @@ class TestProcesses:
             eventually(lambda: get_json(process.url + path))
             assert process.stop(signal.SIGINT) == code
             assert "Traceback" not in process.output
+
+    def test_no_request_is_lost_by_a_process_that_waits_seconds_for_its_turn(self, tmp_path: Path) -> None:
+        """As on a busy machine: connections that close meanwhile would make errors of which nobody is the cause."""
+        with ExitStack() as stack:
+            services = stack.enter_context(running_services(DEFAULT, tmp_path))
+            load = stack.enter_context(started("load", "--gateway", services["gateway"].url, "--rate", "30"))
+            eventually(lambda: get_json(load.url + "/counts", lambda counts: counts["answered"] > 30))
+            for pid in (load.pid, services["order-service"].pid, *[services["gateway"].pid] * 3):
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(STALL_SECONDS)
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(1)
+            httpx.post(load.url + "/rate/0", trust_env=False)
+            counts: Any = eventually(lambda: get_json(load.url + "/counts", lambda counts: not counts["in_flight"]))
+        failed = {status for found in counts["responses"].values() for status in found if status >= "500"}
+        assert (counts["unanswered"], failed) == (0, set())
 
     def test_the_gateway_names_a_missing_backend(self) -> None:
         result = run("gateway", "--port", "1", "--backend", "user-service=http://127.0.0.1:1")
