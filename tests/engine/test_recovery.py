@@ -6,12 +6,10 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.sandbox import Sandbox
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 def test_the_next_up_takes_over_from_an_engine_that_was_killed(small: Sandbox) -> None:
@@ -37,7 +35,7 @@ def test_an_interrupted_run_ends_in_order(small: Sandbox) -> None:
         let_pass(small.cluster / "refuse")  # what the engine has begun, it finishes
         return run.poll() is not None
 
-    wait_until(ended)
+    eventually(ended)
     assert run.returncode != 0
     assert len(list((small.cluster / "Thing").glob("*/*.yaml"))) < many
     assert not is_running(engine)
@@ -54,8 +52,8 @@ def half_way(sandbox: Sandbox) -> tuple[subprocess.Popen[str], int]:
     gate = sandbox.cluster / "refuse"
     os.mkfifo(gate)
     run = sandbox.start()
-    wait_until(lambda: let_pass(gate))
-    wait_until(lambda: (sandbox.cluster / "Thing").exists())
+    eventually(lambda: let_pass(gate))
+    eventually(lambda: (sandbox.cluster / "Thing").exists())
     (lock,) = engine_locks(sandbox)
     return run, json.loads(lock.read_text())["pid"]
 
@@ -78,13 +76,6 @@ def pending(sandbox: Sandbox) -> list[object]:
     (state,) = (sandbox.state / "engine" / "backend" / ".pulumi" / "stacks").glob("*/dev.json")
     operations: list[object] = json.loads(state.read_text())["checkpoint"]["latest"].get("pending_operations", [])
     return operations
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def is_running(pid: int) -> bool:
