@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -35,10 +34,6 @@ class Served:
 
     def messages(self) -> list[str]:
         return [line["message"] for line in self.lines()]
-
-    def terminate(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(DEADLINE)
 
 
 def until(condition: Callable[[], bool], what: str) -> None:

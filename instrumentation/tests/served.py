@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -20,9 +21,11 @@ async def order(order_id: str) -> str:
 
 
 @app.get("/slow")
-async def slow() -> None:
+async def slow(until: Path) -> None:
+    """Takes until there is such a file."""
     log.info("begun")
-    await asyncio.sleep(0.5)
+    while not until.exists():
+        await asyncio.sleep(0.02)
     logging.getLogger("library").info("done")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-from processes import serving, until
+from processes import DEADLINE, serving, until
 from prometheus_client.parser import text_string_to_metric_families
 
 UVICORN = ("-m", "uvicorn", "served:app", "--port", "PORT")
@@ -18,12 +20,14 @@ UVICORN = ("-m", "uvicorn", "served:app", "--port", "PORT")
 def test_nothing_is_lost_on_sigterm_and_all_output_is_json(command: tuple[str, ...], tmp_path: Path) -> None:
     with serving(tmp_path, *command) as service, ThreadPoolExecutor(5) as pool:
         assert httpx.get(f"{service.url}/broken").status_code == 500
-        requests = [
-            pool.submit(httpx.get, f"{service.url}/slow", headers={"X-Request-ID": f"r{number}"}) for number in range(5)
-        ]
+        slow, enough = f"{service.url}/slow", tmp_path / "enough"
+        ask = partial(httpx.get, slow, params={"until": str(enough)}, timeout=DEADLINE)
+        requests = [pool.submit(ask, headers={"X-Request-ID": f"r{number}"}) for number in range(5)]
         until(lambda: service.messages().count("begun") == 5, "five requests in flight")
-        assert "done" not in service.messages()
-        service.terminate()
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: "Shutting down" in service.messages(), "the end begins")
+        enough.touch()
+        service.process.wait(DEADLINE)
         assert [request.result().status_code for request in requests] == [200] * 5
     for message in ("begun", "done", "GET /slow 200"):
         of_requests = {line["request_id"] for line in service.lines() if line["message"] == message}
