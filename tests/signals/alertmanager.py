@@ -142,23 +142,49 @@ def receivers() -> Iterator[Receivers]:
 
 
 @dataclass
+class Sent:
+    """An alert that was posted."""
+
+    labels: Labels
+    began: datetime
+    ended: datetime | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is posted; one that fires ends long after the test, as it is not to end by itself."""
+        ends = self.ended or self.began + timedelta(hours=1)
+        return {"labels": self.labels, "startsAt": self.began.isoformat(), "endsAt": ends.isoformat()}
+
+
+@dataclass
 class Alertmanager:
     """A running Alertmanager."""
 
     client: httpx.Client
     configuration: Path
-    since: dict[str, str] = field(default_factory=dict)
-    """When each firing alert began."""
+    sent: dict[str, Sent] = field(default_factory=dict)
+    """The last of each alert that Prometheus would still repeat."""
 
     def fire(self, *alerts: Labels) -> None:
         """Post alerts that begin now, all in one request."""
         now = datetime.now(UTC)
-        self.since |= {str(alert): now.isoformat() for alert in alerts}
-        self._post_alerts(alerts, ends=now + timedelta(hours=1))
+        self.sent |= {str(alert): Sent(alert, now) for alert in alerts}
+        self._post_alerts([self.sent[str(alert)] for alert in alerts])
 
     def resolve(self, *alerts: Labels) -> None:
         """Post alerts that fired before and end now, all in one request."""
-        self._post_alerts(alerts, ends=datetime.now(UTC))
+        now = datetime.now(UTC)
+        ended = [self.sent[str(alert)] for alert in alerts]
+        for alert in ended:
+            alert.ended = now
+        self._post_alerts(ended)
+
+    def repeat(self, resolved_for: timedelta) -> None:
+        """Post again whatever fires, and what ended less than so long ago, as Prometheus does each minute."""
+        now = datetime.now(UTC)
+        self.sent = {key: each for key, each in self.sent.items() if not each.ended or now - each.ended < resolved_for}
+        if self.sent:
+            self._post_alerts(list(self.sent.values()))
 
     def silence(self, alert: Labels, until: datetime) -> None:
         """Silence one alert from now on."""
@@ -171,9 +197,8 @@ class Alertmanager:
         self.configuration.write_text(json.dumps(configuration))
         self._post("/-/reload")
 
-    def _post_alerts(self, alerts: tuple[Labels, ...], ends: datetime) -> None:
-        span = [{"startsAt": self.since[str(alert)], "endsAt": ends.isoformat()} for alert in alerts]
-        self._post("/api/v2/alerts", [{"labels": alert} | times for alert, times in zip(alerts, span, strict=True)])
+    def _post_alerts(self, alerts: list[Sent]) -> None:
+        self._post("/api/v2/alerts", [alert.body for alert in alerts])
 
     def _post(self, path: str, body: Any = None) -> None:
         response = self.client.post(path, json=body)
@@ -186,7 +211,7 @@ def alertmanager(configuration: dict[str, Any], directory: Path) -> Iterator[Ale
     directory.mkdir()
     path = directory / "alertmanager.json"
     path.write_text(json.dumps(configuration))
-    address = f"{HOST}:{_free_port()}"
+    address = f"{HOST}:{free_port()}"
     places = [f"--config.file={path}", f"--storage.path={directory / 'data'}", f"--web.listen-address={address}"]
     with (directory / "log").open("w") as log:
         command = [str(tool("alertmanager")), *places, "--cluster.listen-address="]
@@ -212,7 +237,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client, lo
     raise AssertionError(f"Alertmanager did not start:\n{log.read_text()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ LATE_SECONDS = 1.0
 """Real time that a message may be late: twice what a busy machine may take. None may be early."""
 CLOCK_SECONDS = 0.02
 """What clocks that are read one after the other may differ by."""
+RESOLVED_MINUTES = 15
+"""For so long Prometheus repeats that an alert is resolved."""
 START_SECONDS = 3.0
 """Real time from the start of an Alertmanager to the first alert."""
 
@@ -97,9 +99,9 @@ class _Player:
         self._zero = self._beginning(steps[0][1].minute)
         with alertmanager(self._staged(), directory) as running:
             for minute, together in groupby(steps, key=lambda pair: pair[1].minute):
-                self._wait_for(minute)
+                self._wait_for(minute, running)
                 self._act(running, dict(together))
-            self._wait_for(self._run.until)
+            self._wait_for(self._run.until, running)
         return self._zero
 
     def _beginning(self, first: float) -> float:
@@ -135,8 +137,13 @@ class _Player:
     def _moment(self, minute: float) -> float:
         return self._zero + 60 * minute / self._run.factor
 
-    def _wait_for(self, minute: float) -> None:
-        self._interrupted.wait(self._moment(minute) - time.time())
+    def _wait_for(self, minute: float, running: Alertmanager) -> None:
+        """Wait, and meanwhile repeat each minute what was posted, or as often as this machine can."""
+        minutes = timedelta(minutes=1) / self._run.factor
+        while (left := self._moment(minute) - time.time()) > 0 and not self._interrupted.is_set():
+            self._interrupted.wait(min(left, minutes.total_seconds()))
+            if left > minutes.total_seconds():
+                running.repeat(RESOLVED_MINUTES * minutes)
 
 
 def _of_case(case: str, alerts: Sequence[Labels]) -> list[Labels]:
