@@ -20,6 +20,9 @@ RELEASE = "kube-prometheus-stack"
 UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
 """Parts that EKS hides and that kind binds to its node's loopback: watching them would only raise false alarms."""
 
+ALERTMANAGER = "v0.35.0"
+"""Image of Alertmanager: newer than the chart's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackSecrets:
@@ -159,6 +162,8 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
     spec: dict[str, Any] = {
         "replicas": settings.workloads.alertmanager.replicas,
         "resources": sizing.of(settings.workloads.alertmanager),
+        # Up to 0.34.0, which the chart has, what two causes mute is told when one of them ends; 0.34.1 mended that.
+        "image": {"tag": ALERTMANAGER},
         "useExistingSecret": True,
         "configSecret": secrets.configuration,
         "secrets": [secrets.credentials],

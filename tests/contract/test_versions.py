@@ -58,15 +58,17 @@ def test_the_operator_is_told_of_the_prometheus_that_the_chart_deploys() -> None
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_no_values_choose_another_version(stack: str) -> None:
+def test_values_choose_another_version_only_where_that_is_listed(stack: str) -> None:
     releases = evaluate(stack).of("kubernetes:helm.sh/v3:Release")
-    assert {path for release in releases for path in tags(release.inputs["values"])} == set()
+    chosen = {place: tag for release in releases for place, tag in tags(release.inputs["values"])}
+    assert chosen == {item.place: item.instead for item in versions.deployed() if item.instead}
 
 
-def tags(values: Any, path: str = "") -> Iterator[str]:
-    """Paths of all image tags that values set."""
+def tags(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """All image tags that values set, by their paths."""
     if isinstance(values, Mapping):
         for key, value in values.items():
+            place = f"{path}.{key}".removeprefix(".")
             if key == "tag":
-                yield f"{path}.{key}"
-            yield from tags(value, f"{path}.{key}")
+                yield place, value
+            yield from tags(value, place)

@@ -24,6 +24,8 @@ class Deployed:
     """Where the chart says the version: `appVersion`, a subchart's, or the path of an image's tag in its values."""
     version: str
     """As the chart writes it."""
+    instead: str = ""
+    """The version that our values choose; empty where they leave the chart's."""
     tool: str = ""
     """The tool of the rehearsal that is the same program."""
     not_run: str = ""
@@ -32,7 +34,7 @@ class Deployed:
     @property
     def number(self) -> str:
         """The version without `v`, and without the image's variant."""
-        return self.version.removeprefix("v").partition("-")[0]
+        return (self.instead or self.version).removeprefix("v").partition("-")[0]
 
 
 def deployed() -> list[Deployed]:
