@@ -23,6 +23,10 @@ UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd
 ALERTMANAGER = "v0.35.0"
 """Image of Alertmanager: newer than the chart's."""
 
+FOR_GRACE_PERIOD = "1m"
+"""Alerts with a shorter `for` are pending anew after a restart of Prometheus. By default that is 10 m: Alertmanager,
+which takes an alert for resolved 4 m after the last word of it, then tells that an outage has ended and pages again."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackSecrets:
@@ -145,6 +149,7 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
             "translationStrategy": "UnderscoreEscapingWithSuffixes",
         },
         "tsdb": {"outOfOrderTimeWindow": "10m"},
+        "additionalConfig": {"rules": {"alert": {"forGracePeriod": FOR_GRACE_PERIOD}}},
     }
     if settings.storage.kind != "ephemeral":
         spec["storageSpec"] = storage.claim_template(settings, "prometheus")

@@ -106,6 +106,7 @@ def _alertmanager(state: State, ports: Ports) -> Program:
 
 
 def _prometheus(state: State, ports: Ports) -> Program:
+    rules = Deployed(state.cluster).release(RELEASE)["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]
     command = [
         str(tool("prometheus")),
         f"--config.file={state.configuration / 'prometheus' / 'prometheus.yaml'}",
@@ -113,6 +114,7 @@ def _prometheus(state: State, ports: Ports) -> Program:
         f"--web.listen-address={ports.address('prometheus')}",
         "--web.enable-lifecycle",
         "--web.enable-otlp-receiver",
+        f"--rules.alert.for-grace-period={rules['alert']['forGracePeriod']}",
         "--log.level=warn",
         # New targets within a fraction of a second; the default of 5 s spares API servers, and there is none here.
         "--scrape.discovery-reload-interval=200ms",

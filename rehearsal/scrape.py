@@ -36,6 +36,7 @@ CHART_DEFAULTS: Json = {"version": "v3.14.0-distroless", "retention": "10d"}
 
 CHART_ONLY = frozenset(
     {
+        "additionalConfig",  # whose content is added to the object
         "image",
         "podAntiAffinity",
         "podAntiAffinityTopologyKey",
@@ -149,9 +150,10 @@ def prometheus_configuration(objects: Iterable[Mapping[str, Any]], values: Mappi
 
 def prometheus_object(values: Mapping[str, Any]) -> Json:
     """The Prometheus object that kube-prometheus-stack makes of its values, as far as it decides the configuration."""
-    spec = CHART_DEFAULTS | {
+    fields = {
         key: value for key, value in values.items() if key not in CHART_ONLY and not key.endswith("NilUsesHelmValues")
     }
+    spec = CHART_DEFAULTS | fields | values.get("additionalConfig", {})
     for kind in ("serviceMonitor", "podMonitor", "probe"):
         everything = values.get(f"{kind}SelectorNilUsesHelmValues") is False
         spec[f"{kind}Selector"] = values.get(f"{kind}Selector") or (

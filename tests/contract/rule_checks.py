@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from components.metrics import FOR_GRACE_PERIOD
 from tests.contract import promql
 from tests.contract.promql import Expr, ast
 from tests.contract.rule_set import Rule, Stack, template_labels
@@ -125,11 +126,14 @@ def absence_waits(stack: Stack) -> Findings:
 
 
 def alerts_wait_long_enough_and_not_too_long(stack: Stack) -> Findings:
-    """Four evaluations at least, so that one bad sample is no alert; symptoms a minute, as what mutes them does."""
+    """Four evaluations at least, so that one bad sample is no alert; symptoms a minute, as what mutes them does.
+
+    And what is shorter than the grace period begins anew when Prometheus restarts.
+    """
     for rule in stack.alerts:
         if rule.name in ALWAYS_FIRING:
             continue
-        least, wait = 4 * stack.infrastructure, rule.lasts("for")
+        least, wait = max(4 * stack.infrastructure, seconds(FOR_GRACE_PERIOD)), rule.lasts("for")
         if not least <= wait <= seconds(LONGEST_WAIT):
             yield rule.says(f"`for` is {wait}s", f"choose {least}s to {LONGEST_WAIT}")
 
