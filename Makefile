@@ -99,10 +99,10 @@ test-outage: $(READY) tools ## One real outage and recovery, nearly all of it wa
 test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
 
-test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: four minutes
+test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: five minutes
 	@$(PY) -m pytest tests/signals
 
-test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; the first time 20 min of building)
+test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; 12 min, the first time half an hour more)
 	@$(PY) -m rehearsal.toolchain --control-plane
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-cluster-lives test-cluster-operation
 

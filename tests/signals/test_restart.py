@@ -55,7 +55,7 @@ def prometheus(directory: Path, grace_period: str, port: int) -> Iterator[None]:
         process = subprocess.Popen([str(tool("prometheus")), *arguments], stdout=log, stderr=log)
     try:
         ready = f"http://{HOST}:{port}/-/ready"
-        eventually(lambda: httpx.get(ready, trust_env=False).is_success, what=(directory / "log").read_text())
+        eventually(lambda: httpx.get(ready, trust_env=False).is_success, what="Prometheus is ready")
         yield
     finally:
         process.terminate()
