@@ -68,7 +68,7 @@ def test_the_alertmanager_configuration_is_accepted_and_a_broken_one_is_not(
     plane.apply(*rendering.of("StorageClass"), *rendering.of("PersistentVolume"), *secrets)
     plane.apply(*placed(of("ServiceAccount", render(stack))), made(render, stack, "Alertmanager"))
     reconciled(plane, "True")
-    eventually(lambda: condition(plane, "Available")["status"] == "True", 60, "no Alertmanager is available")
+    eventually(lambda: condition(plane, "Available")["status"] == "True", what="no Alertmanager is available")
 
     broken = next(copy.deepcopy(item) for item in secrets if item["metadata"]["name"] == CONFIGURATION_SECRET)
     configuration = yaml.safe_load(broken["stringData"][CONFIGURATION_KEY])
