@@ -95,7 +95,20 @@ def remedied(plane: ControlPlane, shell: Shell) -> None:
         )
     assert f"was left {status(plane)}" in found.what
     for command in re.findall(r"(kubectl delete [^ ,;]+ [^ ,;]+|pulumi up --refresh [^,;]+)", found.do):
-        shell.run(command.replace("kubectl", f"kubectl --namespace {NAMESPACE}"))
+        resumed(shell, command.replace("kubectl", f"kubectl --namespace {NAMESPACE}"))
+
+
+def resumed(shell: Shell, command: str) -> None:
+    """Run a command; again, as the README says, if the killed run had installed what Pulumi does not know of."""
+    try:
+        shell.run(command)
+    except ShellError as error:
+        unknown = set(re.findall(r"Release (\S+) \*\*creating failed\*\* error: cannot re-use a name", str(error)))
+        if not unknown:
+            raise
+        for release in sorted(unknown):
+            shell.run(f"helm --namespace {NAMESPACE} uninstall {release}")
+        shell.run(command)
 
 
 def test_a_first_run_into_a_namespace_that_is_there_is_killed(own: ControlPlane, shell: Shell) -> None:
