@@ -16,6 +16,7 @@ import yaml
 from components.addresses import BLACKBOX
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.foundation import NAMESPACE
+from components.metrics import FOR_GRACE_PERIOD
 from rehearsal import scrape
 from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
 from rehearsal.control_plane.network import PodNetwork
@@ -100,7 +101,17 @@ def test_prometheus_scrapes_what_the_rehearsal_derives(
     jobs = written()
     for name, job in jobs.items():
         assert job == wanted[name], name
+    grace = f"--rules.alert.for-grace-period={FOR_GRACE_PERIOD}"
+    eventually(lambda: grace in arguments(plane), what=f"the operator does not start Prometheus with {grace}")
     plane.kubectl("delete", "prometheus,servicemonitor,podmonitor,probe", "--all", f"--namespace={NAMESPACE}")
+
+
+def arguments(plane: ControlPlane) -> list[str]:
+    """The arguments with which the operator starts Prometheus; none while it has not."""
+    with plane.client() as client:
+        answer = client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/prometheus-{PROMETHEUS}")
+    containers = answer.json()["spec"]["template"]["spec"]["containers"] if answer.is_success else []
+    return [argument for item in containers if item["name"] == "prometheus" for argument in item["args"]]
 
 
 SHARD = "__tmp_current_shard"
