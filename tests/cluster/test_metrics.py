@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from rehearsal.toolchain import ROOT, tool
 from tests.cluster.conftest import Rendering, apply_definitions
 from tests.contract import metrics
 from tests.contract.metrics import Signature
+from tests.free_ports import free_port
 from tests.waiting import until_none
 
 DEADLINE_SECONDS = 60
@@ -115,8 +115,3 @@ def wait_until_exposed(series: Mapping[str, Signature | None], pages: list[str])
         return list(metrics.differences(series, metrics.exposed(text)))
 
     until_none(differences, DEADLINE_SECONDS, "the real exporter")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])

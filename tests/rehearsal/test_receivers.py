@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import smtplib
-import socket
 import ssl
 import stat
 import subprocess
@@ -26,6 +25,7 @@ from rehearsal.receivers import credentials
 from rehearsal.receivers.heartbeat import Heartbeat
 from rehearsal.receivers.notifications import Notification, Store
 from rehearsal.supervisor import STOP_SECONDS
+from tests.free_ports import free_port
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -64,12 +64,6 @@ class Running:
         with smtplib.SMTP("localhost", self.smtp_port, timeout=PATIENCE_SECONDS) as client:
             client.starttls(context=trusted)
             yield client
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def command(directory: Path, http_port: int, smtp_port: int) -> list[str]:

@@ -7,7 +7,6 @@ message says or whether a vendor takes it. One replica runs, so the wait of a se
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ import httpx
 
 from rehearsal.ports import HOST
 from rehearsal.toolchain import tool
+from tests.free_ports import free_port
 from validation import seconds
 
 Labels = dict[str, str]
@@ -235,11 +235,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client, lo
             pass
         time.sleep(0.1)
     raise AssertionError(f"Alertmanager did not start:\n{log.read_text()}")
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

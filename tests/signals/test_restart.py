@@ -21,7 +21,9 @@ from components.metrics import FOR_GRACE_PERIOD
 from rehearsal.ports import HOST
 from rehearsal.toolchain import tool
 from tests.contract.rule_set import Stack, of_stack
-from tests.signals.alertmanager import Told, alertmanager, free_port, receivers, staged
+from tests.free_ports import free_port
+from tests.signals import hours
+from tests.signals.alertmanager import Told, alertmanager, receivers, staged
 from tests.waiting import eventually
 from validation import seconds
 
@@ -79,7 +81,7 @@ def heard(stack: Stack, grace_period: str, directory: Path) -> tuple[list[Told],
     with (
         receivers() as server,
         alertmanager(
-            staged({**stack.routing, "inhibit_rules": []}, FACTOR, {"all": _no_hours(stack)}, server.url),
+            staged({**stack.routing, "inhibit_rules": []}, FACTOR, {"all": hours.intervals("open", 0, [])}, server.url),
             directory / "alertmanager",
         ) as running,
     ):
@@ -99,23 +101,24 @@ def heard(stack: Stack, grace_period: str, directory: Path) -> tuple[list[Told],
         return [message for message in server.told if message.who == "oncall/pagerduty"], restarted
 
 
-def _no_hours(stack: Stack) -> dict[str, list[dict[str, Any]]]:
-    return {interval["name"]: interval["time_intervals"] for interval in stack.routing["time_intervals"]}
+@pytest.fixture(scope="module")
+def prod() -> Stack:
+    return of_stack("prod")
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[Told], float]]:
+def told(prod: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[Told], float]]:
     """What is heard with the deployed grace period and with the default one, played at the same time."""
-    directory, stack = tmp_path_factory.mktemp("restart"), of_stack("prod")
+    directory = tmp_path_factory.mktemp("restart")
     with ThreadPoolExecutor() as pool:
-        runs = {grace: pool.submit(heard, stack, grace, directory / grace) for grace in (FOR_GRACE_PERIOD, DEFAULT)}
+        runs = {grace: pool.submit(heard, prod, grace, directory / grace) for grace in (FOR_GRACE_PERIOD, DEFAULT)}
     return {grace: run.result() for grace, run in runs.items()}
 
 
-def test_nobody_hears_anything_of_a_restart(told: dict[str, tuple[list[Told], float]]) -> None:
+def test_nobody_hears_anything_of_a_restart(prod: Stack, told: dict[str, tuple[list[Told], float]]) -> None:
     messages, restarted = told[FOR_GRACE_PERIOD]
     before = {message.labels["alertname"] for message in messages if message.at < restarted}
-    assert before == {rule["alert"] for rule in rules(of_stack("prod"))["groups"][0]["rules"]}
+    assert before == {rule["alert"] for rule in rules(prod)["groups"][0]["rules"]}
     assert {message.status for message in messages} == {"firing"}
     assert [message for message in messages if message.at > restarted] == []
 
