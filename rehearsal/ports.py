@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -41,6 +43,12 @@ STACK = {
 
 OPTIONAL = {"grafana": 3000}
 """Ports of what runs only if asked for."""
+
+_NO_CLIENTS = range(61_000, 65_536)
+"""Ports that Linux gives to no outgoing connection, which could have one before who asked for it listens."""
+_FIRST = os.getpid() * 101 % len(_NO_CLIENTS)
+_unused = itertools.cycle([*_NO_CLIENTS[_FIRST:], *_NO_CLIENTS[:_FIRST]])
+_handing_out = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,12 @@ def choose(asked: Ports | None, used: Ports | None) -> Ports:
             "Leave it out, or stop the rehearsal first: make down"
         )
     return used
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now, for processes that soon will; each is given to one of them only."""
+    with _handing_out:
+        return list(itertools.islice(filter(_free, _unused), count))
 
 
 def _free(port: int) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import random
-import socket
 import tempfile
 from pathlib import Path
 from typing import IO
 
-from rehearsal.ports import HOST, Ports
+from rehearsal.ports import Ports
 
 OFFSETS = range(9_000, 19_600, 47)
 """No two of them give one port to two parts, and all are below the ports that the system gives out."""
@@ -33,9 +32,3 @@ def claim() -> Ports:
         if not Ports(offset).taken():
             return Ports(offset)
     raise AssertionError("no ports are free")
-
-
-def free_port() -> int:
-    """A port that nothing listens on now, for a process that takes it at once."""
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])

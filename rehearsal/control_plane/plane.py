@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from rehearsal.control_plane.access import HOST, Access
 from rehearsal.control_plane.children import Children
 from rehearsal.control_plane.network import PodNetwork
 from rehearsal.errors import RehearsalError
+from rehearsal.ports import free_ports
 from rehearsal.toolchain import ROOT, tool
 
 CONTEXT = "kind-monitoring"
@@ -132,7 +132,7 @@ def control_plane(
     stored, and nothing becomes of them. Raises RehearsalError if a part does not start.
     """
     with Children(directory / "logs") as children:
-        etcd, peer, port = _free_ports(3)
+        etcd, peer, port = free_ports(3)
         plane = ControlPlane(
             url=f"https://{HOST}:{port}",
             access=access.make(directory / "access"),
@@ -215,12 +215,3 @@ def _settled(client: httpx.Client, node_count: int) -> bool:
     conditions = [condition for node in found for condition in node["status"].get("conditions", [])]
     ready = [item for item in conditions if item["type"] == "Ready" and item["status"] == "True"]
     return len(ready) == node_count and client.get("/api/v1/namespaces/default/serviceaccounts/default").is_success
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
-    return ports

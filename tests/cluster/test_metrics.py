@@ -14,11 +14,11 @@ import yaml
 import catalogue
 from components.foundation import NAMESPACE
 from rehearsal.control_plane.plane import ControlPlane
+from rehearsal.ports import free_ports
 from rehearsal.toolchain import ROOT, tool
 from tests.cluster.conftest import Rendering, apply_definitions
 from tests.contract import metrics
 from tests.contract.metrics import Signature
-from tests.free_ports import free_port
 from tests.waiting import until_none
 
 DEADLINE_SECONDS = 60
@@ -66,7 +66,7 @@ def workloads(plane: ControlPlane) -> None:
 def test_kube_state_metrics(plane: ControlPlane, stacks: dict[str, Rendering], streaming: bool) -> None:
     """With the deployed arguments. A client that is streamed its objects, as is the default, lists none."""
     values = stacks["prod"].release("kube-prometheus-stack")["kube-state-metrics"]
-    objects, own = free_port(), free_port()
+    objects, own = free_ports(2)
     arguments = [
         f"--kubeconfig={plane.kubeconfig}",
         "--host=127.0.0.1",
@@ -91,7 +91,7 @@ def test_the_operator(plane: ControlPlane, definitions: list[Path], stacks: dict
     prometheus = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": metadata}
     plane.apply(*stacks["dev"].of("Namespace"))
     plane.apply(*stacks["dev"].of("PrometheusRule"), prometheus | {"spec": {"ruleSelector": {}}})
-    port, administrator = free_port(), plane.access.administrator
+    (port,), administrator = free_ports(1), plane.access.administrator
     arguments = [
         f"--apiserver={plane.url}",
         f"--ca-file={plane.access.authority_file}",

@@ -21,11 +21,11 @@ from typing import Any
 import httpx
 import pytest
 
+from rehearsal.ports import free_ports
 from rehearsal.receivers import credentials
 from rehearsal.receivers.heartbeat import Heartbeat
 from rehearsal.receivers.notifications import Notification, Store
 from rehearsal.supervisor import STOP_SECONDS
-from tests.free_ports import free_port
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ def command(directory: Path, http_port: int, smtp_port: int) -> list[str]:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Running]:
-    http_port, smtp_port = free_port(), free_port()
+    http_port, smtp_port = free_ports(2)
     process = subprocess.Popen(command(directory, http_port, smtp_port), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{http_port}", trust_env=False) as http:
@@ -509,7 +509,7 @@ def test_port_in_use_is_one_clear_line(process: Running, tmp_path: Path) -> None
     taken = process.http.base_url.port
     assert taken
     run = subprocess.run(
-        command(tmp_path, taken, free_port()), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        command(tmp_path, taken, *free_ports(1)), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS
     )
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1

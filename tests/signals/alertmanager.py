@@ -20,9 +20,8 @@ from typing import Any
 
 import httpx
 
-from rehearsal.ports import HOST
+from rehearsal.ports import HOST, free_ports
 from rehearsal.toolchain import tool
-from tests.free_ports import free_port
 from validation import seconds
 
 Labels = dict[str, str]
@@ -211,7 +210,8 @@ def alertmanager(configuration: dict[str, Any], directory: Path) -> Iterator[Ale
     directory.mkdir()
     path = directory / "alertmanager.json"
     path.write_text(json.dumps(configuration))
-    address = f"{HOST}:{free_port()}"
+    (port,) = free_ports(1)
+    address = f"{HOST}:{port}"
     places = [f"--config.file={path}", f"--storage.path={directory / 'data'}", f"--web.listen-address={address}"]
     with (directory / "log").open("w") as log:
         command = [str(tool("alertmanager")), *places, "--cluster.listen-address="]

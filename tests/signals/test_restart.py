@@ -18,10 +18,9 @@ import pytest
 import yaml
 
 from components.metrics import FOR_GRACE_PERIOD
-from rehearsal.ports import HOST
+from rehearsal.ports import HOST, free_ports
 from rehearsal.toolchain import tool
 from tests.contract.rule_set import Stack, of_stack
-from tests.free_ports import free_port
 from tests.signals import hours
 from tests.signals.alertmanager import Told, alertmanager, receivers, staged
 from tests.waiting import eventually
@@ -92,7 +91,7 @@ def heard(stack: Stack, grace_period: str, directory: Path) -> tuple[list[Told],
             "alerting": {"alertmanagers": [target]},
         }
         (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
-        port = free_port()
+        (port,) = free_ports(1)
         with prometheus(directory, grace_period, port):
             time.sleep(60 * RUNNING_MINUTES / FACTOR)
         restarted = time.time()
