@@ -3,7 +3,7 @@
 The commands run in the project's directory with its Pulumi.yaml. What they need and write beside it is in one
 state directory:
 
-- `engine/home/`: PULUMI_HOME, with the plugins: the stand-in of the Python language host
+- `engine/home/`: PULUMI_HOME, without logs, with the plugins: the stand-in of the Python language host
   (`rehearsal/tools/pulumi/language`), and of each provider, unless another is given (`rehearsal.provider`)
 - `engine/backend/`: the stacks' states, their secrets encrypted with `engine/passphrase`
 - `engine/events.json`: what the last operation told
@@ -161,11 +161,14 @@ class Engine:
 
     def prepare(self) -> None:
         """Make the state directory, its passphrase and the plugins, where they are missing."""
-        for directory in (self._state, self._state / "backend"):
+        for directory in (self._state, self._state / "backend", self._state / "home"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         passphrase = self._state / "passphrase"
         if not passphrase.exists():
             write(passphrase, secrets.token_urlsafe(32))
+        # Where its directory of logs would be: the CLI has no switch for them, logs every property of every call,
+        # compressed, and does without where it cannot, which saves a quarter of a preview's time (3.259.0).
+        (self._state / "home" / "logs").touch(mode=0o600)
         _link(self._plugin("language", "python", TOOLS[_LANGUAGE_HOST].version), tool(_LANGUAGE_HOST))
         for package in _PROVIDERS:
             plugin = self._plugin("resource", package, f"v{importlib.metadata.version(f'pulumi-{package}')}")
