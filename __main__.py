@@ -58,7 +58,7 @@ def main() -> None:
         AlertingArgs(
             namespace=namespace,
             rules=rule_groups,
-            configuration=routing.alertmanager_configuration(settings, catalogue),
+            configuration=routing.alertmanager_configuration(settings),
             templates=messages.templates(),
             secrets=secrets,
         ),

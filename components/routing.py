@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalogue import Catalogue
 from components.messages import TEMPLATES_GLOB, integrations, smtp
 from settings import BusinessHours, Notifications, Settings
 
@@ -50,9 +49,6 @@ _SAME_THING = (
 
 Every label that tells instances of one alert apart must be here, or one's page would mute another's warning.
 """
-
-_SYMPTOM = 'symptom=~".+"'
-_DOWN = ('alertname="ServiceDown"', 'severity="critical"')
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ HEARTBEAT = Audience("heartbeat", "daily signs of life", ("heartbeat",), ("slack
 AUDIENCES = (UNROUTED, HEARTBEAT, ON_CALL, ESCALATION, WARNING, INFO)
 
 
-def alertmanager_configuration(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+def alertmanager_configuration(settings: Settings) -> dict[str, Any]:
     """Alertmanager's configuration, whose credentials are files; `messages.templates()` go beside it."""
     notifications = settings.notifications
     hours = settings.business_hours
@@ -108,7 +104,7 @@ def alertmanager_configuration(settings: Settings, catalogue: Catalogue) -> dict
         "global": smtp(notifications.email) if notifications.email else {},
         "templates": [TEMPLATES_GLOB],
         "route": _route(settings),
-        "inhibit_rules": inhibit_rules(catalogue),
+        "inhibit_rules": inhibit_rules(),
         "receivers": _receivers(notifications),
         "time_intervals": [_business_hours(hours), *_holidays(hours)],
     }
@@ -134,7 +130,7 @@ def _route(settings: Settings) -> dict[str, Any]:
             {
                 "matchers": ['severity="critical"'],
                 "receiver": ON_CALL.receiver(notifications),
-                # Not 0s: an alert that arrives together with what inhibits it would leak.
+                # Not 0s: what several Prometheus and rules tell at once is one message.
                 "group_wait": "5s",
                 "group_interval": "1m",
                 "repeat_interval": "1h",
@@ -179,73 +175,22 @@ def _heartbeat_route(notifications: Notifications) -> dict[str, Any]:
     return route | {"group_interval": "5m", "repeat_interval": "24h"}
 
 
-def inhibit_rules(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """What mutes what, the cause before its symptoms.
+def inhibit_rules() -> list[dict[str, Any]]:
+    """What mutes what: of two severities of one alert the higher one the lower, which lasts as long or longer.
 
-    Each rule names severities on both sides, or the highest on the side of the cause: what mutes is never less severe
-    than what it mutes, so that no page is muted by what pages nobody. Rules have no names: the operator refuses that
-    key.
+    Nothing else, and no page. Alertmanager mutes the resolve of what it mutes, too, and forgets it after the 15 minutes
+    in which Prometheus repeats it: what had been told would stay open, and its next time not be told before the repeat
+    interval ends (alertmanager #2754). What stands for what is in the rules: `components.rules`. The operator refuses
+    names of inhibition rules.
     """
-    lower = 'severity=~"warning|info"'
     return [
-        _inhibit(['severity="critical"'], [lower], _SAME_THING),
-        _inhibit(['severity="warning"'], ['severity="info"'], _SAME_THING),
-        # Two thresholds of one symptom are two alerts: HighErrorRate mutes ErrorRateElevated.
-        _inhibit(
-            ['severity="critical"', _SYMPTOM, 'service=~".+"'],
-            [lower, _SYMPTOM, 'service=~".+"'],
-            ("service", "symptom"),
-        ),
-        # Whatever requests pass is down, traffic that stops is its consequence.
-        _inhibit(
-            [*_DOWN, _one_of([service.name for service in catalogue.measured])], ['alertname="TrafficCeased"'], ()
-        ),
-        _inhibit(['alertname="PublicUrlDown"', 'severity="critical"'], ['alertname="TrafficCeased"'], ()),
-        _inhibit(['alertname="NodeNotReady"', 'severity=~"critical|warning"'], ['scope="pod"', lower], ("node",)),
-        _inhibit([*_DOWN], [_SYMPTOM], ("service",)),
-        *_dependency_down(catalogue),
-        *_caller_down(catalogue),
+        _inhibit('severity="critical"', 'severity=~"warning|info"'),
+        _inhibit('severity="warning"', 'severity="info"'),
     ]
 
 
-def _dependency_down(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """What is down mutes the symptoms of the services that depend on it directly: one level, not the whole chain.
-
-    A service of the catalogue is down when ServiceDown says so; anything else when a critical alert has it as its
-    label `dependency`.
-    """
-    dependants: dict[str, list[str]] = {}
-    for service in catalogue.services:
-        for dependency in service.dependencies:
-            dependants.setdefault(dependency, []).append(service.name)
-    own = {service.name for service in catalogue.services}
-    return [
-        _inhibit(
-            [*_DOWN, f'service="{name}"'] if name in own else ['severity="critical"', f'dependency="{name}"'],
-            [_SYMPTOM, _one_of(callers)],
-            (),
-        )
-        for name, callers in dependants.items()
-    ]
-
-
-def _caller_down(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """A service that is down explains that no requests reach the services that it calls."""
-    own = {service.name for service in catalogue.services}
-    called = {service.name: [name for name in service.dependencies if name in own] for service in catalogue.services}
-    return [
-        _inhibit([*_DOWN, f'service="{caller}"'], ['symptom="traffic"', _one_of(names)], ())
-        for caller, names in called.items()
-        if names
-    ]
-
-
-def _one_of(services: list[str]) -> str:
-    return f'service=~"{"|".join(services)}"'
-
-
-def _inhibit(source: list[str], target: list[str], equal: tuple[str, ...]) -> dict[str, Any]:
-    return {"source_matchers": source, "target_matchers": target, "equal": list(equal)}
+def _inhibit(source: str, target: str) -> dict[str, Any]:
+    return {"source_matchers": [source], "target_matchers": [target], "equal": list(_SAME_THING)}
 
 
 def _receivers(notifications: Notifications) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ the catalogue.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -105,7 +106,8 @@ def read(directory: Path) -> dict[str, dict[str, Any]]:
 def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The rule groups of each PrometheusRule object by name: the files of `directory` and the generated ones.
 
-    Every alert gets its owner and the addresses of its runbook and its dashboard. Prometheus loads `{"groups": …}` as
+    Every alert gets its owner and the addresses of its runbook and its dashboard, and what warns of a symptom is silent
+    where a page says it. Prometheus loads `{"groups": …}` as
     it is. Raises InvalidInputError if a file is not valid or has a taken name, an alert has no runbook, or a rule looks
     back further than metrics are kept.
     """
@@ -171,12 +173,38 @@ def _completed(rule: Json, links: Links, runbooks: bool) -> Json:
     dashboard = annotations.pop("dashboard")
     annotations["runbook_url"] = f"{links.runbooks}/{rule['alert']}.md"
     annotations["dashboard_url"] = f"{links.grafana}/d/{dashboard}"
+    rule = rule | {"expr": _unless_paged(rule)}
     if "owner" not in labels:
         service = _service_of(labels)
         labels = labels | {"owner": _of_catalogue(service, "owner", otherwise="platform")}
         if runbooks:
             annotations["service_runbook_url"] = _of_catalogue(service, "runbook")
     return rule | {"labels": labels, "annotations": annotations}
+
+
+def _unless_paged(rule: Json) -> str:
+    """The expression of an alert; of one that warns of a symptom, without what a page says already.
+
+    Its service is out, or what it depends on is (`service:outage_paged:info`); its symptom has a page of its own, as
+    HighErrorRate is of what ErrorRateElevated says; or its pod is on a node that is not ready. Not by Alertmanager's
+    inhibition, which mutes resolves, too, and then forgets them (alertmanager #2754): it would stay told for good, and
+    not be told when it comes back. A page decides this by its own expression, as it lasts where it came first.
+    """
+    labels, expression = rule["labels"], rule["expr"].rstrip()
+    if labels["severity"] == "critical" or "symptom" not in labels:
+        return str(rule["expr"])
+    page = f'ALERTS{{alertstate="firing", severity="critical", symptom="{labels["symptom"]}"}}'
+    clauses = [_of_service(labels, "service:outage_paged:info"), _of_service(labels, page)]
+    if labels.get("scope") == "pod":
+        clauses.append('unless on (node)\nALERTS{alertname="NodeNotReady", alertstate="firing"}')
+    return "\n".join([f"(\n{textwrap.indent(expression, '  ')}\n)", *clauses, ""])
+
+
+def _of_service(labels: dict[str, str], paged: str) -> str:
+    """`unless` for series of an alert's service, which the alert may know by another label."""
+    label = re.sub(r"\W|labels", "", labels.get("service", "service"))
+    series = paged if label == "service" else f'label_replace({paged}, "{label}", "$1", "service", "(.+)")'
+    return f"unless on ({label})\n{series}"
 
 
 def _service_of(labels: dict[str, str]) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import yaml
 
-from catalogue import load
 from components.logs import AGENT_GATES, agent_configuration
 from components.routing import alertmanager_configuration
 from rehearsal.toolchain import tool
@@ -25,9 +24,8 @@ def commands(scratch: Path) -> Iterator[list[str | Path]]:
     yield [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *rules]
     for stack in ("dev", "prod"):
         settings = _settings(stack)
-        catalogue = load(ROOT / "services.yaml").without(settings.absent_services)
         routes = scratch / f"alertmanager-{stack}.yaml"
-        routes.write_text(yaml.safe_dump(alertmanager_configuration(settings, catalogue)))
+        routes.write_text(yaml.safe_dump(alertmanager_configuration(settings)))
         yield [tool("amtool"), "check-config", routes]
         agent = scratch / f"agent-{stack}.yaml"
         agent.write_text(yaml.safe_dump(agent_configuration(settings)))

@@ -9,23 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.contract import promql
+from tests.contract.promql import ast
 from tests.contract.rule_checks import ALWAYS_FIRING, Findings
 from tests.contract.rule_set import Rule, Stack
 from validation import seconds
 
 LONG_WAIT = 60
 """Seconds of `group_wait` from which on it is a delay on purpose, not a chance for alerts to arrive together."""
-
-LATE_CAUSES = {
-    "DynamoDbErrors": "CloudWatch is late, so the services' own pages come first; it mutes what comes after it",
-}
-"""What mutes symptoms that fire before it, and why it cannot be earlier."""
-
-ENDS_WITH_ITS_CAUSE = {
-    ("ServiceDown", "TrafficCeased"): "the first request after an outage ends it, whatever its windows hold",
-    ("PublicUrlDown", "TrafficCeased"): "the first request after an outage ends it, whatever its windows hold",
-}
-"""What mutes, what is muted and by its windows may outlast it, and why it does not."""
 
 
 # --- matching, as Alertmanager does it ---
@@ -88,14 +79,6 @@ def _mutings(stack: Stack) -> Iterator[tuple[dict[str, Any], Rule, Rule]]:
         )
 
 
-def _by_cause(inhibition: dict[str, Any]) -> bool:
-    """Whether an alert mutes what follows from it, not a lower severity of itself.
-
-    It is named, or says which dependency of the services it is about.
-    """
-    return any(matcher.startswith(("alertname=", "dependency=")) for matcher in inhibition["source_matchers"])
-
-
 # --- routes ---
 
 
@@ -125,15 +108,6 @@ def delays_hold_for_every_alert(stack: Stack) -> Findings:
 # --- inhibition ---
 
 
-def inhibition_starts_from_alerts_that_exist(stack: Stack) -> Findings:
-    """A renamed alert would mute nothing from then on."""
-    for inhibition in stack.routing["inhibit_rules"]:
-        if _by_cause(inhibition) and not any(
-            all(may_match(matcher, rule, stack) for matcher in inhibition["source_matchers"]) for rule in stack.alerts
-        ):
-            yield f"routing: no alert matches {', '.join(inhibition['source_matchers'])}; correct the inhibition rule"
-
-
 def inhibition_compares_labels_that_are_there(stack: Stack) -> Findings:
     """Two missing labels count as equal: an alert without a service would be muted by, or mute, that of any."""
     for inhibition, source, target in _mutings(stack):
@@ -155,30 +129,74 @@ def severities_of_one_alert_compare_what_tells_it_apart(stack: Stack) -> Finding
             )
 
 
-def causes_fire_before_their_symptoms(stack: Stack) -> Findings:
-    """What mutes must be there when what it mutes arrives, and a route must leave them time to meet."""
-    for inhibition, source, target in _mutings(stack):
-        late = _by_cause(inhibition) and source.lasts("for") > target.lasts("for")
-        if late and source.name not in LATE_CAUSES:
-            yield target.says(f"fires before {source.name}, which mutes it", "let it wait as long")
-        for route in routes_of(target, stack):
-            if seconds(route["group_wait"]) < 1:
-                yield target.says(f"can leak through the route to {route['receiver']}", "group_wait of 1s at least")
-
-
-def causes_outlast_their_symptoms(stack: Stack) -> Findings:
-    """A window still holds the outage when it is over: its length, a scrape that comes late, and two evaluations."""
-    for inhibition, source, target in _mutings(stack):
-        if not _by_cause(inhibition) or (source.name, target.name) in ENDS_WITH_ITS_CAUSE:
-            continue
-        window = stack.aftermath(target.expr)
-        late = stack.applications + 2 * stack.infrastructure if window else 0
-        least = window + late + target.lasts("keep_firing_for")
-        if source.lasts("keep_firing_for") < least:
+def no_page_is_muted(stack: Stack) -> Findings:
+    """Alertmanager mutes resolves, too: a page that was told before it is muted stays open for good."""
+    for _, source, target in _mutings(stack):
+        if target.labels.get("severity") == "critical":
             yield target.says(
-                f"may fire for {least}s after {source.name}, which mutes it, has ended",
-                f"shorten its windows, or let {source.name} keep firing for {least}s",
+                f"is muted by {source.name}, and its resolve with it", "say in its expression what pages instead"
             )
+
+
+# --- symptoms ---
+
+
+def symptoms_know_what_pages_for_them(stack: Stack) -> Findings:
+    """An outage of a service, and one of what it depends on, is one page, not one message for each of its symptoms."""
+    for rule in _symptoms(stack):
+        known = set(_known_alerts(rule, stack))
+        for cause in stack.alerts:
+            is_outage = cause.name == "ServiceDown" or "dependency" in cause.labels
+            if is_outage and cause.labels["severity"] == "critical" and cause.name not in known:
+                yield rule.says(f"is told beside {cause.name}", "let its expression read service:outage_paged:info")
+
+
+def symptoms_wait_for_what_pages_for_them(stack: Stack) -> Findings:
+    """They must not come first, nor when the outage is over and their windows still hold it.
+
+    A window holds it for its length, a scrape that comes late, and two evaluations.
+    """
+    for rule in _symptoms(stack):
+        (down,) = (cause for cause in stack.alerts if cause.name == "ServiceDown")
+        if rule.lasts("for") < down.lasts("for"):
+            yield rule.says("fires before ServiceDown, which pages for it", "let it wait as long")
+        window = stack.aftermath(rule.expr)
+        holds = window + (stack.applications + 2 * stack.infrastructure if window else 0)
+        if down.lasts("keep_firing_for") + rule.lasts("for") < holds:
+            yield rule.says(f"may fire {holds}s after an outage", "shorten its windows, or let it wait longer")
+
+
+def _symptoms(stack: Stack) -> list[Rule]:
+    return [rule for rule in stack.alerts if "symptom" in rule.labels]
+
+
+def _known_alerts(rule: Rule, stack: Stack) -> Iterator[str]:
+    """Names of the alerts that an expression asks for, through what it reads."""
+    asked = [selector for selector in _selectors(rule, stack, set()) if selector.name == "ALERTS"]
+    for alert in stack.alerts:
+        labels = given(alert)
+        for selector in asked:
+            matchers = [m for m in selector.matchers.matchers if m.name != "alertstate"]
+            if all(_takes(m, labels.get(m.name)) for m in matchers):
+                yield alert.name
+
+
+def _takes(matcher: ast.Matcher, value: str | None) -> bool:
+    """Whether a matcher takes a value; one that only the data know can be anything."""
+    if value is None:
+        return matcher.name in {"service", "sli"}
+    exact = matcher.op in (ast.MatchOp.Equal, ast.MatchOp.NotEqual)
+    found = matcher.value == value if exact else re.fullmatch(matcher.value, value) is not None
+    return found == (matcher.op in (ast.MatchOp.Equal, ast.MatchOp.Re))
+
+
+def _selectors(rule: Rule, stack: Stack, seen: set[str]) -> Iterator[ast.VectorSelector]:
+    for selector in promql.selectors(rule.expr):
+        yield selector
+        if selector.name and selector.name not in seen:
+            seen.add(selector.name)
+            for source in stack.recording.get(selector.name, []):
+                yield from _selectors(source, stack, seen)
 
 
 # --- scraping ---

@@ -204,7 +204,7 @@ def of_stack(name: str) -> Stack:
         catalogue=frozenset(service.name for service in everything.services),
         metrics=scraped(known),
         rules=tuple(flat(objects, seconds(settings.scrape.infrastructure))),
-        routing=routing.alertmanager_configuration(settings, known),
+        routing=routing.alertmanager_configuration(settings),
         relabelings=tuple(
             found for resource in evaluate(name) for found in relabelings(resource.inputs, f"{name} {resource.name}")
         ),

@@ -93,7 +93,7 @@ def template_files(tmp_path: Path) -> str:
 
 def written(settings: Settings, directory: Path) -> Path:
     """A stack's configuration as a file, whose templates are in the same directory."""
-    text = yaml.safe_dump(routing.alertmanager_configuration(settings, CATALOGUE))
+    text = yaml.safe_dump(routing.alertmanager_configuration(settings))
     path = directory / "alertmanager.yaml"
     path.write_text(text.replace(messages.TEMPLATES_GLOB, str(directory / "*.tmpl")))
     return path
@@ -143,7 +143,7 @@ def test_every_alert_reaches_the_receivers_of_its_severity(name: str, tmp_path: 
 
 def test_severities_of_an_alert_are_compared_by_all_that_tells_its_instances_apart() -> None:
     """Without a label of them, the page about one instance would mute the warning about another."""
-    equal = [set(rule["equal"]) for rule in routing.inhibit_rules(CATALOGUE) if "alertname" in rule["equal"]]
+    equal = [set(rule["equal"]) for rule in routing.inhibit_rules() if "alertname" in rule["equal"]]
     compared = set.intersection(*equal)
     for rule in alert_rules():
         constant = {name for name, value in rule["labels"].items() if "{{" not in value}
@@ -159,57 +159,12 @@ def alert_rules() -> list[dict[str, Any]]:
 
 def muted(source: dict[str, str], target: dict[str, str]) -> bool:
     """Whether a firing target is muted while a source fires."""
-    return any(mutes(rule, source, target) for rule in routing.inhibit_rules(CATALOGUE))
+    return any(mutes(rule, source, target) for rule in routing.inhibit_rules())
 
 
-def test_a_service_that_is_down_mutes_its_symptoms_and_the_gateways_and_nothing_else() -> None:
-    down = {"alertname": "ServiceDown", "service": "order-service", "severity": "critical"}
-    assert down in FIRED
-    for labels in FIRED:
-        concerned = "symptom" in labels and labels.get("service") in {"order-service", "gateway"}
-        assert muted(down, labels) == (concerned or labels["alertname"] == "TrafficCeased"), labels
-    assert not muted(down, {"alertname": "HighErrorRate", "service": "user-service", "symptom": "errors"})
-
-
-def test_the_gateway_down_mutes_its_own_symptoms_and_missing_traffic_behind_it() -> None:
-    down = {"alertname": "ServiceDown", "service": "gateway", "severity": "critical"}
-    assert any(labels.get("symptom") == "traffic" for labels in FIRED)
-    for labels in FIRED:
-        own = "symptom" in labels and labels.get("service") == "gateway"
-        traffic = labels.get("symptom") == "traffic" or labels["alertname"] == "TrafficCeased"
-        assert muted(down, labels) == (own or traffic), labels
-
-
-@pytest.mark.parametrize("dependency", ["dynamodb", "redis"])
-def test_a_store_that_fails_mutes_the_symptoms_of_the_services_that_use_it(dependency: str) -> None:
-    down = next(
-        labels for labels in FIRED if (labels.get("dependency"), labels["severity"]) == (dependency, "critical")
-    )
-    users = {service.name for service in CATALOGUE.services if dependency in service.dependencies}
-    for labels in FIRED:
-        assert muted(down, labels) == ("symptom" in labels and labels.get("service") in users), labels
-
-
-def test_errors_that_page_mute_lesser_alerts_of_errors_of_the_same_service() -> None:
-    high = {"alertname": "HighErrorRate", "service": "order-service", "severity": "critical", "symptom": "errors"}
-    assert high in FIRED
-    for labels in FIRED:
-        errors = (labels.get("service"), labels.get("symptom")) == ("order-service", "errors")
-        assert muted(high, labels) == (errors and labels["severity"] != "critical"), labels
-
-
-def test_a_node_that_is_not_ready_mutes_its_pods_and_nothing_else_of_it() -> None:
-    down = next(labels for labels in FIRED if labels["alertname"] == "NodeNotReady")
-    assert any(labels.get("scope") == "pod" for labels in FIRED)
-    for labels in FIRED:
-        of_this_node = labels | ({"node": down["node"]} if "node" in labels else {})
-        assert muted(down, of_this_node) == (labels.get("scope") == "pod"), labels
-
-
-def test_no_page_is_muted_by_what_pages_nobody() -> None:
+def test_no_page_is_muted_as_its_resolve_would_be_too() -> None:
     pages = [labels for labels in FIRED if labels["severity"] == "critical"]
-    others = [labels for labels in FIRED if labels["severity"] != "critical"]
-    assert not [(other, page) for page in pages for other in others if muted(other, page)]
+    assert not [(other, page) for page in pages for other in FIRED if muted(other, page)]
 
 
 def data(status: str, *alerts: dict[str, Any]) -> dict[str, Any]:
@@ -263,7 +218,7 @@ def texts(settings: Settings) -> dict[str, str]:
         elif isinstance(node, str) and "{{" in node:
             found[place] = node
 
-    for receiver in routing.alertmanager_configuration(settings, CATALOGUE)["receivers"]:
+    for receiver in routing.alertmanager_configuration(settings)["receivers"]:
         walk(receiver, receiver["name"])
     return found
 

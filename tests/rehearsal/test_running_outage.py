@@ -41,7 +41,7 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
     for annotation in ("Firing alerts", "Deployments"):
         marked = partial(marked_everywhere, rehearsal, annotation)
         eventually(marked, what=f"{annotation} are marked on every dashboard")
-    # ServiceDown keeps firing for 6 min after recovery, to mute what reads windows of 5 min; and one group interval.
+    # ServiceDown keeps firing for 6 min after recovery, for what reads windows of 5 min; and one group interval.
     over = partial(resolutions, rehearsal)
     eventually(lambda: len(over()) >= 2, seconds=900, what="PagerDuty and Slack are told that it is over")
     resolved = over()

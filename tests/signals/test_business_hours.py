@@ -19,7 +19,7 @@ from tests.signals.matrix import Matrix
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 PROD = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"][KEY]
-DEPLOYED = routing.alertmanager_configuration(parse(PROD), CATALOGUE)
+DEPLOYED = routing.alertmanager_configuration(parse(PROD))
 WORKDAYS = WEEK[:5]
 
 
@@ -99,5 +99,5 @@ def test_production_hears_of_info_from_nine_to_five_in_new_york(monday: str, day
 )
 def test_hours_on_the_day_that_the_clocks_change(sunday: str, start: str, end: str, hours: range) -> None:
     settings = parse(merged(PROD, {"businessHours": {"days": ["sunday"], "start": start, "end": end}}))
-    configuration = routing.alertmanager_configuration(settings, CATALOGUE)
+    configuration = routing.alertmanager_configuration(settings)
     assert open_hours(configuration, sunday) == {"sunday": list(hours)}

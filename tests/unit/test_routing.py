@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 import catalogue
-from catalogue import Catalogue, Service
 from components import messages, routing
 from settings import KEY, Settings, parse
 from tests.program import ROOT, merged
@@ -38,7 +37,7 @@ def stack(channels: tuple[str, ...] = CHANNELS, **changes: Any) -> Settings:
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
-    return routing.alertmanager_configuration(settings, CATALOGUE)
+    return routing.alertmanager_configuration(settings)
 
 
 def receivers(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -194,30 +193,6 @@ def test_credentials_are_mounted_files() -> None:
     assert all("url" not in webhook for webhook in webhooks)
 
 
-def test_what_is_down_mutes_the_symptoms_of_its_direct_dependants_and_missing_traffic_of_what_it_calls() -> None:
-    services = (
-        Service(name="front", port=80, dependencies=("middle",)),
-        Service(name="other", port=80, dependencies=("middle", "redis")),
-        Service(name="middle", port=80, dependencies=("back", "dynamodb")),
-        Service(name="back", port=80),
-    )
-    muted = [
-        (rule["source_matchers"], rule["target_matchers"], rule["equal"])
-        for rule in routing.inhibit_rules(Catalogue(services=services))
-        if any(matcher.startswith(('service="', 'dependency="')) for matcher in rule["source_matchers"])
-    ]
-    down, symptom = ['alertname="ServiceDown"', 'severity="critical"'], 'symptom=~".+"'
-    assert muted == [
-        ([*down, 'service="middle"'], [symptom, 'service=~"front|other"'], []),
-        (['severity="critical"', 'dependency="redis"'], [symptom, 'service=~"other"'], []),
-        ([*down, 'service="back"'], [symptom, 'service=~"middle"'], []),
-        (['severity="critical"', 'dependency="dynamodb"'], [symptom, 'service=~"middle"'], []),
-        ([*down, 'service="front"'], ['symptom="traffic"', 'service=~"middle"'], []),
-        ([*down, 'service="other"'], ['symptom="traffic"', 'service=~"middle"'], []),
-        ([*down, 'service="middle"'], ['symptom="traffic"', 'service=~"back"'], []),
-    ]
-
-
 def test_nothing_is_muted_by_what_is_less_severe() -> None:
     """Above all: no page by what pages nobody."""
     severities = ("info", "warning", "critical")
@@ -228,13 +203,13 @@ def test_nothing_is_muted_by_what_is_less_severe() -> None:
             rank for rank, name in enumerate(severities) if all(matches(matcher, {"severity": name}) for matcher in own)
         ]
 
-    for rule in routing.inhibit_rules(CATALOGUE):
+    for rule in routing.inhibit_rules():
         assert min(accepted(rule["source_matchers"])) >= max(accepted(rule["target_matchers"])), rule
 
 
 def test_inhibition_has_only_the_keys_that_the_operator_accepts() -> None:
     """It refuses the whole configuration for a rule's `name`, which Alertmanager itself accepts."""
-    for rule in routing.inhibit_rules(CATALOGUE):
+    for rule in routing.inhibit_rules():
         assert set(rule) == {"source_matchers", "target_matchers", "equal"}
 
 
