@@ -8,10 +8,12 @@ import re
 import signal
 import uuid
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import httpx
 import pytest
 
 import catalogue
@@ -163,6 +165,29 @@ def test_an_edited_rule_is_one_update_and_one_reload(rehearsal: Running) -> None
     finally:
         edited.write_text(text)
         assert rehearsal.run("up")[0] == 0
+
+
+def test_a_page_that_is_refused_at_first_is_told_once_by_each_way(rehearsal: Running) -> None:
+    """Slack limits how often it is told something, and PagerDuty is out for a moment."""
+    for receiver, status in {"slack": 429, "pagerduty": 503}.items():
+        order = {"receiver": receiver, "status": status, "count": 2}
+        httpx.post(f"{rehearsal.ports.url('receivers')}/fail", json=order).raise_for_status()
+    alert = {
+        "labels": {"alertname": "Refused", "severity": "critical", "owner": "platform"},
+        "annotations": {"summary": "A page.", "description": "A page.", "dashboard_url": "", "runbook_url": ""},
+    }
+
+    def told(**filters: str) -> dict[str, list[Any]]:
+        of = [item for item in rehearsal.notifications(**filters) if "Refused" in item["alertnames"]]
+        return {way: [each["status"] for each in of if each["receiver"] == way] for way in ("slack", "pagerduty")}
+
+    alerts = f"{rehearsal.ports.url('alertmanager')}/api/v2/alerts"
+    httpx.post(alerts, json=[alert]).raise_for_status()
+    eventually(lambda: all(told().values()), what="Slack and PagerDuty are told")
+    assert [len(refused) for refused in told(refused="true").values()] == [2, 2]
+    httpx.post(alerts, json=[alert | {"endsAt": datetime.now(UTC).isoformat()}]).raise_for_status()
+    over = ["firing", "resolved"]
+    eventually(lambda: told() == {"slack": over, "pagerduty": over}, 120, "both are told once that it is over")
 
 
 def started(rehearsal: Running) -> dict[str, int]:
