@@ -255,9 +255,9 @@ class Escalation(Section):
     """When a notification leaves."""
 
     warning_after: Duration = "15m"
-    """A warning that still fires after this time goes to Slack."""
+    """A warning that fires after this time goes to Slack, also one that ended meanwhile and is back."""
     email_after: Duration = "30m"
-    """A critical alert that is still firing and not silenced after this time goes to e-mail."""
+    """A critical alert that fires, not silenced, after this time goes to e-mail, also one that ended and is back."""
 
 
 def _time_zone(name: str) -> str:

@@ -167,7 +167,8 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
     spec: dict[str, Any] = {
         "replicas": settings.workloads.alertmanager.replicas,
         "resources": sizing.of(settings.workloads.alertmanager),
-        # Up to 0.34.0, which the chart has, what two causes mute is told when one of them ends; 0.34.1 mended that.
+        # 0.34.0, which the chart has, does not try again what Slack refuses with 429, and tells what two alerts mute
+        # when one of them ends; 0.35.0 has mended both.
         "image": {"tag": ALERTMANAGER},
         "useExistingSecret": True,
         "configSecret": secrets.configuration,

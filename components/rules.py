@@ -107,9 +107,8 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     """The rule groups of each PrometheusRule object by name: the files of `directory` and the generated ones.
 
     Every alert gets its owner and the addresses of its runbook and its dashboard, and what warns of a symptom is silent
-    where a page says it. Prometheus loads `{"groups": …}` as
-    it is. Raises InvalidInputError if a file is not valid or has a taken name, an alert has no runbook, or a rule looks
-    back further than metrics are kept.
+    where a page says it. Prometheus loads `{"groups": …}` as it is. Raises InvalidInputError if a file is not valid or
+    has a taken name, an alert has no runbook, or a rule looks back further than metrics are kept.
     """
     files = read(directory)
     plain = {name: document["groups"] for name, document in files.items()}
@@ -173,13 +172,12 @@ def _completed(rule: Json, links: Links, runbooks: bool) -> Json:
     dashboard = annotations.pop("dashboard")
     annotations["runbook_url"] = f"{links.runbooks}/{rule['alert']}.md"
     annotations["dashboard_url"] = f"{links.grafana}/d/{dashboard}"
-    rule = rule | {"expr": _unless_paged(rule)}
     if "owner" not in labels:
         service = _service_of(labels)
         labels = labels | {"owner": _of_catalogue(service, "owner", otherwise="platform")}
         if runbooks:
             annotations["service_runbook_url"] = _of_catalogue(service, "runbook")
-    return rule | {"labels": labels, "annotations": annotations}
+    return rule | {"expr": _unless_paged(rule), "labels": labels, "annotations": annotations}
 
 
 def _unless_paged(rule: Json) -> str:
@@ -193,18 +191,23 @@ def _unless_paged(rule: Json) -> str:
     labels, expression = rule["labels"], rule["expr"].rstrip()
     if labels["severity"] == "critical" or "symptom" not in labels:
         return str(rule["expr"])
-    page = f'ALERTS{{alertstate="firing", severity="critical", symptom="{labels["symptom"]}"}}'
-    clauses = [_of_service(labels, "service:outage_paged:info"), _of_service(labels, page)]
+    page = ['alertstate="firing"', 'severity="critical"', f'symptom="{labels["symptom"]}"']
+    clauses = [_unless(labels, "service:outage_paged:info", []), _unless(labels, "ALERTS", page)]
     if labels.get("scope") == "pod":
         clauses.append('unless on (node)\nALERTS{alertname="NodeNotReady", alertstate="firing"}')
     return "\n".join([f"(\n{textwrap.indent(expression, '  ')}\n)", *clauses, ""])
 
 
-def _of_service(labels: dict[str, str], paged: str) -> str:
-    """`unless` for series of an alert's service, which the alert may know by another label."""
-    label = re.sub(r"\W|labels", "", labels.get("service", "service"))
-    series = paged if label == "service" else f'label_replace({paged}, "{label}", "$1", "service", "(.+)")'
-    return f"unless on ({label})\n{series}"
+def _unless(labels: dict[str, str], name: str, matchers: list[str]) -> str:
+    """`unless` for series of an alert's service, which is its label, another label of its result, or a fixed name."""
+    given = labels.get("service", "{{ $labels.service }}")
+    label = re.fullmatch(r"{{ \$labels\.(\w+) }}", given)
+    if not label:
+        matchers = [*matchers, f'service="{given}"']
+    series = f"{name}{{{', '.join(matchers)}}}" if matchers else name
+    if label and label[1] != "service":
+        series = f'label_replace({series}, "{label[1]}", "$1", "service", "(.+)")'
+    return f"unless on ({label[1] if label else ''})\n{series}"
 
 
 def _service_of(labels: dict[str, str]) -> str:

@@ -169,6 +169,41 @@ def test_an_alert_links_to_the_runbook_of_its_service_where_services_have_some(d
     assert 'label "runbook"' in group["rules"][0]["annotations"]["service_runbook_url"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "on", "paged", "page"),
+    [
+        ({}, "service", "service:outage_paged:info", "ALERTS{{{}}}"),
+        (
+            {"service": "{{ $labels.container }}"},
+            "container",
+            'label_replace(service:outage_paged:info, "container", "$1", "service", "(.+)")',
+            'label_replace(ALERTS{{{}}}, "container", "$1", "service", "(.+)")',
+        ),
+        (
+            {"service": "gateway"},
+            "",
+            'service:outage_paged:info{service="gateway"}',
+            'ALERTS{{{}, service="gateway"}}',
+        ),
+    ],
+)
+def test_what_warns_of_a_symptom_is_silent_where_its_service_has_a_page(
+    directory: Path, labels: dict[str, str], on: str, paged: str, page: str
+) -> None:
+    """However it knows its service."""
+    write(directory, alert(labels={"severity": "warning", "symptom": "errors"} | labels))
+    (rule,) = rules.prometheus_rules(directory, CATALOGUE, SETTINGS)["things"][0]["rules"]
+    firing = page.format('alertstate="firing", severity="critical", symptom="errors"')
+    assert rule["expr"] == f"(\n  vector(1)\n)\nunless on ({on})\n{paged}\nunless on ({on})\n{firing}\n"
+
+
+@pytest.mark.parametrize("labels", [{"severity": "warning"}, {"severity": "critical", "symptom": "errors"}])
+def test_what_is_no_symptom_and_what_pages_are_as_they_are_written(directory: Path, labels: dict[str, str]) -> None:
+    write(directory, alert(labels=labels))
+    (rule,) = rules.prometheus_rules(directory, CATALOGUE, SETTINGS)["things"][0]["rules"]
+    assert rule["expr"] == "vector(1)"
+
+
 def test_a_rule_may_not_look_back_further_than_metrics_are_kept(directory: Path) -> None:
     write(directory, alert(expr="rate(up[14d]) > 0"))
     short = SETTINGS.model_copy(update={"retention": Retention(metrics="13d")})
