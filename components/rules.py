@@ -186,7 +186,7 @@ def _unless_paged(rule: Json) -> str:
     Its service is out, or what it depends on is (`service:outage_paged:info`); its symptom has a page of its own, as
     HighErrorRate is of what ErrorRateElevated says; or its pod is on a node that is not ready. Not by Alertmanager's
     inhibition, which mutes resolves, too, and then forgets them (alertmanager #2754): it would stay told for good, and
-    not be told when it comes back. A page decides this by its own expression, as it lasts where it came first.
+    not be told when it comes back. A page decides this by its own expression.
     """
     labels, expression = rule["labels"], rule["expr"].rstrip()
     if labels["severity"] == "critical" or "symptom" not in labels:
