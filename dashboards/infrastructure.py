@@ -727,7 +727,8 @@ def _redis() -> Row:
 
 def _costs() -> Row:
     by_service = f"max by (dimension_service_name) (aws_billing_estimated_charges_maximum{{{BILLED_SERVICE}}})"
-    pace = f"on () group_left () max({FORECAST} / (aws:month_charges:usd > 0))"
+    # In a month's first hours nothing is billed yet, and nothing times any pace is nothing.
+    pace = f"on () group_left () (max({FORECAST} / (aws:month_charges:usd > 0)) or vector(1))"
     return _aws_row(
         "AWS costs",
         stat(
