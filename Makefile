@@ -46,7 +46,7 @@ PYTEST := $(PY) -m pytest $(if $(SEED),--random-order-bucket module --random-ord
 RUNNING := tests/rehearsal/test_running.py tests/rehearsal/test_panels.py tests/rehearsal/test_report.py \
 	tests/rehearsal/test_correlation.py
 CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_series.py tests/rehearsal/test_starting.py
-LIVES := tests/cluster/test_life.py tests/cluster/test_validation.py
+LIVES := tests/cluster/test_life.py tests/cluster/test_trouble.py tests/cluster/test_validation.py
 PARTS := test-outage test-truth test-running test-today test-changes test-engine test-contract test-rehearsal \
 	test-instrumentation test-unit
 LAST := test-logs test-loss # by themselves: an agent that starves sends again what it hears of too late

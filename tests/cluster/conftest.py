@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from components.foundation import NAMESPACE
 from rehearsal.control_plane.network import NoNetworkError, PodNetwork, pod_network
 from rehearsal.control_plane.plane import ControlPlane, control_plane
-from rehearsal.render import rendered
 from rehearsal.toolchain import tool
 from tests.cluster import skeletons
-from tests.tree import ROOT
+from tests.program import Program, evaluate
+from verify.expectations import RELEASE
 
 NODES = 3
 STACKS = ("dev", "prod")
@@ -24,15 +22,14 @@ STACKS = ("dev", "prod")
 
 @dataclass(frozen=True)
 class Rendering:
-    """What a stack would deploy, secrets masked; without what its charts make."""
+    """What a stack would deploy; without what its charts make."""
 
-    files: dict[str, str]
+    program: Program
 
     @property
     def objects(self) -> list[dict[str, Any]]:
         """The Kubernetes objects."""
-        documents = [_load(text) for name, text in self.files.items() if not name.startswith(("Release/", "aws."))]
-        return [document for document in documents if "kind" in document]
+        return [resource.inputs for resource in self.program if "kind" in resource.inputs]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The objects of a kind."""
@@ -40,12 +37,8 @@ class Rendering:
 
     def release(self, name: str) -> dict[str, Any]:
         """The values of a Helm release."""
-        return _load(self.files[f"Release/{NAMESPACE}/{name}.values.yaml"])
-
-
-def _load(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
-    return document
+        values: dict[str, Any] = self.program.one(RELEASE, name).inputs["values"]
+        return values
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +86,7 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stacks() -> dict[str, Rendering]:
     """What each stack would deploy."""
-    return {stack: Rendering(rendered(stack, ROOT)) for stack in STACKS}
+    return {stack: Rendering(evaluate(stack)) for stack in STACKS}
 
 
 def apply_definitions(plane: ControlPlane, files: list[Path]) -> None:
