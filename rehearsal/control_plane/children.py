@@ -13,6 +13,9 @@ from rehearsal.errors import RehearsalError
 
 _LAST_LINES = 5
 
+_IF_OWNED = '[ "$PPID" = "$0" ] && exec "$@"'
+"""Starts a command unless the owner ended before the kernel was told to end the process with it."""
+
 
 class Children:
     """Processes without data worth keeping: killed at the end, and by the kernel if this process is killed."""
@@ -38,7 +41,7 @@ class Children:
         """
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *command],
+                ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", _IF_OWNED, str(os.getpid()), *command],
                 env=os.environ | (environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
