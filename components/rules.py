@@ -200,21 +200,25 @@ def _unless_paged(rule: Json) -> str:
 
 def _unless(labels: dict[str, str], name: str, matchers: list[str]) -> str:
     """`unless` for series of an alert's service, which is its label, another label of its result, or a fixed name."""
-    given = labels.get("service", "{{ $labels.service }}")
-    label = re.fullmatch(r"{{ \$labels\.(\w+) }}", given)
+    label = _service_label(labels)
     if not label:
-        matchers = [*matchers, f'service="{given}"']
+        matchers = [*matchers, f'service="{labels["service"]}"']
     series = f"{name}{{{', '.join(matchers)}}}" if matchers else name
-    if label and label[1] != "service":
-        series = f'label_replace({series}, "{label[1]}", "$1", "service", "(.+)")'
-    return f"unless on ({label[1] if label else ''})\n{series}"
+    if label not in ("", "service"):
+        series = f'label_replace({series}, "{label}", "$1", "service", "(.+)")'
+    return f"unless on ({label})\n{series}"
 
 
 def _service_of(labels: dict[str, str]) -> str:
     """How a template names the service of an alert: its own label, or what the rule makes one of."""
-    given = labels.get("service", "{{ $labels.service }}")
-    name = re.fullmatch(r"{{ (\$labels\.\w+) }}", given)
-    return name.group(1) if name else f'"{given}"'
+    label = _service_label(labels)
+    return f"$labels.{label}" if label else f'"{labels["service"]}"'
+
+
+def _service_label(labels: dict[str, str]) -> str:
+    """The label of a rule's result that is the alert's service; empty where the rule gives the service by name."""
+    found = re.fullmatch(r"{{ \$labels\.(\w+) }}", labels.get("service", "{{ $labels.service }}"))
+    return found[1] if found else ""
 
 
 def _of_catalogue(service: str, label: str, otherwise: str = "") -> str:
