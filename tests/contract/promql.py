@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -69,6 +69,20 @@ def walk(node: Expr, above: tuple[Expr, ...] = ()) -> Iterator[tuple[Expr, tuple
 def selectors(expr: Expr) -> list[ast.VectorSelector]:
     """Every selector of series."""
     return [node for node, _ in walk(expr) if isinstance(node, ast.VectorSelector)]
+
+
+def read(expr: Expr, recorded: Mapping[str, Iterable[Expr]]) -> list[ast.VectorSelector]:
+    """What an expression selects, itself or through the series that are recorded, by name, from these expressions."""
+    found: list[ast.VectorSelector] = []
+    followed: set[str | None] = set()
+    waiting = [expr]
+    while waiting:
+        new = selectors(waiting.pop())
+        found += new
+        names = {selector.name for selector in new} - followed
+        followed |= names
+        waiting += [source for name in names for source in recorded.get(name or "", ())]
+    return found
 
 
 def metric(selector: ast.VectorSelector) -> str:

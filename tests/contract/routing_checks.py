@@ -18,6 +18,11 @@ from validation import seconds
 LONG_WAIT = 60
 """Seconds of `group_wait` from which on it is a delay on purpose, not a chance for alerts to arrive together."""
 
+LATE_CAUSES = {
+    "DynamoDbErrors": "CloudWatch is late, so the services' own pages come first; it stands for what comes after it",
+}
+"""Outages that are told after their symptoms, and why it cannot be earlier."""
+
 
 # --- matching, as Alertmanager does it ---
 
@@ -129,6 +134,15 @@ def severities_of_one_alert_compare_what_tells_it_apart(stack: Stack) -> Finding
             )
 
 
+def what_is_muted_waits_for_what_mutes_it(stack: Stack) -> Findings:
+    """They may arrive in either order: a route must leave them time to meet."""
+    for _, source, target in _mutings(stack):
+        for route in routes_of(target, stack):
+            if seconds(route["group_wait"]) < 1:
+                leak = f"can leak past {source.name}, which mutes it, through the route to {route['receiver']}"
+                yield target.says(leak, "group_wait of 1s at least")
+
+
 def no_page_is_muted(stack: Stack) -> Findings:
     """Alertmanager mutes resolves, too: a page that was told before it is muted stays open for good."""
     for _, source, target in _mutings(stack):
@@ -143,12 +157,10 @@ def no_page_is_muted(stack: Stack) -> Findings:
 
 def symptoms_know_what_pages_for_them(stack: Stack) -> Findings:
     """An outage of a service, and one of what it depends on, is one page, not one message for each of its symptoms."""
-    for rule in _symptoms(stack):
-        known = set(_known_alerts(rule, stack))
-        for cause in stack.alerts:
-            is_outage = cause.name == "ServiceDown" or "dependency" in cause.labels
-            if is_outage and cause.labels["severity"] == "critical" and cause.name not in known:
-                yield rule.says(f"is told beside {cause.name}", "let its expression read service:outage_paged:info")
+    for rule, outage in _symptoms(stack):
+        asked = (one for one in promql.read(rule.expr, _recorded(stack)) if one.name == "ALERTS")
+        if not any(_asks_for(outage, selector) for selector in asked):
+            yield rule.says(f"is told beside {outage.name}", "let its expression read service:outage_paged:info")
 
 
 def symptoms_wait_for_what_pages_for_them(stack: Stack) -> Findings:
@@ -156,29 +168,34 @@ def symptoms_wait_for_what_pages_for_them(stack: Stack) -> Findings:
 
     A window holds it for its length, a scrape that comes late, and two evaluations.
     """
-    for rule in _symptoms(stack):
-        (down,) = (cause for cause in stack.alerts if cause.name == "ServiceDown")
-        if rule.lasts("for") < down.lasts("for"):
-            yield rule.says("fires before ServiceDown, which pages for it", "let it wait as long")
+    for rule, outage in _symptoms(stack):
+        if outage.lasts("for") > rule.lasts("for") and outage.name not in LATE_CAUSES:
+            yield rule.says(f"fires before {outage.name}, which pages for it", "let it wait as long")
         window = stack.aftermath(rule.expr)
-        holds = window + (stack.applications + 2 * stack.infrastructure if window else 0)
-        if down.lasts("keep_firing_for") + rule.lasts("for") < holds:
-            yield rule.says(f"may fire {holds}s after an outage", "shorten its windows, or let it wait longer")
+        late = stack.applications + 2 * stack.infrastructure if window else 0
+        least = window + late + rule.lasts("keep_firing_for")
+        if outage.lasts("keep_firing_for") < least:
+            yield rule.says(
+                f"may fire for {least}s after {outage.name}, which pages for it, has ended",
+                f"shorten its windows, or let {outage.name} keep firing for {least}s",
+            )
 
 
-def _symptoms(stack: Stack) -> list[Rule]:
-    return [rule for rule in stack.alerts if "symptom" in rule.labels]
+def _symptoms(stack: Stack) -> Iterator[tuple[Rule, Rule]]:
+    """Every alert of a symptom with each page of an outage: of a service, or of what services depend on."""
+    pages = [rule for rule in stack.alerts if rule.labels.get("severity") == "critical"]
+    outages = [rule for rule in pages if rule.name == "ServiceDown" or "dependency" in rule.labels]
+    return ((rule, outage) for rule in stack.alerts if "symptom" in rule.labels for outage in outages)
 
 
-def _known_alerts(rule: Rule, stack: Stack) -> Iterator[str]:
-    """Names of the alerts that an expression asks for, through what it reads."""
-    asked = [selector for selector in _selectors(rule, stack, set()) if selector.name == "ALERTS"]
-    for alert in stack.alerts:
-        labels = given(alert)
-        for selector in asked:
-            matchers = [m for m in selector.matchers.matchers if m.name != "alertstate"]
-            if all(_takes(m, labels.get(m.name)) for m in matchers):
-                yield alert.name
+def _recorded(stack: Stack) -> dict[str, list[promql.Expr]]:
+    return {name: [rule.expr for rule in found] for name, found in stack.recording.items()}
+
+
+def _asks_for(rule: Rule, selector: ast.VectorSelector) -> bool:
+    """Whether a selector of ALERTS takes an alert, in whatever state."""
+    labels = given(rule)
+    return all(_takes(m, labels.get(m.name)) for m in selector.matchers.matchers if m.name != "alertstate")
 
 
 def _takes(matcher: ast.Matcher, value: str | None) -> bool:
@@ -188,15 +205,6 @@ def _takes(matcher: ast.Matcher, value: str | None) -> bool:
     exact = matcher.op in (ast.MatchOp.Equal, ast.MatchOp.NotEqual)
     found = matcher.value == value if exact else re.fullmatch(matcher.value, value) is not None
     return found == (matcher.op in (ast.MatchOp.Equal, ast.MatchOp.Re))
-
-
-def _selectors(rule: Rule, stack: Stack, seen: set[str]) -> Iterator[ast.VectorSelector]:
-    for selector in promql.selectors(rule.expr):
-        yield selector
-        if selector.name and selector.name not in seen:
-            seen.add(selector.name)
-            for source in stack.recording.get(selector.name, []):
-                yield from _selectors(source, stack, seen)
 
 
 # --- scraping ---

@@ -29,6 +29,7 @@ from tests.contract.routing_checks import (
     severities_of_one_alert_compare_what_tells_it_apart,
     symptoms_know_what_pages_for_them,
     symptoms_wait_for_what_pages_for_them,
+    what_is_muted_waits_for_what_mutes_it,
 )
 from tests.contract.rule_checks import (
     Check,
@@ -320,11 +321,18 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
         muting('alertname="ServiceDown"', 'alertname="NodeNotReady"', "service"),
     ),
     (severities_of_one_alert_compare_what_tells_it_apart, "zone", beside(*TWO_SEVERITIES)),
+    (
+        what_is_muted_waits_for_what_mutes_it,
+        "route at once",
+        both(beside(*TWO_SEVERITIES), routed(lambda c: warnings(c).update(group_wait="0s"))),
+    ),
     (no_page_is_muted, "by a service", muting('alertname="ServiceDown"', 'symptom="errors"', "service")),
     (symptoms_know_what_pages_for_them, "of nothing", symptom()),
     (symptoms_know_what_pages_for_them, "of dependencies alone", symptom(unless='dependency=~"dynamodb|redis"')),
     (symptoms_know_what_pages_for_them, "of ServiceDown alone", symptom(unless='alertname="ServiceDown"')),
     (symptoms_wait_for_what_pages_for_them, "at once", symptom(for_="30s")),
+    (symptoms_wait_for_what_pages_for_them, "before a dependency", symptom(for_="2m")),
+    (symptoms_wait_for_what_pages_for_them, "keeps firing", symptom(keep_firing_for="10m")),
     (symptoms_wait_for_what_pages_for_them, "long window", symptom(f"{ORDERS_15M} > 1")),
     (
         symptoms_wait_for_what_pages_for_them,
@@ -425,6 +433,7 @@ def test_exceptions_are_of_what_there_is() -> None:
     stack = ours("prod")
     names = {rule.name for rule in stack.rules}
     excepted = {*rule_checks.ALWAYS_FIRING, *rule_checks.ALERTS_OF_ONE_TARGET, *rule_checks.DIVISORS}
+    excepted |= set(routing_checks.LATE_CAUSES)
     assert excepted <= names
     assert rule_checks.SHARED_GROUPS.keys() <= {rule.group for rule in stack.rules}
     assert all(any(re.fullmatch(name, known) for known in stack.metrics | names) for name in rule_checks.NEVER_ZERO)

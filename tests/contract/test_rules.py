@@ -17,7 +17,6 @@ from rehearsal.toolchain import tool
 from settings import Links, Settings, read_stack
 from tests.contract import promql
 from tests.contract.alert_tests import ALERTS, PAGES, TESTS, expectations, fired, runbook_queries, selects
-from tests.contract.promql import ast
 from tests.contract.rule_checks import ALWAYS_FIRING
 from tests.program import ROOT
 
@@ -40,20 +39,11 @@ RULES = [
     for rule in group["rules"]
 ]
 ALERT_RULES = {rule["alert"]: rule for rule in RULES if "alert" in rule}
-
-
-def read_by(expression: str) -> list[ast.VectorSelector]:
-    """What an expression selects, itself or through the series that our rules record."""
-    found: list[ast.VectorSelector] = []
-    followed: set[str | None] = set()
-    waiting = [expression]
-    while waiting:
-        new = promql.selectors(promql.parse(waiting.pop()))
-        found += new
-        names = {selector.name for selector in new} - followed
-        followed |= names
-        waiting += [rule["expr"] for rule in RULES if rule.get("record") in names]
-    return found
+RECORDED: dict[str, list[promql.Expr]] = {}
+"""What each recorded series is made of."""
+for each in RULES:
+    if "record" in each:
+        RECORDED.setdefault(each["record"], []).append(promql.parse(each["expr"]))
 
 
 def rendered(directory: Path, settings: Settings) -> list[Path]:
@@ -102,7 +92,7 @@ def test_every_alert_is_shown_to_stay_silent_below_its_threshold(alert: str) -> 
 
     Where the threshold is, the mutants prove: a test must notice `>` that becomes `>=` (`make mutate`).
     """
-    read = read_by(ALERT_RULES[alert]["expr"])
+    read = promql.read(promql.parse(ALERT_RULES[alert]["expr"]), RECORDED)
     moments: dict[str, list[bool]] = {}
     for expected in expectations():
         if expected.alert == alert and any(selects(one, given) for one in read for given in expected.inputs):
@@ -132,8 +122,8 @@ def test_links_lead_to_dashboards_that_exist() -> None:
         assert uid in known
 
 
-def test_symptoms_carry_the_label_by_which_they_are_muted() -> None:
-    """Alertmanager counts two missing labels as equal: a symptom without a service would be muted by any."""
+def test_symptoms_carry_the_label_by_which_their_page_is_found() -> None:
+    """Without it they would be told beside that page."""
     for labels in fired():
         assert "symptom" not in labels or labels.get("service")
         assert labels.get("scope") != "pod" or labels.get("node")
