@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from components.foundation import NAMESPACE
 from rehearsal.control_plane.network import NoNetworkError, PodNetwork, pod_network
 from rehearsal.control_plane.plane import ControlPlane, control_plane
+from rehearsal.render import rendered
 from rehearsal.toolchain import tool
 from tests.cluster import skeletons
-from tests.program import Program, evaluate
-from verify.expectations import RELEASE
+from tests.tree import ROOT
 
 NODES = 3
 STACKS = ("dev", "prod")
@@ -22,14 +24,15 @@ STACKS = ("dev", "prod")
 
 @dataclass(frozen=True)
 class Rendering:
-    """What a stack would deploy; without what its charts make."""
+    """What a stack would deploy, secrets masked; without what its charts make."""
 
-    program: Program
+    files: dict[str, str]
 
     @property
     def objects(self) -> list[dict[str, Any]]:
         """The Kubernetes objects."""
-        return [resource.inputs for resource in self.program if "kind" in resource.inputs]
+        documents = [_load(text) for name, text in self.files.items() if not name.startswith(("Release/", "aws."))]
+        return [document for document in documents if "kind" in document]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The objects of a kind."""
@@ -37,8 +40,12 @@ class Rendering:
 
     def release(self, name: str) -> dict[str, Any]:
         """The values of a Helm release."""
-        values: dict[str, Any] = self.program.one(RELEASE, name).inputs["values"]
-        return values
+        return _load(self.files[f"Release/{NAMESPACE}/{name}.values.yaml"])
+
+
+def _load(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return document
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +93,7 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stacks() -> dict[str, Rendering]:
     """What each stack would deploy."""
-    return {stack: Rendering(evaluate(stack)) for stack in STACKS}
+    return {stack: Rendering(rendered(stack, ROOT)) for stack in STACKS}
 
 
 def apply_definitions(plane: ControlPlane, files: list[Path]) -> None:
