@@ -252,12 +252,12 @@ class Notifications(Section):
 
 
 class Escalation(Section):
-    """When a notification leaves."""
+    """When people are told: how long a condition or a page must last."""
 
     warning_after: Duration = "15m"
-    """A warning that fires after this time goes to Slack, also one that ended meanwhile and is back."""
+    """A warning fires, and goes to Slack, when its condition has held for the rule's own `for` and this."""
     email_after: Duration = "30m"
-    """A critical alert that fires, not silenced, after this time goes to e-mail, also one that ended and is back."""
+    """A critical alert that has fired for so long, and is not acknowledged, goes to e-mail, too."""
 
 
 def _time_zone(name: str) -> str:
@@ -378,7 +378,7 @@ class Settings(Section):
     notifications: Notifications
     """Who is told."""
     escalation: Escalation = Escalation()
-    """When a notification leaves."""
+    """When people are told: how long a condition or a page must last."""
     business_hours: BusinessHours = BusinessHours()
     """When info alerts may notify."""
     aws: Aws | None = None

@@ -54,6 +54,12 @@ def seconds(duration: str) -> int:
     return int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
+def duration(length: int) -> str:
+    """A number of seconds as a duration, in the largest unit that divides it: 5400 is `90m`."""
+    unit = next(unit for unit, size in reversed(_SECONDS.items()) if length % size == 0)
+    return f"{length // _SECONDS[unit]}{unit}"
+
+
 def _matching(pattern: str, expected: str) -> tuple[BeforeValidator, WithJsonSchema]:
     """A text that must match `pattern`; `expected` says so to people, in errors and in the settings' table."""
 

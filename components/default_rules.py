@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from components.escalation import later
+from settings import Escalation
+
 Platform = Literal["eks", "kind", "other"]
 
 COVERED_BY_OURS: dict[str, tuple[str, ...]] = {
@@ -91,6 +94,84 @@ PAGES_NOBODY = (
 )
 """Critical alerts of the chart that are warnings here: no user is harmed while they fire."""
 
+_WAITS = {
+    "2m": ("NodeNetworkInterfaceFlapping",),
+    "5m": (
+        "KubeAPITerminatedRequests",
+        "KubeAggregatedAPIDown",
+        "KubePersistentVolumeErrors",
+        "KubeletPlegDurationHigh",
+        "NodeBondingDegraded",
+        "NodeSystemdServiceFailed",
+        "PrometheusOperatorNotReady",
+        "PrometheusOperatorRejectedResources",
+        "PrometheusTargetSyncFailure",
+        "etcdHighNumberOfLeaderChanges",
+    ),
+    "10m": (
+        "ConfigReloaderSidecarErrors",
+        "KubeAggregatedAPIErrors",
+        "KubeDaemonSetNotScheduled",
+        "NodeClockNotSynchronising",
+        "NodeClockSkewDetected",
+        "PrometheusDuplicateTimestamps",
+        "PrometheusNotIngestingSamples",
+        "PrometheusOperatorNodeLookupErrors",
+        "PrometheusOperatorReconcileErrors",
+        "PrometheusOperatorStatusUpdateErrors",
+        "PrometheusOperatorSyncFailed",
+        "PrometheusOutOfOrderTimestamps",
+        "etcdDatabaseHighFragmentationRatio",
+        "etcdExcessiveDatabaseGrowth",
+        "etcdHighCommitDurations",
+        "etcdMemberCommunicationSlow",
+    ),
+    "15m": (
+        "KubeAPIDown",
+        "KubeClientErrors",
+        "KubeDaemonSetMisScheduled",
+        "KubeDeploymentGenerationMismatch",
+        "KubeHpaMaxedOut",
+        "KubeHpaReplicasMismatch",
+        "KubeJobFailed",
+        "KubeNodeReadinessFlapping",
+        "KubeQuotaExceeded",
+        "KubeStateMetricsListErrors",
+        "KubeStateMetricsShardingMismatch",
+        "KubeStateMetricsShardsMissing",
+        "KubeStateMetricsWatchErrors",
+        "KubeStatefulSetGenerationMismatch",
+        "KubeVersionMismatch",
+        "KubeletClientCertificateRenewalErrors",
+        "KubeletPodStartUpLatencyHigh",
+        "KubeletServerCertificateRenewalErrors",
+        "NodeRAIDDegraded",
+        "NodeSystemSaturation",
+        "NodeSystemdServiceCrashlooping",
+        "PrometheusHighQueryLoad",
+        "PrometheusKubernetesListWatchFailures",
+        "PrometheusNotificationQueueRunningFull",
+        "PrometheusOperatorListErrors",
+        "PrometheusOperatorWatchErrors",
+        "PrometheusRemoteStorageFailures",
+        "PrometheusRemoteWriteBehind",
+        "PrometheusRemoteWriteDesiredShards",
+        "etcdHighNumberOfFailedProposals",
+    ),
+    "20m": ("PrometheusSDRefreshFailure", "etcdMembersDown"),
+    "30m": ("NodeDiskIOSaturation",),
+    "1h": ("NodeNetworkReceiveErrs", "NodeNetworkTransmitErrs"),
+}
+"""The `for` of the chart's warnings that stay (chart 88.5.3, templates/prometheus/rules-1.14)."""
+
+TOLD_AT_ONCE = (
+    "KubeJobNotCompleted",
+    "NodeHighNumberConntrackEntriesUsed",
+    "NodeRAIDDiskFailure",
+    "NodeTextFileCollectorScrapeError",
+)
+"""Warnings of the chart that have no `for`, and that it lets nobody give one."""
+
 _WITHOUT_ALERTS = ("general", "alertmanager", "windows")
 """Groups of which no alert is left; one without rules is not a valid object. Windows nodes are not supported."""
 
@@ -139,6 +220,14 @@ def groups(platform: Platform) -> dict[str, bool]:
     }
 
 
-def custom_rules() -> dict[str, Any]:
-    """The chart's value `customRules`: severities that differ from the chart's."""
-    return {alert: {"severity": "warning"} for alert in PAGES_NOBODY}
+def custom_rules(escalation: Escalation) -> dict[str, dict[str, str]]:
+    """The chart's value `customRules`: severities that differ from the chart's, and when its warnings are told.
+
+    As ours, `warningAfter` later (`components.escalation`). An alert that comes as a warning and as a page keeps the
+    chart's `for`, since the value is that of both.
+    """
+    lowered = {alert: {"severity": "warning"} for alert in PAGES_NOBODY}
+    waits = {
+        alert: {"for": later(wait, escalation.warning_after)} for wait, alerts in _WAITS.items() for alert in alerts
+    }
+    return {alert: lowered.get(alert, {}) | waits.get(alert, {}) for alert in sorted({*lowered, *waits})}

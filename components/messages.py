@@ -38,18 +38,20 @@ def credential(channel: str) -> str:
     return f"{CREDENTIALS_DIRECTORY}/{CREDENTIAL_KEYS[channel]}"
 
 
-def integrations(notifications: Notifications, note: str) -> dict[str, dict[str, Any]]:
+def integrations(notifications: Notifications, note: str, *, resolved: bool) -> dict[str, dict[str, Any]]:
     """The part of a receiver that each configured channel makes, by channel.
 
     `note` is a sentence that every message carries, to say that it stands in for another; empty says nothing.
+    `resolved`: whether a message follows when it is over; an incident of PagerDuty is always closed.
     """
     made: dict[str, dict[str, Any]] = {}
+    told = {"send_resolved": resolved}
     if notifications.pagerduty:
-        made["pagerduty"] = {"pagerduty_configs": [_pagerduty(notifications.pagerduty, note)]}
+        made["pagerduty"] = {"pagerduty_configs": [{"send_resolved": True} | _pagerduty(notifications.pagerduty, note)]}
     if notifications.slack:
-        made["slack"] = {"slack_configs": [_slack(notifications.slack, note)]}
+        made["slack"] = {"slack_configs": [told | _slack(notifications.slack, note)]}
     if notifications.email:
-        made["email"] = {"email_configs": [_email(notifications.email, note)]}
+        made["email"] = {"email_configs": [told | _email(notifications.email, note)]}
     if notifications.heartbeat:
         made["heartbeat"] = {"webhook_configs": [{"url_file": credential("heartbeat"), "send_resolved": False}]}
     return made
@@ -68,7 +70,7 @@ def smtp(email: Email) -> dict[str, Any]:
 
 def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
     details = {
-        "alertname": "{{ .CommonLabels.alertname }}",
+        "alertname": _use("message.alert"),
         "service": _use("message.service"),
         "owner": _use("message.owner"),
         "severity": _use("message.severity"),
@@ -79,14 +81,13 @@ def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
         "dashboard": _use("link.dashboard"),
     }
     return {
-        "send_resolved": True,
         "url": pagerduty.url,
         "routing_key_file": credential("pagerduty"),
         "description": f"{_use('message.title')}: {_use('message.summary')}" + (f" ({note})" if note else ""),
         "severity": _use("message.pagerduty_severity"),
         "client": "Order processor monitoring",
         "client_url": "{{ .ExternalURL }}",
-        "class": "{{ .CommonLabels.alertname }}",
+        "class": _use("message.alert"),
         "component": _use("message.service"),
         "group": "{{ .CommonLabels.namespace }}",
         "details": details,
@@ -94,21 +95,20 @@ def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
             {"href": _use("link.runbook"), "text": "Runbook"},
             {"href": _use("link.service_runbook"), "text": "Service runbook"},
             {"href": _use("link.dashboard"), "text": "Dashboard"},
-            {"href": _use("link.silence"), "text": "Silence"},
+            {"href": _use("link.silence"), "text": _use("link.silence.text")},
         ],
     }
 
 
 def _slack(slack: Slack, note: str) -> dict[str, Any]:
     fields = {
-        "Alert": "{{ .CommonLabels.alertname }}",
+        "Alert": _use("message.alert"),
         "Service": _use("message.service"),
         "Owner": _use("message.owner"),
         "Severity": _use("message.severity"),
         "Status": "{{ .Status }}",
     }
     return {
-        "send_resolved": True,
         "api_url_file": credential("slack"),
         "channel": slack.channel,
         "pretext": note,
@@ -123,11 +123,10 @@ def _slack(slack: Slack, note: str) -> dict[str, Any]:
 
 def _email(email: Email, note: str) -> dict[str, Any]:
     return {
-        "send_resolved": True,
         "to": ", ".join(email.to),
         "headers": {
             "Subject": f"{_use('message.title')}: {_use('message.summary')}",
-            "X-Alert-Name": "{{ .CommonLabels.alertname }}",
+            "X-Alert-Name": _use("message.alert"),
             "X-Alert-Service": _use("message.service"),
             "X-Alert-Owner": _use("message.owner"),
             "X-Alert-Severity": _use("message.severity"),

@@ -121,7 +121,7 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
         },
         **control_plane(settings),
         "defaultRules": default_rules(settings.platform),
-        "customRules": custom_rules(),
+        "customRules": custom_rules(settings.escalation),
     }
 
 

@@ -1,9 +1,11 @@
-"""Who hears of which alert, and when: Alertmanager's complete configuration. Pure functions.
+"""Who hears of which alert: Alertmanager's complete configuration. Pure functions.
 
-critical: at once to the engineer on call, and by e-mail while it is neither resolved nor silenced after `emailAfter`
-warning:  to the team, if it still fires after `warningAfter`
-info:     to the team, in business hours
+critical: to the engineer on call; PageUnresolved, by e-mail, says that one is neither resolved nor acknowledged
+warning:  to the team
+info:     to the team, in business hours, as a note: that it is over is not told
 Watchdog: to the dead man's switch outside the cluster, all the time
+
+All of it at once. What is to be told later fires later: `components.escalation`.
 
 Where a channel is missing another takes its place and its messages say so; nothing is routed to nowhere unless there
 is no channel at all, and then the receiver's name is `nobody`.
@@ -14,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from components.escalation import UNRESOLVED
 from components.messages import TEMPLATES_GLOB, integrations, smtp
 from settings import BusinessHours, Notifications, Settings
 
@@ -21,10 +24,6 @@ NOBODY = "nobody"
 """Receiver without an integration, for a stack without any channel for people."""
 
 _CHANNELS = {"pagerduty": "PagerDuty", "slack": "Slack", "email": "e-mail", "heartbeat": "the heartbeat"}
-
-_EACH_ALERT = ("...",)
-"""Grouping that makes every alert its own group. An alert that joins a group skips its `group_wait`, so a route that
-waits on purpose must not have groups with more than one."""
 
 _SAME_THING = (
     "alertname",
@@ -63,6 +62,8 @@ class Audience:
     """Channels that are used together."""
     instead: tuple[str, ...]
     """Where none of them is there, the first of these that is."""
+    resolved: bool = True
+    """Whether a message follows when it is over."""
 
     def channels(self, notifications: Notifications) -> tuple[str, ...]:
         """The channels that are used; none if there is no channel for people."""
@@ -89,7 +90,9 @@ class Audience:
 ON_CALL = Audience("oncall", "critical alerts", ("pagerduty", "slack"), ("email",))
 ESCALATION = Audience("escalation", "escalations", ("email",), ("slack", "pagerduty"))
 WARNING = Audience("warning", "warnings", ("slack",), ("email", "pagerduty"))
-INFO = Audience("info", "info alerts", ("slack",), ("email", "pagerduty"))
+# No message when it is over: what is over at night would stay open for good, as Alertmanager forgets a resolve that it
+# may not tell.
+INFO = Audience("info", "info alerts", ("slack",), ("email", "pagerduty"), resolved=False)
 UNROUTED = Audience("unrouted", "alerts of no known severity", ("slack",), ("email", "pagerduty"))
 HEARTBEAT = Audience("heartbeat", "daily signs of life", ("heartbeat",), ("slack", "email", "pagerduty"))
 
@@ -117,7 +120,7 @@ def missing_channels(settings: Settings) -> list[str]:
 
 
 def _route(settings: Settings) -> dict[str, Any]:
-    """The routes. Prometheus sends an alert when its `for` has passed; the waits here start then."""
+    """The routes. They wait for no longer than it takes alerts of one cause to arrive."""
     notifications = settings.notifications
     return {
         "receiver": UNROUTED.receiver(notifications),  # reaching this is a defect of a rule
@@ -128,28 +131,23 @@ def _route(settings: Settings) -> dict[str, Any]:
         "routes": [
             _heartbeat_route(notifications),
             {
+                "matchers": [f'alertname="{UNRESOLVED}"'],
+                "receiver": ESCALATION.receiver(notifications),
+                "group_by": ["alertname", "page", "service", "namespace"],
+            },
+            {
                 "matchers": ['severity="critical"'],
                 "receiver": ON_CALL.receiver(notifications),
                 # Not 0s: what several Prometheus and rules tell at once is one message.
                 "group_wait": "5s",
                 "group_interval": "1m",
                 "repeat_interval": "1h",
-                "continue": True,
-            },
-            {
-                "matchers": ['severity="critical"'],
-                "receiver": ESCALATION.receiver(notifications),
-                "group_by": list(_EACH_ALERT),
-                "group_wait": settings.escalation.email_after,
-                "group_interval": "5m",
-                "repeat_interval": "4h",
             },
             {
                 "matchers": ['severity="warning"'],
                 "receiver": WARNING.receiver(notifications),
-                "group_by": list(_EACH_ALERT),
-                "group_wait": settings.escalation.warning_after,
-                "group_interval": "5m",
+                # What befalls forty pods of a node at once is one message. It names each of them.
+                "group_by": ["alertname"],
                 "repeat_interval": "12h",
             },
             {
@@ -198,7 +196,7 @@ def _receivers(notifications: Notifications) -> list[dict[str, Any]]:
     receivers: dict[str, dict[str, Any]] = {}
     for audience in AUDIENCES:
         name = audience.receiver(notifications)
-        made = integrations(notifications, audience.note(notifications))
+        made = integrations(notifications, audience.note(notifications), resolved=audience.resolved)
         receivers[name] = {"name": name}
         for channel in audience.channels(notifications):
             receivers[name] |= made[channel]

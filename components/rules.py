@@ -17,10 +17,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from catalogue import Catalogue
+from components.escalation import escalations, when_told
 from components.normalisation import NORMALISATION, generated_groups
-from settings import Links, Settings
+from settings import Settings
 from validation import Duration, InvalidInputError, problems, seconds
 
+ESCALATION = "escalation"
+"""Name of the object with the alerts on pages that nobody resolved or acknowledged."""
 RUNBOOKS = "runbooks"
 """Directory of the runbooks beside the rule files, one `<AlertName>.md` for each alert."""
 
@@ -106,9 +109,10 @@ def read(directory: Path) -> dict[str, dict[str, Any]]:
 def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The rule groups of each PrometheusRule object by name: the files of `directory` and the generated ones.
 
-    Every alert gets its owner and the addresses of its runbook and its dashboard, and what warns of a symptom is silent
-    where a page says it. Prometheus loads `{"groups": …}` as it is. Raises InvalidInputError if a file is not valid or
-    has a taken name, an alert has no runbook, or a rule looks back further than metrics are kept.
+    Every alert gets its owner and the addresses of its runbook and its dashboard, and fires when it is to be told; what
+    warns of a symptom is silent where a page says it. Prometheus loads `{"groups": …}` as it is. Raises
+    InvalidInputError if a file is not valid or has a taken name, an alert has no runbook, or a rule looks back further
+    than metrics are kept.
     """
     files = read(directory)
     plain = {name: document["groups"] for name, document in files.items()}
@@ -116,10 +120,10 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     wrong = [*_taken(files), *_without_runbook(plain, directory), *_beyond_retention(objects, settings)]
     if wrong:
         raise InvalidInputError(wrong)
-    complete = partial(
-        _completed, links=settings.links, runbooks=any(service.runbook for service in catalogue.services)
-    )
-    return objects | {name: [_with_alerts(group, complete) for group in groups] for name, groups in plain.items()}
+    complete = partial(_completed, settings=settings, runbooks=any(service.runbook for service in catalogue.services))
+    deployed = {name: [_with_alerts(group, complete) for group in groups] for name, groups in plain.items()}
+    unresolved = escalations(_pages(deployed), settings.escalation, settings.links)
+    return objects | deployed | {ESCALATION: [{"name": ESCALATION, "rules": unresolved}]}
 
 
 def windows(expression: str) -> list[str]:
@@ -128,8 +132,11 @@ def windows(expression: str) -> list[str]:
 
 
 def _taken(files: dict[str, Any]) -> list[str]:
-    text = f"{NORMALISATION}.yaml: the name is taken by the generated rules; choose another"
-    return [text] if NORMALISATION in files else []
+    return [
+        f"{name}.yaml: the name is taken by the generated rules; choose another"
+        for name in (NORMALISATION, ESCALATION)
+        if name in files
+    ]
 
 
 def _without_runbook(files: dict[str, list[dict[str, Any]]], directory: Path) -> list[str]:
@@ -163,21 +170,28 @@ def _with_alerts(group: Json, complete: Callable[[Json], Json]) -> Json:
     return group | {"rules": [complete(rule) if "alert" in rule else rule for rule in group["rules"]]}
 
 
-def _completed(rule: Json, links: Links, runbooks: bool) -> Json:
+def _pages(files: dict[str, list[Json]]) -> list[Json]:
+    """The critical alerts of rule groups, in order."""
+    rules = (rule for groups in files.values() for group in groups for rule in group["rules"])
+    return [rule for rule in rules if "alert" in rule and rule["labels"]["severity"] == "critical"]
+
+
+def _completed(rule: Json, settings: Settings, runbooks: bool) -> Json:
     """The alert with its owner and its links. One that is about a service belongs to the service's owner.
 
     `runbooks` says whether any service has one of its own.
     """
     labels, annotations = rule["labels"], dict(rule["annotations"])
     dashboard = annotations.pop("dashboard")
-    annotations["runbook_url"] = f"{links.runbooks}/{rule['alert']}.md"
-    annotations["dashboard_url"] = f"{links.grafana}/d/{dashboard}"
+    annotations["runbook_url"] = f"{settings.links.runbooks}/{rule['alert']}.md"
+    annotations["dashboard_url"] = f"{settings.links.grafana}/d/{dashboard}"
     if "owner" not in labels:
         service = _service_of(labels)
         labels = labels | {"owner": _of_catalogue(service, "owner", otherwise="platform")}
         if runbooks:
             annotations["service_runbook_url"] = _of_catalogue(service, "runbook")
-    return rule | {"expr": _unless_paged(rule), "labels": labels, "annotations": annotations}
+    told = when_told(rule, settings.escalation)
+    return told | {"expr": _unless_paged(rule), "labels": labels, "annotations": annotations}
 
 
 def _unless_paged(rule: Json) -> str:

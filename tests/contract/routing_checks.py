@@ -15,8 +15,8 @@ from tests.contract.rule_checks import ALWAYS_FIRING, Findings
 from tests.contract.rule_set import Rule, Stack
 from validation import seconds
 
-LONG_WAIT = 60
-"""Seconds of `group_wait` from which on it is a delay on purpose, not a chance for alerts to arrive together."""
+LONGEST_GROUP_WAIT = 60
+"""Seconds that alerts of one cause are given to arrive together; what is longer is a delay."""
 
 LATE_CAUSES = {
     "DynamoDbErrors": "CloudWatch is late, so the services' own pages come first; it stands for what comes after it",
@@ -98,16 +98,21 @@ def alerts_reach_somebody(stack: Stack) -> Findings:
             yield rule.says("reaches a receiver without a channel", "configure a channel")
 
 
-def delays_hold_for_every_alert(stack: Stack) -> Findings:
-    """An alert that joins a group is sent with its next message: a route that waits on purpose has groups of one."""
+def routes_delay_nothing(stack: Stack) -> Findings:
+    """A long wait begins anew at each reload, is skipped by what joins a group, and sees no flapping: `for` does."""
     for rule in stack.alerts:
         for route in routes_of(rule, stack):
-            grouped = route["group_by"]
-            varying = {name for name in stated(rule, stack) if name not in given(rule)} - set(grouped)
-            whole = all(not labels.others for labels in stack.shapes(rule.expr))
-            if seconds(route["group_wait"]) > LONG_WAIT and grouped != ["..."] and (varying or not whole):
-                late = f"skips the delay of {route['receiver']} where others differ in {', '.join(sorted(varying))}"
-                yield rule.says(late, "group that route by '...'")
+            if seconds(route["group_wait"]) > LONGEST_GROUP_WAIT:
+                late = f"waits {route['group_wait']} on the route to {route['receiver']}"
+                yield rule.says(late, f"let the rule wait, and the route {LONGEST_GROUP_WAIT}s at most")
+
+
+def alerts_of_a_message_have_one_name(stack: Stack) -> Findings:
+    """The texts take name, summary and links from what the alerts of a message have in common."""
+    for rule in stack.alerts:
+        for route in routes_of(rule, stack):
+            if "alertname" not in route["group_by"]:
+                yield rule.says(f"is told with others by {route['receiver']}", "group that route by alertname, too")
 
 
 # --- inhibition ---

@@ -72,7 +72,8 @@ PROMETHEUS_LABELS = frozenset({"alertname", "alertstate", "__name__"})
 EXTERNAL_LABELS = frozenset({"cluster"})
 """Labels that Prometheus adds to what it sends: nothing that a rule reads has them."""
 
-LONGEST_WAIT = "1h"
+LONGEST_WAIT = "75m"
+"""An hour, and what a warning waits besides."""
 LONGEST_NAME = 40
 """Characters that fit into a line of a message."""
 LEVELS = {

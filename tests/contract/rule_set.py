@@ -82,7 +82,8 @@ class Stack:
 
     @cached_property
     def alerts(self) -> list[Rule]:
-        return [rule for rule in self.rules if rule.is_alert]
+        """The alerts about the system. Those about alerts have tests of their own: `rules/escalation.test.yaml`."""
+        return [rule for rule in self.rules if rule.is_alert and rule.file != rules.ESCALATION]
 
     @cached_property
     def recording(self) -> dict[str, list[Rule]]:

@@ -10,7 +10,15 @@ import pytest
 
 from components import default_rules, rules
 from components.charts import KUBE_PROMETHEUS_STACK
-from components.default_rules import COVERED_BY_OURS, NOBODY_NEEDS, OFF_ON_PLATFORM, PAGES_NOBODY, Platform
+from components.default_rules import (
+    COVERED_BY_OURS,
+    NOBODY_NEEDS,
+    OFF_ON_PLATFORM,
+    PAGES_NOBODY,
+    TOLD_AT_ONCE,
+    Platform,
+)
+from settings import Escalation
 from tests.contract.chart_keys import KeyList, list_file
 from tests.program import ROOT
 
@@ -21,6 +29,7 @@ ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 GROUP_OF = {name: group for group, name, *_ in map(str.split, LIST.read_text().splitlines()[2:])}
 SEVERITIES = {name: set(severities) for _, name, *severities in map(str.split, LIST.read_text().splitlines()[2:])}
 EXPLAINED = {name: (choice.strip(), why.strip()) for name, choice, why in ROW.findall(DOCUMENT.read_text())}
+CUSTOM = default_rules.custom_rules(Escalation())
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
 
 
@@ -102,7 +111,25 @@ def test_only_what_is_about_to_break_or_ones_own_control_plane_pages() -> None:
 
 
 def test_severities_are_lowered_only_for_alerts_that_stay_and_page() -> None:
-    assert set(default_rules.custom_rules()) == set(PAGES_NOBODY)
+    lowered = {alert for alert, values in CUSTOM.items() if "severity" in values}
+    assert lowered == set(PAGES_NOBODY)
     for alert in PAGES_NOBODY:
         assert "critical" in SEVERITIES[alert]
         assert any(stays(alert, platform) for platform in PLATFORMS)
+
+
+def test_warnings_that_stay_are_told_later_as_ours_are() -> None:
+    """But for those that come as a warning and as a page, and those that the chart gives no `for`."""
+    later = {alert for alert, values in CUSTOM.items() if "for" in values}
+    for alert, severities in SEVERITIES.items():
+        told = {"warning"} if alert in PAGES_NOBODY and len(severities) == 1 else severities
+        if any(stays(alert, platform) for platform in PLATFORMS):
+            assert (alert in later) == (told == {"warning"} and alert not in TOLD_AT_ONCE), alert
+    assert not later & set(TOLD_AT_ONCE)
+
+
+def test_a_wait_is_the_charts_and_the_stacks() -> None:
+    custom = default_rules.custom_rules(Escalation(warning_after="20m"))
+    assert custom["KubeJobFailed"] == {"for": "35m"}
+    assert custom["KubeAPIDown"] == {"severity": "warning", "for": "35m"}
+    assert custom["KubeAPIErrorBudgetBurn"] == {"severity": "warning"}

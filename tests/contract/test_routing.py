@@ -51,7 +51,7 @@ STACKS = {
     "prod": stack("prod"),
 }
 EVERY_CHANNEL = {
-    "critical": ["oncall", "escalation"],
+    "critical": ["oncall"],
     "warning": ["warning"],
     "info": ["info"],
     "none": ["heartbeat"],
@@ -59,13 +59,13 @@ EVERY_CHANNEL = {
 HEARD = {
     "dev": EVERY_CHANNEL,
     "dev with Slack alone": {
-        "critical": ["oncall-by-slack", "escalation-by-slack"],
+        "critical": ["oncall-by-slack"],
         "warning": ["warning"],
         "info": ["info"],
         "none": ["heartbeat-by-slack"],
     },
     "dev without channels": {
-        "critical": ["nobody", "nobody"],
+        "critical": ["nobody"],
         "warning": ["nobody"],
         "info": ["nobody"],
         "none": ["nobody"],
@@ -121,7 +121,8 @@ def test_alertmanager_accepts_the_configuration(settings: Settings, tmp_path: Pa
 @pytest.mark.parametrize(
     ("labels", "receivers"),
     [
-        ({"alertname": "ServiceDown", "service": "gateway", "severity": "critical"}, ["oncall", "escalation"]),
+        ({"alertname": "ServiceDown", "service": "gateway", "severity": "critical"}, ["oncall"]),
+        ({"alertname": "PageUnresolved", "page": "ServiceDown", "severity": "none"}, ["escalation"]),
         ({"alertname": "KubePodCrashLooping", "namespace": "x", "severity": "warning"}, ["warning"]),
         ({"alertname": "CPUThrottlingHigh", "severity": "info"}, ["info"]),
         ({"alertname": "Watchdog", "severity": "none"}, ["heartbeat"]),
@@ -174,7 +175,7 @@ def data(status: str, *alerts: dict[str, Any]) -> dict[str, Any]:
         first = alerts[0][key]
         return {name: value for name, value in first.items() if all(alert[key].get(name) == value for alert in alerts)}
 
-    grouped = ("alertname", "service", "namespace")
+    grouped = ("alertname", "page", "service", "namespace")
     return {
         "receiver": "oncall",
         "status": status,
@@ -190,6 +191,7 @@ def alert(labels: dict[str, str] | None = None, **annotations: str) -> dict[str,
     return {"labels": LABELS | (labels or {}), "annotations": ANNOTATIONS | annotations}
 
 
+UNRESOLVED = LABELS | {"alertname": "PageUnresolved", "page": "ServiceDown", "severity": "none"}
 NODE = {"alertname": "NodeNotReady", "node": "a b+c", "owner": "platform", "severity": "warning", "cluster": "prod"}
 SERVICE_RUNBOOK = "https://wiki.test/order-service"
 
@@ -198,6 +200,13 @@ SAMPLES = {
     "resolved": data("resolved", alert()),
     "two alerts": data("firing", alert({"pod": "a"}, description="a"), alert({"pod": "b"}, description="b")),
     "service runbook": data("firing", alert(service_runbook_url=SERVICE_RUNBOOK)),
+    "escalation": data("firing", {"labels": UNRESOLVED, "annotations": ANNOTATIONS}),
+    "several services": data(
+        "firing",
+        alert({"alertname": "LatencyDegraded", "severity": "warning"}, description="a"),
+        alert({"alertname": "LatencyDegraded", "severity": "warning", "service": "gateway"}, description="b"),
+    ),
+    "note": data("firing", alert({"alertname": "NoOrdersCreated", "severity": "info"})),
     "no service": data("firing", {"labels": NODE, "annotations": ANNOTATIONS}),
     "bare": data("firing", {"labels": {"alertname": "Forgotten"}, "annotations": {}}),
     "unnamed": data("firing", {"labels": {"severity": "none"}, "annotations": {}}),
@@ -271,9 +280,9 @@ def sent_by_pagerduty(text: str) -> Any:
 
 
 DASHBOARD = f"{ANNOTATIONS['dashboard_url']}&from={AN_HOUR_BEFORE}&to=now"
-SILENCE = (
+ACKNOWLEDGE = (
     "https://alertmanager.test/#/silences/new?filter="
-    "%7Balertname%3D%22ServiceDown%22%2Cservice%3D%22order-service%22%7D"
+    "%7Balertname%3D%22PageUnresolved%22%2Cpage%3D%22ServiceDown%22%2Cservice%3D%22order-service%22%7D"
 )
 CHANNELS = {
     "Slack": "oncall.slack_configs.0.",
@@ -284,7 +293,7 @@ CHANNELS = {
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-@pytest.mark.parametrize("name", ["firing", "resolved", "service runbook", "no service"])
+@pytest.mark.parametrize("name", ["firing", "resolved", "service runbook", "escalation", "no service"])
 def test_every_channel_says_all_that_is_to_be_said(
     channel: str, name: str, template_files: str, tmp_path: Path
 ) -> None:
@@ -293,17 +302,17 @@ def test_every_channel_says_all_that_is_to_be_said(
     texts = render(STACKS["prod"], sample, template_files, tmp_path).items()
     said = "\n".join(text for place, text in texts if place.startswith(CHANNELS[channel]))
     for part in (
-        labels["alertname"],
+        labels.get("page", labels["alertname"]),
         labels.get("service", labels["owner"]),
         labels["owner"],
-        labels["severity"],
+        "critical" if "page" in labels else labels["severity"],
         sample["status"],
         annotations["summary"],
         annotations["description"],
         annotations["runbook_url"],
         annotations.get("service_runbook_url", ""),
         DASHBOARD,
-        f"https://alertmanager.test/#/silences/new?filter=%7Balertname%3D%22{labels['alertname']}%22",
+        ACKNOWLEDGE if "service" in labels else f"silences/new?filter=%7Balertname%3D%22{labels['alertname']}%22%2C",
     ):
         assert part in said, part
 
@@ -323,7 +332,7 @@ def test_slack_says_what_happened_to_whom_and_where_to_look(template_files: str,
     assert slack["text"].splitlines() == [
         "*A service is down.*",
         ANNOTATIONS["description"],
-        " | ".join(f"<{url}|{text}>" for text, url in (links | {"Silence": SILENCE}).items()),
+        " | ".join(f"<{url}|{text}>" for text, url in (links | {"Acknowledge": ACKNOWLEDGE}).items()),
     ]
     fields = ["ServiceDown", "order-service", "orders-team", "critical", "firing"]
     assert [slack[f"fields.{number}.value"] for number in range(5)] == fields
@@ -338,12 +347,13 @@ def test_pagerduty_says_what_happened_to_whom_and_where_to_look(template_files: 
     assert pagerduty["details.owner"] == "orders-team"
     assert pagerduty["details.description"].splitlines() == ["A service is down.", ANNOTATIONS["description"]]
     assert pagerduty["details.runbook"] == ANNOTATIONS["runbook_url"]
-    links = [ANNOTATIONS["runbook_url"], SERVICE_RUNBOOK, DASHBOARD, SILENCE]
+    links = [ANNOTATIONS["runbook_url"], SERVICE_RUNBOOK, DASHBOARD, ACKNOWLEDGE]
     assert [pagerduty[f"links.{number}.href"] for number in range(4)] == links
+    assert pagerduty["links.3.text"] == "Acknowledge"
 
 
 def test_an_email_says_what_happened_to_whom_and_where_to_look(template_files: str, tmp_path: Path) -> None:
-    email = said_by("e-mail", "service runbook", template_files, tmp_path)
+    email = said_by("e-mail", "escalation", template_files, tmp_path)
     assert email["headers.Subject"] == "[FIRING] ServiceDown order-service (prod): A service is down."
     assert email["headers.X-Alert-Name"] == "ServiceDown"
     assert email["headers.X-Alert-Service"] == "order-service"
@@ -351,8 +361,10 @@ def test_an_email_says_what_happened_to_whom_and_where_to_look(template_files: s
     assert email["headers.X-Alert-Severity"] == "critical"
     assert email["headers.X-Alert-Status"] == "firing"
     assert "2026-11-23 10:00:00 UTC" in email["text"]
-    last = [f"Runbook:   {ANNOTATIONS['runbook_url']}", f"Service's: {SERVICE_RUNBOOK}", f"Dashboard: {DASHBOARD}"]
-    assert email["text"].splitlines()[-4:] == [*last, f"Silence:   {SILENCE}"]
+    last = [f"Runbook:   {ANNOTATIONS['runbook_url']}", f"Dashboard: {DASHBOARD}", f"Acknowledge: {ACKNOWLEDGE}"]
+    assert email["text"].splitlines()[-3:] == last
+    with_own = said_by("e-mail", "service runbook", template_files, tmp_path)
+    assert f"Service's: {SERVICE_RUNBOOK}" in with_own["text"].splitlines()
 
 
 def said_by(channel: str, name: str, glob: str, directory: Path) -> dict[str, str]:
@@ -363,7 +375,7 @@ def said_by(channel: str, name: str, glob: str, directory: Path) -> dict[str, st
 
 
 @pytest.mark.parametrize(
-    ("grouped", "matchers"),
+    ("shared", "matchers"),
     [
         ({"alertname": "NodeNotReady"}, '{alertname="NodeNotReady"}'),
         (NODE, '{alertname="NodeNotReady",cluster="prod",node="a b+c",owner="platform",severity="warning"}'),
@@ -371,11 +383,12 @@ def said_by(channel: str, name: str, glob: str, directory: Path) -> dict[str, st
     ],
     ids=["no service", "every label", "odd characters"],
 )
-def test_the_silence_link_is_of_the_labels_that_the_group_has(
-    grouped: dict[str, str], matchers: str, template_files: str, tmp_path: Path
+def test_the_silence_link_is_of_the_labels_that_all_alerts_of_the_message_have(
+    shared: dict[str, str], matchers: str, template_files: str, tmp_path: Path
 ) -> None:
     """The page reads it as a browser does, for which + is no space."""
-    sample = data("firing", {"labels": grouped, "annotations": ANNOTATIONS}) | {"groupLabels": grouped}
+    both = [{"labels": shared | {"pod": pod}, "annotations": ANNOTATIONS} for pod in ("a", "b")]
+    sample = data("firing", *both)
     for place, text in render(STACKS["prod"], sample, template_files, tmp_path).items():
         if place.endswith("links.3.href"):
             address, _, filtered = text.partition("filter=")
@@ -395,6 +408,24 @@ def test_a_message_of_two_alerts_describes_both(template_files: str, tmp_path: P
     said = render(STACKS["prod"], SAMPLES["two alerts"], template_files, tmp_path)
     assert said["oncall.slack_configs.0.title"] == "[FIRING:2] ServiceDown order-service (prod)"
     assert said["oncall.slack_configs.0.text"].splitlines()[:3] == ["*A service is down.*", "a", "b"]
+
+
+def test_a_message_about_several_services_says_so_and_names_each(template_files: str, tmp_path: Path) -> None:
+    said = render(STACKS["prod"], SAMPLES["several services"], template_files, tmp_path)
+    assert said["warning.slack_configs.0.title"] == "[FIRING:2] LatencyDegraded several services (prod)"
+    assert said["warning.slack_configs.0.text"].splitlines()[1:3] == ["a", "b"]
+    assert said["warning.slack_configs.0.title_link"] == DASHBOARD, "that of the first, whose variable can be changed"
+
+
+def test_what_is_over_without_a_message_never_says_that_it_goes_on(template_files: str, tmp_path: Path) -> None:
+    said = render(STACKS["prod"], SAMPLES["note"], template_files, tmp_path)
+    assert said["info.slack_configs.0.title"] == "[INFO] NoOrdersCreated order-service (prod)"
+
+
+def test_an_escalation_looks_like_the_page_that_it_is_about(template_files: str, tmp_path: Path) -> None:
+    said = render(STACKS["prod"], SAMPLES["escalation"], template_files, tmp_path)
+    assert said["oncall.pagerduty_configs.0.severity"] == "critical"
+    assert said["oncall.slack_configs.0.color"] == "#d72631"
 
 
 def test_an_alert_without_links_leaves_them_out(template_files: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ message says or whether a vendor takes it. One replica runs, so the wait of a se
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 
 import httpx
 
+from components.escalation import UNRESOLVED
 from rehearsal.ports import HOST, free_ports
 from rehearsal.toolchain import tool
 from validation import seconds
@@ -94,6 +96,8 @@ class Told:
     """Receiver and integration, `oncall/slack`."""
     status: str
     labels: Labels
+    message: int
+    """Number of the message: alerts of one message have the same."""
 
 
 class Receivers(ThreadingHTTPServer):
@@ -104,11 +108,19 @@ class Receivers(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.told: list[Told] = []
+        self.away: set[tuple[str, str]] = set()
+        """Receivers and integrations that refuse messages, each with the case for which it does."""
+        self._messages = itertools.count()
         super().__init__((HOST, 0), _Receiver)
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.server_port}"
+
+    def note(self, at: float, who: str, alerts: list[dict[str, Any]]) -> None:
+        """Remember a message."""
+        number = next(self._messages)
+        self.told += [Told(at, who, alert["status"], alert["labels"], number) for alert in alerts]
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -118,9 +130,11 @@ class _Receiver(BaseHTTPRequestHandler):
         now = time.time()
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         who = self.path.strip("/")
-        self.server.told += [Told(now, who, alert["status"], alert["labels"]) for alert in message["alerts"]]
+        refused = (who, message["commonLabels"]["case"]) in self.server.away
+        if not refused:
+            self.server.note(now, who, message["alerts"])
         time.sleep(ANSWER_SECONDS)
-        self.send_response(200)
+        self.send_response(503 if refused else 200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -161,8 +175,23 @@ class Alertmanager:
 
     client: httpx.Client
     configuration: Path
+    command: list[str]
+    log: Path
     sent: dict[str, Sent] = field(default_factory=dict)
     """The last of each alert that Prometheus would still repeat."""
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        _wait_until_ready(self.process, self.client, self.log)
+
+    def stop(self) -> None:
+        """End it as Kubernetes does."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait(timeout=10)
 
     def fire(self, *alerts: Labels) -> None:
         """Post alerts that begin now, all in one request."""
@@ -191,9 +220,17 @@ class Alertmanager:
         span = {"startsAt": datetime.now(UTC).isoformat(), "endsAt": until.isoformat()}
         self._post("/api/v2/silences", {"matchers": matchers, **span, "createdBy": "test", "comment": "test"})
 
+    def acknowledge(self, page: str) -> None:
+        """Acknowledge a page for a day, as the link in its message does."""
+        self.silence({"alertname": UNRESOLVED, "page": page}, datetime.now(UTC) + timedelta(days=1))
+
     def configure(self, configuration: dict[str, Any]) -> None:
         """Change the configuration while it runs, which starts every wait anew."""
         self.configuration.write_text(json.dumps(configuration))
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the configuration again."""
         self._post("/-/reload")
 
     def _post_alerts(self, alerts: list[Sent]) -> None:
@@ -213,16 +250,14 @@ def alertmanager(configuration: dict[str, Any], directory: Path) -> Iterator[Ale
     (port,) = free_ports(1)
     address = f"{HOST}:{port}"
     places = [f"--config.file={path}", f"--storage.path={directory / 'data'}", f"--web.listen-address={address}"]
-    with (directory / "log").open("w") as log:
-        command = [str(tool("alertmanager")), *places, "--cluster.listen-address="]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        with httpx.Client(base_url=f"http://{address}", timeout=10, trust_env=False) as client:
-            _wait_until_ready(process, client, directory / "log")
-            yield Alertmanager(client, path)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    command = [str(tool("alertmanager")), *places, "--cluster.listen-address="]
+    with httpx.Client(base_url=f"http://{address}", timeout=10, trust_env=False) as client:
+        running = Alertmanager(client, path, command, directory / "log")
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:

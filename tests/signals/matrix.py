@@ -45,6 +45,13 @@ class Step:
     """Minute at which the silences end."""
     hours: str | None = None
     """New business hours."""
+    away: tuple[str, ...] = ()
+    """Integrations that answer no more."""
+    back: tuple[str, ...] = ()
+    """Integrations that answer again."""
+    reloads: bool = False
+    restarts: bool = False
+    """Whether Alertmanager does."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Case:
     heard: tuple[Heard, ...]
     hours: str = "open"
     """Business hours: `open`, `closed`, `holiday`, `open from the beginning`, or a moment of the stack's own."""
+    messages: int | None = None
+    """How many messages everything is heard in, where that is said."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +102,17 @@ class _Happening(Section):
     silences: _Names = ()
     until: str = f"{FOR_GOOD}m"
     hours: str | None = None
+    away: _Names = ()
+    back: _Names = ()
+    reloads: bool = False
+    restarts: bool = False
 
 
 class _Story(Section):
     story: str
     hours: str = "open"
     copies: int = 1
+    messages: int | None = None
     happens: dict[str, _Happening]
     heard: dict[str, dict[str, _Names]] = Field(default_factory=dict)
 
@@ -185,17 +199,21 @@ class Matrix:
                     heard
                     for when, what in story.heard.items()
                     for who, alerts in what.items()
-                    for alert in _several(alerts)
-                    for heard in self._heard(who, self.alert(alert), when, later)
+                    for alert in self._alerts(alerts)
+                    for heard in self._heard(who, alert, when, later)
                 ),
                 hours=story.hours,
+                messages=story.messages,
             )
 
     def _step(self, minute: float, what: _Happening) -> Step:
-        fires, resolves, silences = (
-            tuple(map(self.alert, _several(names))) for names in (what.fires, what.resolves, what.silences)
-        )
-        return Step(minute, fires, resolves, silences, minutes(what.until), what.hours)
+        fires, resolves, silences = map(self._alerts, (what.fires, what.resolves, what.silences))
+        away, back = _several(what.away), _several(what.back)
+        until = minutes(what.until)
+        return Step(minute, fires, resolves, silences, until, what.hours, away, back, what.reloads, what.restarts)
+
+    def _alerts(self, names: _Names) -> tuple[Labels, ...]:
+        return tuple(self.alert(one) for text in _several(names) for one in _numbered(text))
 
     def _inhibition(self, written: _Inhibition) -> Inhibition:
         mutes, spares = (tuple(map(self.alert, alerts)) for alerts in (written.mutes, written.spares))
@@ -250,6 +268,13 @@ def minutes(duration: str) -> float:
         raise ValueError(f'{MATRIX.name}: "{duration}" is no duration; write it as 5s, 1h30m or -80m')
     length = sum(float(number) * _MINUTES[unit] for number, unit in parts)
     return -length if sign else length
+
+
+def _numbered(text: str) -> list[str]:
+    """`Note pod=1..3` as the three alerts that it stands for."""
+    found = re.search(r"(\d+)\.\.(\d+)", text)
+    numbers = range(int(found[1]), int(found[2]) + 1) if found else ()
+    return [text.replace(found[0], str(number)) for number in numbers] if found else [text]
 
 
 def _several(names: _Names) -> tuple[str, ...]:

@@ -46,6 +46,9 @@ class Played:
                 surplus.remove(found)
             else:
                 missing.append(f"not heard in time: {expected}")
+        messages = {each.message for each in self.told if each.labels["case"] == case.name}
+        if case.messages not in (None, len(messages)):
+            missing.append(f"heard in {len(messages)} messages, expected {case.messages}")
         return missing + [f"heard besides: {self._describe(message)}" for message in surplus]
 
     def _is(self, message: Told, expected: Heard) -> bool:
@@ -124,15 +127,26 @@ class _Player:
     def _act(self, running: Alertmanager, steps: dict[str, Step]) -> None:
         """What happens to each case at one moment; what fires together does so in one request."""
         for case, step in steps.items():
+            self._server.away |= {(who, case) for who in step.away}
+            self._server.away -= {(who, case) for who in step.back}
+        self._change(running, steps)
+        for case, step in steps.items():
             for alert in _of_case(case, step.silences):
                 running.silence(alert, datetime.fromtimestamp(self._moment(step.until), UTC))
-        if changed := {case: step.hours for case, step in steps.items() if step.hours}:
-            self._hours |= changed
-            running.configure(self._staged())
         if fires := [alert for case, step in steps.items() for alert in _of_case(case, step.fires)]:
             running.fire(*fires)
         if resolves := [alert for case, step in steps.items() for alert in _of_case(case, step.resolves)]:
             running.resolve(*resolves)
+
+    def _change(self, running: Alertmanager, steps: dict[str, Step]) -> None:
+        """What happens to Alertmanager itself, and so to all cases."""
+        changed = {case: step.hours for case, step in steps.items() if step.hours}
+        self._hours |= changed
+        if changed or any(step.reloads for step in steps.values()):
+            running.configure(self._staged())
+        if any(step.restarts for step in steps.values()):
+            running.stop()
+            running.start()
 
     def _moment(self, minute: float) -> float:
         return self._zero + 60 * minute / self._run.factor

@@ -1,6 +1,6 @@
 """Mutants of the rule files: where each mistake is made.
 
-A mistake in the normalisation is made in the rules of all services at once, as one in its generator would be.
+A mistake in a generated rule is made in all that are made alike at once, as one in their generator would be.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from tests.contract.alert_tests import ALERTS
 from tests.contract.test_rules import CATALOGUE, SETTINGS
 from tests.signals.mutants import Mutation, mutations, numbered
 from tests.signals.suite import Groups, name_of
+
+GENERATED = {NORMALISATION, rules.ESCALATION}
+"""Files whose rules are made by the program."""
 
 Place = tuple[int, int]
 """Numbers of a group and of a rule in it."""
@@ -56,14 +59,21 @@ def mutants(file: str, groups: Groups) -> Iterator[Mutant]:
     for place, rule in _placed(groups):
         by_name.setdefault(name_of(rule), {})[place] = mutations(rule)
     for name, found in by_name.items():
-        each = _together(found) if file == NORMALISATION else _apart(found)
+        each = _together(found) if file in GENERATED else _apart(found)
         first = numbered([next(iter(places.values())) for places in each])
         yield from (Mutant(file, name, mutation, places) for mutation, places in zip(first, each, strict=True))
 
 
 def _together(found: dict[Place, list[Mutation]]) -> list[dict[Place, Mutation]]:
-    """Each mistake in all places at once: the rules have one generator, so their mutations correspond."""
-    return [dict(zip(found, alike, strict=True)) for alike in zip(*found.values(), strict=True)]
+    """Each mistake in all rules that are made alike at once: the same operators apply to them."""
+    kinds: dict[tuple[str, ...], dict[Place, list[Mutation]]] = {}
+    for place, mutations_ in found.items():
+        kinds.setdefault(tuple(mutation.operator for mutation in mutations_), {})[place] = mutations_
+    return [
+        dict(zip(places, alike, strict=True))
+        for places in kinds.values()
+        for alike in zip(*places.values(), strict=True)
+    ]
 
 
 def _apart(found: dict[Place, list[Mutation]]) -> list[dict[Place, Mutation]]:

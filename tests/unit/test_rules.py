@@ -14,7 +14,7 @@ import catalogue
 from catalogue import Catalogue, Service
 from components import rules
 from components.normalisation import expectations, generated_groups
-from settings import Aws, Links, Retention, parse
+from settings import Aws, Escalation, Links, Retention, parse
 from tests.program import ROOT
 from validation import InvalidInputError
 
@@ -216,9 +216,39 @@ def test_a_rule_may_not_look_back_further_than_metrics_are_kept(directory: Path)
     assert rules.prometheus_rules(directory, CATALOGUE, exact)
 
 
-def test_the_objects_are_the_files_and_the_normalisation() -> None:
+@pytest.mark.parametrize(
+    ("severity", "wait", "waits"),
+    [
+        ("critical", "5m", "5m"),
+        ("warning", "5m", "20m"),
+        ("warning", "90s", "990s"),
+        ("warning", "1h", "75m"),
+        ("warning", "45m", "1h"),
+        ("warning", None, "15m"),
+        ("info", "5m", "5m"),
+        ("none", None, None),
+    ],
+)
+def test_a_warning_fires_when_it_is_to_be_told(
+    severity: str, wait: str | None, waits: str | None, directory: Path
+) -> None:
+    write(directory, alert(labels={"severity": severity}, **{"for": wait}))
+    ((made,),) = (group["rules"] for group in rules.prometheus_rules(directory, CATALOGUE, SETTINGS)["things"])
+    assert made.get("for") == waits
+
+
+def test_the_stack_says_how_long_people_wait(directory: Path) -> None:
+    (directory / "runbooks" / "Page.md").touch()
+    write(directory, alert(), alert(alert="Page", labels={"severity": "critical"}))
+    patient = SETTINGS.model_copy(update={"escalation": Escalation(warning_after="2h", email_after="45m")})
+    objects = rules.prometheus_rules(directory, CATALOGUE, patient)
+    assert objects["things"][0]["rules"][0]["for"] == "2h"
+    assert {rule["for"] for rule in objects["escalation"][0]["rules"]} == {"45m"}
+
+
+def test_the_objects_are_the_files_and_the_generated_ones() -> None:
     objects = rules.prometheus_rules(ALERTS, CATALOGUE, SETTINGS)
-    assert list(objects) == ["normalisation", *sorted(rules.read(ALERTS))]
+    assert list(objects) == ["normalisation", *sorted(rules.read(ALERTS)), "escalation"]
     groups = [group["name"] for groups in objects.values() for group in groups]
     assert len(groups) == len(set(groups))
 
