@@ -11,7 +11,7 @@ SOURCES := *.py benchmarks components dashboards docs rehearsal report verify te
 
 .DEFAULT_GOAL := help
 .PHONY: help up status report down fault heal check test test-unit test-contract test-instrumentation test-engine test-logs \
-	test-loss test-rehearsal test-running test-today test-changes test-outage test-truth test-signals test-cluster \
+	test-loss test-rehearsal test-running test-today test-changes test-outage test-truth test-signals soak test-cluster \
 	test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render diff preview deploy verify schema \
 	charts-check lock tools clean
 
@@ -101,6 +101,9 @@ test-truth: $(READY) tools ## Whether panels show what happened, most of it wait
 
 test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: five minutes
 	@$(PY) -m pytest tests/signals
+
+soak: $(READY) tools ## Does a healthy system stay silent? Two weeks of noisy traffic through all rules: DAYS=14, 15 minutes
+	@DAYS=$(or $(DAYS),14) $(PY) -m pytest tests/signals/test_healthy.py
 
 test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; 12 min, the first time half an hour more)
 	@$(PY) -m rehearsal.toolchain --control-plane

@@ -1,0 +1,49 @@
+"""A healthy system is silent: days of noisy traffic, played by promtool through all rules of the production stack.
+
+`DAYS=14 make soak` plays two weeks; here one day shows that the series are healthy and the rules silent.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.expected import expected_jobs
+from tests.contract.test_rules import CATALOGUE, SETTINGS, promtool, rendered
+from tests.signals.healthy import DAY, series
+
+DAYS = int(os.environ.get("DAYS") or 1)
+SEED = 1
+
+
+def played(directory: Path, minutes: int, given: dict[str, str]) -> Path:
+    """A test file in which nothing critical and no warning may fire, ever."""
+    infrastructure = {f'up{{job="{job}", instance="a"}}': f"1x{minutes}" for job in expected_jobs(SETTINGS)}
+    infrastructure['aws_eks_apiserver_request_total_sum{job="cloudwatch-exporter"}'] = f"5x{minutes}"
+    fired = f'count_over_time(ALERTS{{alertstate="firing", severity=~"critical|warning"}}[{minutes}m])'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": text} for name, text in (given | infrastructure).items()],
+        "promql_expr_test": [{"expr": f"count by (alertname, service) ({fired})", "eval_time": f"{minutes}m"}],
+    }
+    files = [path.name for path in rendered(directory, SETTINGS)]
+    path = directory / "healthy.test.yaml"
+    with path.open("w") as file:
+        document = {"rule_files": files, "evaluation_interval": "1m", "tests": [test]}
+        yaml.dump(document, file, Dumper=yaml.CSafeDumper, width=1_000_000)
+    return path
+
+
+def test_nobody_is_told_anything_of_a_healthy_system(tmp_path: Path) -> None:
+    promtool("test", "rules", played(tmp_path, DAYS * DAY, dict(series(CATALOGUE, DAYS, SEED))))
+
+
+def test_what_is_not_healthy_is_noticed_among_all_that(tmp_path: Path) -> None:
+    """Five failures a minute for a quarter of an hour, in the quiet of a night."""
+    failing = 'inventory_requests_total{service="inventory-service", job="inventory-service", status_code="500"}'
+    given = dict(series(CATALOGUE, 1, SEED)) | {failing: "_x60 0+5x15 75x60"}
+    with pytest.raises(AssertionError, match='alertname="HighErrorRate", service="inventory-service"'):
+        promtool("test", "rules", played(tmp_path, 120, given))
