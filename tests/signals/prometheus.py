@@ -18,8 +18,8 @@ from tests.signals.alertmanager import Alertmanager
 from tests.waiting import eventually
 from validation import seconds
 
-RESEND_SECONDS = 60
-"""After which Prometheus sends an alert again: its default."""
+RESEND_SECONDS, LOOKBACK_SECONDS = 60, 300
+"""After which Prometheus sends an alert again, and for how long a sample is seen: its defaults."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,12 @@ class Scale:
     def rule(self, rule: dict[str, Any]) -> dict[str, Any]:
         """A rule with its waits as they are here; its expression must name no duration."""
         return rule | {key: self.text(rule[key]) for key in ("for", "keep_firing_for") if key in rule}
+
+
+def holds(spans: list[tuple[float, float]], zero: float, scale: Scale) -> str:
+    """PromQL that has a result during spans of minutes of the stack since the epoch second `zero`."""
+    seconds_ = [[zero + 60 * minute / scale.factor for minute in span] for span in spans]
+    return " or ".join(f"vector(time()) >= {start:.3f} < {end:.3f}" for start, end in seconds_)
 
 
 def configure(directory: Path, groups: list[dict[str, Any]], interval: str, running: Alertmanager) -> None:
@@ -59,6 +65,7 @@ def prometheus(directory: Path, grace_period: str, scale: Scale) -> Iterator[Non
         f"--web.listen-address={HOST}:{port}",
         f"--rules.alert.resend-delay={1000 * RESEND_SECONDS // scale.factor}ms",
         f"--rules.alert.for-grace-period={scale.text(grace_period)}",
+        f"--query.lookback-delta={1000 * LOOKBACK_SECONDS // scale.factor}ms",
         "--log.level=warn",
     ]
     with (directory / "log").open("a") as log:

@@ -1,12 +1,16 @@
 """A restart of Prometheus while alerts fire is no news: real Prometheus and Alertmanager, in scaled time.
 
-Rules whose condition is true all the time stand for the critical alerts, with the `for` of each.
+Rules whose condition is true all the time stand for the critical alerts, with the `for` of each. A cause and its
+symptom stand for an outage that is over: the cause is kept firing, which a restart forgets, while the symptom's window
+still holds the outage.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ from components.metrics import FOR_GRACE_PERIOD
 from tests.contract.rule_set import Stack, of_stack
 from tests.signals import hours
 from tests.signals.alertmanager import Told, alertmanager, receivers, staged
-from tests.signals.prometheus import Scale, configure, prometheus
+from tests.signals.prometheus import Scale, configure, holds, prometheus
 
 SCALE = Scale(30)
 DEFAULT = "10m"
@@ -35,27 +39,27 @@ def rules(stack: Stack) -> dict[str, Any]:
     return {"name": "restart", "rules": alerts}
 
 
-def heard(stack: Stack, grace_period: str, directory: Path) -> tuple[list[Told], float]:
-    """What the engineer on call hears of a restart between two stretches, and when it was."""
+def heard(
+    stack: Stack, make: Callable[[float], dict[str, Any]], directory: Path, minutes: tuple[float, float], grace: str
+) -> tuple[list[Told], float]:
+    """What the engineer on call hears of a restart after the first stretch of minutes, and when it was.
+
+    `make` gives the rules for the epoch second at which the first stretch begins.
+    """
     directory.mkdir()
+    routes = {**stack.routing, "inhibit_rules": []}
+    open_hours = {"all": hours.intervals("open", 0, [])}
     with (
         receivers() as server,
-        alertmanager(
-            staged(
-                {**stack.routing, "inhibit_rules": []},
-                SCALE.factor,
-                {"all": hours.intervals("open", 0, [])},
-                server.url,
-            ),
-            directory / "alertmanager",
-        ) as running,
+        alertmanager(staged(routes, SCALE.factor, open_hours, server.url), directory / "alertmanager") as running,
     ):
-        configure(directory, [rules(stack)], SCALE.text(f"{stack.infrastructure}s"), running)
-        with prometheus(directory, grace_period, SCALE):
-            time.sleep(60 * RUNNING_MINUTES / SCALE.factor)
+        begins = time.time() + 1
+        configure(directory, [make(begins)], SCALE.text(f"{stack.infrastructure}s"), running)
+        with prometheus(directory, grace, SCALE):
+            time.sleep(max(0.0, begins + 60 * minutes[0] / SCALE.factor - time.time()))
         restarted = time.time()
-        with prometheus(directory, grace_period, SCALE):
-            time.sleep(60 * AFTER_MINUTES / SCALE.factor)
+        with prometheus(directory, grace, SCALE):
+            time.sleep(60 * minutes[1] / SCALE.factor)
         return [message for message in server.told if message.who == "oncall/pagerduty"], restarted
 
 
@@ -69,7 +73,11 @@ def told(prod: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tup
     """What is heard with the deployed grace period and with the default one, played at the same time."""
     directory = tmp_path_factory.mktemp("restart")
     with ThreadPoolExecutor() as pool:
-        runs = {grace: pool.submit(heard, prod, grace, directory / grace) for grace in (FOR_GRACE_PERIOD, DEFAULT)}
+        minutes = (RUNNING_MINUTES, AFTER_MINUTES)
+        runs = {
+            grace: pool.submit(heard, prod, lambda _: rules(prod), directory / grace, minutes, grace)
+            for grace in (FOR_GRACE_PERIOD, DEFAULT)
+        }
     return {grace: run.result() for grace, run in runs.items()}
 
 
@@ -86,3 +94,25 @@ def test_without_the_setting_pages_are_resolved_and_come_again(told: dict[str, t
     messages, restarted = told[DEFAULT]
     after = [(message.labels["alertname"], message.status) for message in messages if message.at > restarted]
     assert {("For5m", "resolved"), ("For5m", "firing")} <= set(after)
+
+
+OVER, RESTARTED, WINDOW_ENDS, UNTIL = 3, 5, 8.5, 12
+"""Minutes: the outage is over, Prometheus is restarted, the symptom's window holds it no longer, all is told."""
+
+
+def aftermath(zero: float, *, spared: bool) -> dict[str, Any]:
+    """A cause that is kept firing for six minutes, and a symptom that would page after a shorter wait than any does."""
+    unless = ' unless on () ALERTS{alertname="Cause", alertstate="firing"}' if spared else ""
+    cause = {"alert": "Cause", "expr": holds([(0, OVER)], zero, SCALE), "for": "1m", "keep_firing_for": "6m"}
+    symptom = {"alert": "Symptom", "expr": f"({holds([(1.5, WINDOW_ENDS)], zero, SCALE)}){unless}", "for": "2m"}
+    alerts = [SCALE.rule(rule | {"labels": {"severity": "critical"}}) for rule in (cause, symptom)]
+    return {"name": "aftermath", "rules": alerts}
+
+
+@pytest.mark.parametrize("spared", [True, False])
+def test_a_restart_after_an_outage_pages_none_of_its_symptoms(*, spared: bool, prod: Stack, tmp_path: Path) -> None:
+    """Prometheus forgets that it kept the cause firing, but sees its last sample for 5 m more."""
+    minutes = (RESTARTED, UNTIL - RESTARTED)
+    messages, _ = heard(prod, partial(aftermath, spared=spared), tmp_path / "run", minutes, FOR_GRACE_PERIOD)
+    told_of = {message.labels["alertname"] for message in messages}
+    assert told_of == ({"Cause"} if spared else {"Cause", "Symptom"})

@@ -22,7 +22,7 @@ from settings import Settings, read_stack
 from tests.program import ROOT
 from tests.signals import hours
 from tests.signals.alertmanager import Told, alertmanager, receivers, staged
-from tests.signals.prometheus import Scale, configure, prometheus
+from tests.signals.prometheus import Scale, configure, holds, prometheus
 
 SCALE = Scale(60)
 UNTIL = 52
@@ -34,12 +34,12 @@ TICK = {"oncall": 1, "warning": 5, "escalation": 5}
 """Minutes between two messages of a group, at whose end a resolve is told."""
 
 # Minutes during which the condition of each alert holds; all rules have a `for` of one.
-PAGES = {
+PAGES: dict[str, list[tuple[float, float]]] = {
     "PageThatLasts": [(0, 40)],
     "PageThatIsAcknowledged": [(0, 40)],
     "PageThatFlaps": [(0, 5), (28, 33)],
 }
-WARNINGS = {
+WARNINGS: dict[str, list[tuple[float, float]]] = {
     "WarningThatLasts": [(0, 40)],
     "WarningThatFlaps": [(start, start + 2) for start in range(0, 50, 7)],
     "WarningThatCameTwice": [(0, 3), (13, 48)],
@@ -63,25 +63,13 @@ class Heard:
         ]
 
 
-def holds(spans: list[tuple[int, int]], zero: float, **labels: str) -> str:
-    """PromQL that has a result, with these labels, during spans of minutes."""
-    parts = [
-        f"vector(time()) >= {zero + 60 * start / SCALE.factor:.3f} < {zero + 60 * end / SCALE.factor:.3f}"
-        for start, end in spans
-    ]
-    expression = " or ".join(parts)
-    for name, value in labels.items():
-        expression = f'label_replace({expression}, "{name}", "{value}", "", "")'
-    return expression
-
-
-def alert(name: str, severity: str, spans: list[tuple[int, int]], zero: float) -> dict[str, Any]:
+def alert(name: str, severity: str, spans: list[tuple[float, float]], zero: float) -> dict[str, Any]:
     """A rule as somebody writes it into `alerts/`."""
+    of_service = f'label_replace({holds(spans, zero, SCALE)}, "service", "order-service", "", "")'
     pods = range(40) if "Forty" in name else range(1)
-    conditions = [holds(spans, zero, service="order-service", pod=f"pod-{number}") for number in pods]
     return {
         "alert": name,
-        "expr": " or ".join(conditions),
+        "expr": " or ".join(f'label_replace({of_service}, "pod", "pod-{number}", "", "")' for number in pods),
         "for": "1m",
         "labels": {"severity": severity},
         "annotations": {"summary": "It is so.", "description": "{{ $labels.service }} is so.", "dashboard": "x"},
