@@ -43,6 +43,8 @@ SHORTEST_INTERVAL_SECONDS = 10
 """The time that a scrape may take; Prometheus refuses a shorter interval."""
 LONGEST_INTERVAL_SECONDS = 75
 """A quarter of the shortest window of a rule: fewer than four samples in it and rates become guesses."""
+LONGEST_WARNING_WAIT_SECONDS = 25 * 60
+"""LogAgentDroppingLogs, LogAgentRestarted and LokiRefusingLogs look back half an hour and wait a minute themselves."""
 
 
 class Retention(Section):
@@ -224,7 +226,7 @@ class Email(Section):
 
 
 class Heartbeat(Section):
-    """A dead man's switch outside the cluster that is called every minute. Secret: `heartbeatUrl`."""
+    """A dead man's switch outside the cluster, called every minute: let it wait for two. Secret: `heartbeatUrl`."""
 
 
 CHANNEL_SECRETS = {
@@ -255,9 +257,18 @@ class Escalation(Section):
     """When people are told: how long a condition or a page must last."""
 
     warning_after: Duration = "15m"
-    """A warning fires, and goes to Slack, when its condition has held for the rule's own `for` and this."""
+    """A warning fires, and goes to Slack, when its condition held for its rule's `for` and this; at most 25m."""
     email_after: Duration = "30m"
     """A critical alert that has fired for so long, and is not acknowledged, goes to e-mail, too."""
+
+    @model_validator(mode="after")
+    def _within_windows(self) -> Escalation:
+        if seconds(self.warning_after) > LONGEST_WARNING_WAIT_SECONDS:
+            raise ValueError(
+                f'warningAfter: "{self.warning_after}" is more than 25m: what was lost is seen in windows of 30 m, and '
+                "would never be told"
+            )
+        return self
 
 
 def _time_zone(name: str) -> str:

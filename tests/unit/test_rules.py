@@ -240,9 +240,9 @@ def test_a_warning_fires_when_it_is_to_be_told(
 def test_the_stack_says_how_long_people_wait(directory: Path) -> None:
     (directory / "runbooks" / "Page.md").touch()
     write(directory, alert(), alert(alert="Page", labels={"severity": "critical"}))
-    patient = SETTINGS.model_copy(update={"escalation": Escalation(warning_after="2h", email_after="45m")})
+    patient = SETTINGS.model_copy(update={"escalation": Escalation(warning_after="25m", email_after="45m")})
     objects = rules.prometheus_rules(directory, CATALOGUE, patient)
-    assert objects["things"][0]["rules"][0]["for"] == "2h"
+    assert objects["things"][0]["rules"][0]["for"] == "25m"
     assert {rule["for"] for rule in objects["escalation"][0]["rules"]} == {"45m"}
 
 

@@ -99,6 +99,7 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
         ({"logs": {"bucket": "some-bucket"}}, "logs.bucket needs the aws section"),
         ({"scrape": {"applications": "2m"}}, 'applications: "2m" must be 10s to 75s'),
         ({"scrape": {"infrastructure": "5s"}}, 'infrastructure: "5s" must be 10s to 75s'),
+        ({"escalation": {"warningAfter": "26m"}}, 'warningAfter: "26m" is more than 25m'),
         ({"workloads": {"loki": {"memory": "4Gi"}}}, 'memory: "4Gi" is more than memoryLimit "1Gi"'),
         ({"workloads": {"loki": {"cpu": "1.5"}}}, 'cpu: "1.5" is more than cpuLimit "1"'),
         ({"workloads": {"loki": {"memory": "250m"}}}, "expected a size in Mi, Gi or Ti"),
