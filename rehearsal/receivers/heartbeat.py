@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 from rehearsal.receivers.notifications import Notification, Store, rfc3339
 
+HEARTBEAT_PERIOD_SECONDS, HEARTBEAT_GRACE_SECONDS = 60.0, 300.0
+"""How often a beat must come, and how late one may be before it is missed."""
+
 ALERT = "HeartbeatMissed"
 """Name under which a missed heartbeat appears among the notifications."""
 
