@@ -62,7 +62,7 @@ class TestFaults:
         samples = scraped(client)
         assert total(samples, "auth_request_latency_seconds_bucket", le="0.25") == 0
         assert total(samples, "auth_request_latency_seconds_sum") >= 0.3
-        assert client.post("/_fault", json={}).json() == {"errors": 0, "latency_ms": 0}
+        assert client.post("/_fault", json={}).json() == {"errors": 0, "latency_ms": 0, "lines": 0, "path": "/"}
 
     def test_errors_are_answered_with_500_and_faults_are_not_counted(self, dialect: str) -> None:
         client = service("auth-service", dialect)
