@@ -41,7 +41,7 @@ def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str, pac
         _alertmanager(state, ports),
         _prometheus(state, ports, pace),
         _agent(state, ports),
-        *(simulated_service(name, state, ports, catalogue, dialect) for name in SERVICES),
+        *(simulated_service(name, state, ports, catalogue, dialect, pace) for name in SERVICES),
         _load(ports, dialect),
     ]
 
@@ -151,7 +151,9 @@ def agent_environment(values: Mapping[str, Any], state: State, ports: Ports) -> 
     }
 
 
-def simulated_service(name: str, state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> Program:
+def simulated_service(
+    name: str, state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1
+) -> Program:
     """A simulated service, inside the stand-in for its container: its output becomes a log file as on a node."""
     pod = f"{catalogue.namespace}_{name}-rehearsal_{uuid.uuid5(uuid.NAMESPACE_DNS, name)}"
     log = state.pods / pod / name / "0.log"
@@ -167,6 +169,7 @@ def simulated_service(name: str, state: State, ports: Ports, catalogue: Catalogu
         arguments.append(f"--name={name}")
         stores = DEPENDENCIES_OUTSIDE.intersection(known.dependencies if known else ())
         arguments += [f"--dependency={store}" for store in sorted(stores)]
+        arguments += speed.check_flags(pace)
     command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))
     return Program(name, command, {"PYTHONPATH": INSTRUMENTATION})
 

@@ -5,8 +5,9 @@ Scaled is how long things wait and how far they look back:
   range, offset and step of a subquery in an expression, and in the queries of annotations; by flags, how far an instant
   query looks back, how often an alert is sent again, and what a restart makes of a `for`;
 - Alertmanager: `group_wait`, `group_interval`, `repeat_interval`;
-- the blackbox exporter's timeouts, the log agent's interval between two pushes of counters, Loki's between two rounds
-  of its compactor, and what the dead man's switch takes for late.
+- the blackbox exporter's timeouts, which like those of scrapes are half a second at least; the log agent's interval
+  between two pushes of counters, Loki's between two rounds of its compactor, and what the dead man's switch takes for
+  late; and how often a simulated service checks what it depends on.
 
 Not scaled is what an event is: a rate in an expression is still one of real seconds, as the load and its latencies are,
 so that `> 3 / 300` needs a tenth of the events in a window a tenth as long, and a count in a window is a tenth. Nor are
@@ -25,14 +26,20 @@ from typing import Any
 from rehearsal.errors import RehearsalError
 
 HIGHEST = 30
-"""Beyond it the timeout of a scrape is less than a third of a second, which a busy process takes to answer."""
+"""There an interval of 15 s is the half second that timeouts are not shorter than."""
+SHORTEST_TIMEOUT = 500
+"""In milliseconds: what a process may take to answer where others have the processor."""
 
-LOOKBACK, RESEND, OUTAGE_TOLERANCE = "5m", "1m", "1h"
-"""Prometheus' own: how far an instant query looks back, when an alert is sent again, for how long it may be away."""
+SCRAPE, LOOKBACK, RESEND, OUTAGE_TOLERANCE = "1m", "5m", "1m", "1h"
+"""Prometheus' own: how often it scrapes, how far an instant query looks back, when an alert is sent again, for how long
+Prometheus may be away."""
 COMPACTION = "10m"
 """Loki's own interval between two rounds of its compactor."""
 PROBE_OFFSET_SECONDS = 0.5
 """The blackbox exporter's own: by how much it ends before the scrape's timeout."""
+
+CHECK_SECONDS = 5.0
+"""How often the instrumentation package has a service check what it depends on."""
 
 Json = dict[str, Any]
 
@@ -80,7 +87,10 @@ def scaled(duration: str, speed: int) -> str:
     """The duration divided by `speed`, to the millisecond."""
     if speed == 1:
         return duration
-    length = round(milliseconds(duration) / speed)
+    return _written(round(milliseconds(duration) / speed))
+
+
+def _written(length: int) -> str:
     return f"{length}ms" if length % 1000 else f"{length // 1000}s"
 
 
@@ -112,9 +122,25 @@ def _rule(rule: Json, speed: int) -> Json:
 
 def prometheus(configuration: Json, speed: int) -> Json:
     """Prometheus' configuration."""
-    keys = ("scrape_interval", "scrape_timeout", "evaluation_interval", "rule_query_offset")
-    made: Json = _deep(configuration, keys, speed)
-    return made
+    if speed == 1:
+        return configuration
+    made: Json = _deep(configuration, ("scrape_interval", "evaluation_interval", "rule_query_offset"), speed)
+    default = made["global"].get("scrape_interval", scaled(SCRAPE, speed))
+    scrapes = [_scrape(item, default, speed) for item in made.get("scrape_configs", [])]
+    return made | {"global": _scrape(made["global"], default, speed), "scrape_configs": scrapes}
+
+
+def _scrape(section: Json, interval: str, speed: int) -> Json:
+    """A section with its timeout scaled: no longer than its interval, which Prometheus would refuse."""
+    if "scrape_timeout" not in section:
+        return section
+    longest = milliseconds(section.get("scrape_interval", interval))
+    return section | {"scrape_timeout": _timeout(section["scrape_timeout"], speed, longest)}
+
+
+def _timeout(duration: str, speed: int, longest: int) -> str:
+    unscaled = milliseconds(duration)
+    return _written(min(max(round(unscaled / speed), SHORTEST_TIMEOUT), longest, unscaled))
 
 
 def prometheus_flags(grace_period: str, speed: int) -> list[str]:
@@ -138,8 +164,16 @@ def alertmanager(configuration: Json, speed: int) -> Json:
 
 def blackbox(configuration: Json, speed: int) -> Json:
     """The blackbox exporter's configuration."""
-    made: Json = _deep(configuration, ("timeout",), speed)
-    return made
+    if speed == 1:
+        return configuration
+    modules = configuration["modules"].items()
+    made = {name: module | _probe_timeout(module, speed) for name, module in modules}
+    return configuration | {"modules": made}
+
+
+def _probe_timeout(module: Json, speed: int) -> Json:
+    given = module.get("timeout")
+    return {"timeout": _timeout(given, speed, milliseconds(given))} if given else {}
 
 
 def blackbox_flags(speed: int) -> list[str]:
@@ -169,6 +203,11 @@ def heartbeat_flags(period: float, grace: float, speed: int) -> list[str]:
     if speed == 1:
         return []
     return [f"--heartbeat-period={period / speed:g}", f"--heartbeat-grace={grace / speed:g}"]
+
+
+def check_flags(speed: int) -> list[str]:
+    """What a simulated service is started with: how soon it notices that what it depends on is away."""
+    return [] if speed == 1 else [f"--check-seconds={CHECK_SECONDS / speed:g}"]
 
 
 def _with_scaled(section: Json, keys: tuple[str, ...], speed: int) -> Json:

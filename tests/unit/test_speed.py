@@ -110,7 +110,7 @@ def test_a_speed_of_one_changes_nothing() -> None:
     for change in (speed.rules, speed.prometheus, speed.alertmanager, speed.agent, speed.loki, speed.blackbox):
         assert change(document, 1) == document
     assert speed.prometheus_flags("1m", 1) == ["--rules.alert.for-grace-period=1m"]
-    assert speed.heartbeat_flags(60, 300, 1) == speed.blackbox_flags(1) == []
+    assert speed.heartbeat_flags(60, 300, 1) == speed.blackbox_flags(1) == speed.check_flags(1) == []
 
 
 def test_configurations_ten_times_as_fast() -> None:
@@ -124,6 +124,14 @@ def test_configurations_ten_times_as_fast() -> None:
         "global": {"scrape_interval": "1500ms"},
         "scrape_configs": [{"scrape_timeout": "1s", "job_name": "5m"}],
     }
+    longest = speed.prometheus({"global": {"scrape_interval": "15s", "scrape_timeout": "10s"}}, 30)["global"]
+    assert longest == {"scrape_interval": "500ms", "scrape_timeout": "500ms"}
+    probe = {"modules": {"http": {"prober": "http", "timeout": "5s"}, "tcp": {"prober": "tcp"}}}
+    assert speed.blackbox(probe, 10)["modules"]["http"]["timeout"] == "500ms"
+    assert speed.blackbox(probe, 30)["modules"] == {
+        "http": {"prober": "http", "timeout": "500ms"},
+        "tcp": {"prober": "tcp"},
+    }
     assert speed.agent({"processors": {"interval": {"interval": "15s"}, "batch": {}}}, 10)["processors"] == {
         "interval": {"interval": "1500ms"},
         "batch": {},
@@ -133,6 +141,7 @@ def test_configurations_ten_times_as_fast() -> None:
         "compaction_interval": "60s",
     }
     assert speed.heartbeat_flags(60, 300, 10) == ["--heartbeat-period=6", "--heartbeat-grace=30"]
+    assert speed.check_flags(10) == ["--check-seconds=0.5"]
 
 
 @pytest.mark.parametrize("text", ["0", "31", "1.5", "-2", "fast"])
