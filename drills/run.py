@@ -24,8 +24,9 @@ from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
 
-LOOK_SECONDS = 0.1
-"""Between two looks at Alertmanager, by the real clock."""
+LOOK_SECONDS, WAIT_SECONDS = 0.2, 0.5
+"""Between two looks at Alertmanager while faults are played, and at everything while it is to become quiet; by the real
+clock, as looking costs the processor that all share."""
 QUIET_MINUTES = 30
 """In which a stack without a memory must be quiet, in the stack's time; what is slow to start may be told before."""
 SETTLED_SECONDS = 90
@@ -102,7 +103,7 @@ class Runner:
                 quiet_since = now
             elif now - quiet_since > SETTLED_SECONDS:
                 return
-            time.sleep(LOOK_SECONDS)
+            time.sleep(WAIT_SECONDS)
         raise RehearsalError(
             f"after {QUIET_MINUTES} min of the stack's time without a fault it is not quiet: "
             f"{', '.join(active or ['a target or the heartbeat is missing'])}. The machine may be too busy for "
@@ -155,7 +156,7 @@ class Runner:
                 quiet_since = now
             elif now - quiet_since > SETTLED_SECONDS:
                 break
-            time.sleep(LOOK_SECONDS)
+            time.sleep(WAIT_SECONDS)
         end = time.time()
         return Timeline(
             faults=[_shown(fault, item, watch, end) for fault, item in zip(drill.faults, broken, strict=True)],
