@@ -7,11 +7,11 @@ KIND ?= down
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := *.py benchmarks components dashboards docs rehearsal report verify tests
+SOURCES := *.py benchmarks components dashboards docs drills rehearsal report verify tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up status report down fault heal check test test-unit test-contract test-instrumentation test-engine test-logs \
-	test-loss test-rehearsal test-running test-today test-changes test-outage test-truth test-signals soak test-cluster \
+.PHONY: help up status report down fault heal drill check test test-unit test-contract test-instrumentation test-engine test-logs \
+	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-truth test-signals soak test-cluster \
 	test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render diff preview deploy verify schema \
 	charts-check lock tools clean
 
@@ -19,7 +19,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- the rehearsal: the dev stack on this machine ---------------------------------------------------------------
-up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, GRAFANA=1)
+up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, SPEED=n, GRAFANA=1)
 	@$(PY) -m rehearsal up
 
 status: $(READY) ## Show processes, firing alerts and addresses
@@ -38,6 +38,9 @@ fault: $(READY) ## Break a service: KIND=down|errors|latency SERVICE=order-servi
 heal: $(READY) ## Undo every fault
 	@$(PY) -m rehearsal heal
 
+drill: $(READY) tools ## Real faults, and whether the right people are told in time: NAME=killed for one (SPEED=30, PORT_OFFSET=n)
+	@$(PY) -m drills $(foreach name,$(NAME),--name "$(name)")
+
 # --- checks -----------------------------------------------------------------------------------------------------
 # `make test` runs its parts side by side, the longest first: most of them wait for scrapes and alerts most of the time.
 # What they start has ports and a directory of its own. Each is a job in CI, so that a red name says what broke. SEED=7
@@ -49,7 +52,8 @@ CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_
 LIVES := tests/cluster/test_life.py tests/cluster/test_trouble.py tests/cluster/test_validation.py
 PARTS := test-outage test-truth test-running test-today test-changes test-engine test-contract test-rehearsal \
 	test-instrumentation test-unit
-LAST := test-logs test-loss # by themselves: an agent that starves sends again what it hears of too late
+# By themselves: an agent that starves sends again what it hears of too late, and in faster time a probe waits half a second.
+LAST := test-logs test-loss test-drills
 JOBS ?= 3
 WORKERS ?= auto
 ALONE := WORKERS=0 # where other parts use the other cores
@@ -82,7 +86,7 @@ test-loss: $(READY) tools ## What logs are lost when things break
 
 test-rehearsal: $(READY) tools ## The parts of the rehearsal, each alone
 	@$(PYTEST) tests/rehearsal $(patsubst %,--ignore %,$(RUNNING) $(CHANGED) $(wildcard tests/rehearsal/test_running_*.py) \
-		tests/rehearsal/test_truth.py)
+		tests/rehearsal/test_drills.py tests/rehearsal/test_truth.py)
 
 test-running: $(READY) tools ## The running stack while all is well: every panel, every rule, the report
 	@$(PYTEST) $(RUNNING)
@@ -95,6 +99,9 @@ test-changes: $(READY) tools ## Edits of the running stack, faults, kills, and s
 
 test-outage: $(READY) tools ## One real outage and recovery, nearly all of it waiting
 	@$(PYTEST) tests/rehearsal/test_running_outage.py
+
+test-drills: $(READY) tools ## Some of the drills of make drill, which fail if one does not hold
+	@$(PYTEST) tests/rehearsal/test_drills.py
 
 test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
@@ -183,7 +190,7 @@ lock: $(READY) ## Lock the requirements anew, with hashes and without an index
 
 clean: $(READY) ## Stop everything and remove what was stored
 	@$(PY) -m rehearsal clean
-	@rm -rf rendered
+	@rm -rf rendered .rehearsal-drills
 
 $(READY): requirements/dev.txt requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12")'

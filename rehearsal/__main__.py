@@ -13,7 +13,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from rehearsal import dialect, grafana, health, interruption, ports, state
+from rehearsal import dialect, grafana, health, interruption, ports, speed, state
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal, Report
 from rehearsal.ports import Ports
@@ -44,9 +44,13 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def rehearsal(*, with_grafana: bool = False) -> Rehearsal:
-    """The rehearsal that `STATE`, `PORT_OFFSET` and `DIALECT` name."""
+    """The rehearsal that `STATE`, `PORT_OFFSET`, `DIALECT` and `SPEED` name."""
     return Rehearsal(
-        state.from_environment(), ports.from_environment(), dialect.from_environment(), with_grafana=with_grafana
+        state.from_environment(),
+        ports.from_environment(),
+        dialect.from_environment(),
+        pace=speed.from_environment(),
+        with_grafana=with_grafana,
     )
 
 
@@ -55,8 +59,8 @@ def main() -> None:
     """The dev stack on this machine: real engine, Prometheus, Alertmanager, Loki and log agent; simulated services.
 
     Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything,
-    DIALECT chooses whether the services use the instrumentation package or are as today, GRAFANA=1 starts a Grafana
-    where there is one or Docker.
+    DIALECT chooses whether the services use the instrumentation package or are as today, SPEED=10 runs the deployed
+    configuration ten times as fast, GRAFANA=1 starts a Grafana where there is one or Docker.
     """
 
 

@@ -78,7 +78,7 @@ class Deployment:
         if not was_running:
             self._supervisor.stop()  # what a killed `up` left, before its guard does
             self._state.ready.unlink(missing_ok=True)
-        ports = self._rehearsal.ports
+        ports, pace = self._rehearsal.ports, self._rehearsal.speed
         if not was_running:
             _refuse(ports.taken())
         if self._rehearsal.grafana and not self._rehearsal.grafana_runs:
@@ -89,12 +89,13 @@ class Deployment:
             toolchain.build(NEEDED_TOOLS)
         with self._timed(f"pulumi up --stack {STACK} (the real CLI, stand-in providers)"):
             self._deploy()
-        digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"))
+        digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"), pace)
         if self._rehearsal.grafana:
             grafana.provision(self._state, ports)
         loaded = self._still_loaded(digests)
         wanted = self._programs()
         write(self._state.dialect, self._rehearsal.dialect)
+        write(self._state.speed, str(pace))
         since = time.time() - (HEARTBEAT_AGE_SECONDS if was_running else 0)
         try:
             fresh = self._update(wanted) if was_running else self._start(wanted)
@@ -137,13 +138,19 @@ class Deployment:
 
     def _programs(self) -> list[Program]:
         ports = self._rehearsal.ports
-        always = programs(self._state, ports, self.catalogue, self._rehearsal.dialect)
+        always = programs(self._state, ports, self.catalogue, self._rehearsal.dialect, self._rehearsal.speed)
         return [*always, grafana.program(self._state, ports)] if self._rehearsal.grafana else always
 
     def _start(self, wanted: list[Program]) -> set[str]:
-        """Start everything; returns the names."""
+        """Start everything; returns the names. In faster time the services start too slowly for Prometheus to watch."""
         write(self._state.offset, str(self._rehearsal.ports.offset))
-        self._supervisor.start(wanted)
+        if self._rehearsal.speed > 1:
+            watched = [item for item in wanted if item.name != "prometheus"]
+            self._supervisor.start(watched)
+            health.wait_for_processes([item.name for item in watched], self._rehearsal.ports, self._supervisor)
+            self._supervisor.update(wanted)
+        else:
+            self._supervisor.start(wanted)
         return {item.name for item in wanted}
 
     def _update(self, wanted: list[Program]) -> set[str]:

@@ -18,7 +18,7 @@ from catalogue import Catalogue
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.messages import CREDENTIALS_DIRECTORY, CREDENTIALS_SECRET, TEMPLATES_GLOB
 from components.metrics import RELEASE
-from rehearsal import scrape
+from rehearsal import scrape, speed
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import HOST, SERVICES, Ports
@@ -66,19 +66,20 @@ LOKI_CHART_ONLY = frozenset(
 """Keys of the same section that decide about Kubernetes objects, and nothing about Loki itself."""
 
 
-def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Path) -> dict[str, str]:
-    """Write every configuration file, leaving alone what is the same.
+def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Path, pace: int = 1) -> dict[str, str]:
+    """Write every configuration file, leaving alone what is the same; all of it runs `pace` times as fast as deployed.
 
     Returns a digest of the files of each part: `prometheus`, `alertmanager`, `loki`, `agent`, `blackbox`.
     Raises RehearsalError if something is deployed that has no counterpart here.
     """
     deployed = Deployed(state.cluster)
+    loki = loki_configuration(deployed.release("loki")["loki"], state.data / "loki", ports)
     files = (
-        _prometheus(deployed, state, ports, catalogue, operatorconfig)
-        | _alertmanager(deployed, state, ports)
-        | {"loki/loki.yaml": _dump(loki_configuration(deployed.release("loki")["loki"], state.data / "loki", ports))}
-        | {"agent/agent.yaml": _dump(deployed.release("log-agent")["alternateConfig"])}
-        | {"blackbox/blackbox.yaml": _dump(deployed.release("blackbox-exporter")["config"])}
+        _prometheus(deployed, state, ports, catalogue, operatorconfig, pace)
+        | _alertmanager(deployed, state, ports, pace)
+        | {"loki/loki.yaml": _dump(speed.loki(loki, pace))}
+        | {"agent/agent.yaml": _dump(speed.agent(deployed.release("log-agent")["alternateConfig"], pace))}
+        | {"blackbox/blackbox.yaml": _dump(speed.blackbox(deployed.release("blackbox-exporter")["config"], pace))}
     )
     credentials = deployed.secret(CREDENTIALS_SECRET)
     for name, text in credentials.items():
@@ -91,11 +92,11 @@ def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Pat
 
 
 def _prometheus(
-    deployed: Deployed, state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Path
+    deployed: Deployed, state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Path, pace: int
 ) -> dict[str, str]:
     """The operator's own configuration for the deployed monitors, their rules, and the targets on this machine."""
     rules = {
-        f"prometheus/rules/{rule['metadata']['name']}.yaml": _dump(rule["spec"])
+        f"prometheus/rules/{rule['metadata']['name']}.yaml": _dump(speed.rules(rule["spec"], pace))
         for rule in deployed.objects("PrometheusRule")
     }
     directory = state.configuration / "prometheus"
@@ -107,7 +108,7 @@ def _prometheus(
         f"prometheus/targets/{name}": json.dumps(groups, indent=2)
         for name, groups in scrape.discovery_targets(_endpoints(catalogue, ports)).items()
     }
-    return rules | {"prometheus/prometheus.yaml": _dump(configuration)} | targets
+    return rules | {"prometheus/prometheus.yaml": _dump(speed.prometheus(configuration, pace))} | targets
 
 
 def _probed(catalogue: Catalogue, ports: Ports) -> dict[str, str]:
@@ -147,7 +148,7 @@ def _endpoints(catalogue: Catalogue, ports: Ports) -> list[scrape.Endpoint]:
     return [*services, scrape.alertmanager_endpoint(ports.address("alertmanager"))]
 
 
-def _alertmanager(deployed: Deployed, state: State, ports: Ports) -> dict[str, str]:
+def _alertmanager(deployed: Deployed, state: State, ports: Ports, pace: int) -> dict[str, str]:
     """The deployed Secret; only the credential files' paths and the receivers' addresses differ."""
     secret = deployed.secret(CONFIGURATION_SECRET)
     text = secret.pop(CONFIGURATION_KEY)
@@ -156,7 +157,7 @@ def _alertmanager(deployed: Deployed, state: State, ports: Ports) -> dict[str, s
     configuration = yaml.safe_load(text)
     _point_at_local_receivers(configuration, ports)
     files = {f"alertmanager/{name}": template for name, template in secret.items()}
-    return files | {"alertmanager/alertmanager.yaml": _dump(configuration)}
+    return files | {"alertmanager/alertmanager.yaml": _dump(speed.alertmanager(configuration, pace))}
 
 
 def _point_at_local_receivers(configuration: dict[str, Any], ports: Ports) -> None:

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 
-from rehearsal import dialect, grafana, health
+from rehearsal import dialect, grafana, health, speed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES, Ports, choose
 from rehearsal.state import State
@@ -28,18 +28,24 @@ class Report:
 
 
 class Rehearsal:
-    """One rehearsal: a state directory, a set of ports, and a dialect of the services.
+    """One rehearsal: a state directory, a set of ports, a dialect of the services, and the speed of its time.
 
-    None stands for those in use, or else for the well-known ports and the package's dialect. With `with_grafana` there
-    is a Grafana too, which stays until `down`.
+    None stands for those in use, or else for the well-known ports, the package's dialect and real time. With
+    `with_grafana` there is a Grafana too, which stays until `down`.
     """
 
     def __init__(
-        self, state: State, ports: Ports | None = None, speak: str | None = None, *, with_grafana: bool = False
+        self,
+        state: State,
+        ports: Ports | None = None,
+        speak: str | None = None,
+        *,
+        pace: int | None = None,
+        with_grafana: bool = False,
     ) -> None:
         self.state = state
         self.supervisor = Supervisor(state)
-        self._asked, self._speak = ports, speak
+        self._asked, self._speak, self._pace = ports, speak, pace
         self._with_grafana = with_grafana
 
     @cached_property
@@ -53,6 +59,12 @@ class Rehearsal:
         """The dialect asked for, or else that of what runs."""
         running = self.supervisor.running and self.state.dialect.exists()
         return dialect.choose(self._speak, self.state.dialect.read_text() if running else None)
+
+    @cached_property
+    def speed(self) -> int:
+        """The speed of what runs, or else the one to start with. Raises RehearsalError if another was asked for."""
+        running = self.supervisor.running and self.state.speed.exists()
+        return speed.choose(self._pace, int(self.state.speed.read_text()) if running else None)
 
     @cached_property
     def grafana_runs(self) -> bool:

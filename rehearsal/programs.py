@@ -9,9 +9,11 @@ from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
 from components.metrics import RELEASE
+from rehearsal import speed
 from rehearsal.deployed import Deployed
 from rehearsal.ports import SERVICES, Ports
 from rehearsal.program import Program, digest
+from rehearsal.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS
 from rehearsal.state import ROOT, State
 from rehearsal.toolchain import tool
 
@@ -28,18 +30,18 @@ NODE_EXPORTER_ARGUMENTS = (
 """What kube-prometheus-stack 88.5.3 gives node_exporter where the values set no `extraArgs`."""
 
 
-def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> list[Program]:
+def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1) -> list[Program]:
     """Every process, with services of this dialect; receivers first: nothing that is sent may find nobody there."""
     return [
-        _receivers(state, ports),
+        _receivers(state, ports, pace),
         _exporters(ports),
         _node_exporter(state, ports),
-        _blackbox(state, ports),
+        _blackbox(state, ports, pace),
         _loki(state),
         _alertmanager(state, ports),
-        _prometheus(state, ports),
+        _prometheus(state, ports, pace),
         _agent(state, ports),
-        *(simulated_service(name, state, ports, catalogue, dialect) for name in SERVICES),
+        *(simulated_service(name, state, ports, catalogue, dialect, pace) for name in SERVICES),
         _load(ports, dialect),
     ]
 
@@ -48,7 +50,7 @@ def _python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def _receivers(state: State, ports: Ports) -> Program:
+def _receivers(state: State, ports: Ports, pace: int) -> Program:
     credentials = state.credentials / "receivers.json"
     command = _python(
         "rehearsal.receivers",
@@ -57,6 +59,7 @@ def _receivers(state: State, ports: Ports) -> Program:
         f"--certificates={state.certificates}",
         f"--store={state.received}",
         f"--credentials={credentials}",
+        *speed.heartbeat_flags(HEARTBEAT_PERIOD_SECONDS, HEARTBEAT_GRACE_SECONDS, pace),
     )
     return Program("receivers", command, restart_on=digest(credentials))
 
@@ -74,13 +77,14 @@ def _node_exporter(state: State, ports: Ports) -> Program:
     return Program("node-exporter", [*command, "--log.level=warn"])
 
 
-def _blackbox(state: State, ports: Ports) -> Program:
+def _blackbox(state: State, ports: Ports, pace: int) -> Program:
     configuration = state.configuration / "blackbox" / "blackbox.yaml"
     command = [
         str(tool("blackbox")),
         f"--config.file={configuration}",
         f"--web.listen-address={ports.address('blackbox')}",
         "--log.level=warn",
+        *speed.blackbox_flags(pace),
     ]
     return Program("blackbox", command, restart_on=digest(configuration))
 
@@ -105,7 +109,7 @@ def _alertmanager(state: State, ports: Ports) -> Program:
     return Program("alertmanager", command, environment)
 
 
-def _prometheus(state: State, ports: Ports) -> Program:
+def _prometheus(state: State, ports: Ports, pace: int) -> Program:
     rules = Deployed(state.cluster).release(RELEASE)["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]
     command = [
         str(tool("prometheus")),
@@ -114,7 +118,7 @@ def _prometheus(state: State, ports: Ports) -> Program:
         f"--web.listen-address={ports.address('prometheus')}",
         "--web.enable-lifecycle",
         "--web.enable-otlp-receiver",
-        f"--rules.alert.for-grace-period={rules['alert']['forGracePeriod']}",
+        *speed.prometheus_flags(rules["alert"]["forGracePeriod"], pace),
         "--log.level=warn",
         # New targets within a fraction of a second; the default of 5 s spares API servers, and there is none here.
         "--scrape.discovery-reload-interval=200ms",
@@ -147,7 +151,9 @@ def agent_environment(values: Mapping[str, Any], state: State, ports: Ports) -> 
     }
 
 
-def simulated_service(name: str, state: State, ports: Ports, catalogue: Catalogue, dialect: str) -> Program:
+def simulated_service(
+    name: str, state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1
+) -> Program:
     """A simulated service, inside the stand-in for its container: its output becomes a log file as on a node."""
     pod = f"{catalogue.namespace}_{name}-rehearsal_{uuid.uuid5(uuid.NAMESPACE_DNS, name)}"
     log = state.pods / pod / name / "0.log"
@@ -163,6 +169,7 @@ def simulated_service(name: str, state: State, ports: Ports, catalogue: Catalogu
         arguments.append(f"--name={name}")
         stores = DEPENDENCIES_OUTSIDE.intersection(known.dependencies if known else ())
         arguments += [f"--dependency={store}" for store in sorted(stores)]
+        arguments += speed.check_flags(pace)
     command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))
     return Program(name, command, {"PYTHONPATH": INSTRUMENTATION})
 

@@ -76,6 +76,11 @@ class State:
         return self.root / "dialect"
 
     @property
+    def speed(self) -> Path:
+        """The speed that the rehearsal was started with last."""
+        return self.root / "speed"
+
+    @property
     def applied(self) -> Path:
         """Digests of the configurations that the processes have loaded, as JSON by part."""
         return self.root / "applied.json"

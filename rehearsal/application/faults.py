@@ -1,7 +1,8 @@
 """Faults on demand: part of the stand-in, so that a drill can make a service slow or failing without stopping it.
 
-`POST /_fault {"errors": 0.3}` fails that share of requests with 500, `{"latency_ms": 800}` adds that delay to each,
-`{}` clears both. The path listens on loopback like everything else, and nobody counts or logs its requests.
+`POST /_fault {"errors": 0.3}` fails that share of requests with 500, with `"path": "/orders"` only of those to paths
+that begin so; `{"latency_ms": 800}` adds that delay to each, `{"lines": 500}` has each write so many log lines more,
+`{}` clears all. The path listens on loopback like everything else, and nobody counts or logs its requests.
 """
 
 from __future__ import annotations
@@ -9,47 +10,57 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 FAULT_PATH = "/_fault"
-LIMITS = {"errors": 1.0, "latency_ms": 60_000.0}
+LIMITS = {"errors": 1.0, "latency_ms": 60_000.0, "lines": 10_000.0}
+KNOWN = (*LIMITS, "path")
 
 
 @dataclass
 class Faults:
-    """The faults in force: `errors` is a share from 0 to 1, `latency_ms` a delay in milliseconds."""
+    """The faults in force: `errors` is a share from 0 to 1 below `path`, `latency_ms` a delay in milliseconds."""
 
     errors: float = 0.0
     latency_ms: float = 0.0
+    lines: int = 0
+    path: str = "/"
 
     def replace(self, wanted: object) -> None:
         """Put exactly the wanted faults in force; anything else than known keys with numbers is a ValueError."""
         if not isinstance(wanted, dict):
-            raise ValueError(f"a fault is a JSON object with the keys {', '.join(LIMITS)}, not {wanted!r}")
+            raise ValueError(f"a fault is a JSON object with the keys {', '.join(KNOWN)}, not {wanted!r}")
+        path = wanted.get("path", "/")
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"path: {path!r} is not a path, which begins with /")
         for key, value in wanted.items():
-            if key not in LIMITS:
-                raise ValueError(f"{key}: unknown fault; known are {', '.join(LIMITS)}")
+            if key not in KNOWN:
+                raise ValueError(f"{key}: unknown fault; known are {', '.join(KNOWN)}")
+            if key == "path":
+                continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LIMITS[key]:
                 raise ValueError(f"{key}: {value!r} is not a number from 0 to {LIMITS[key]:g}")
         self.errors = float(wanted.get("errors", 0))
         self.latency_ms = float(wanted.get("latency_ms", 0))
+        self.lines = int(wanted.get("lines", 0))
+        self.path = path
 
     async def delay(self) -> None:
         """Wait as long as the latency fault says."""
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1000)
 
-    def strikes(self, rng: random.Random) -> bool:
-        """Decide whether this request fails."""
-        return rng.random() < self.errors
+    def strikes(self, rng: random.Random, path: str = "/") -> bool:
+        """Decide whether a request to this path fails."""
+        return path.startswith(self.path) and rng.random() < self.errors
 
     async def check(self) -> bool:
         """Say whether what the service depends on can be used: less often, the more requests fail."""
-        return random.random() >= self.errors  # noqa: S311 - a drill, no secret
+        return self.path != "/" or random.random() >= self.errors  # noqa: S311 - a drill, no secret
 
     def controlling(self, app: ASGIApp) -> ASGIApp:
         """Return the application with the path that controls these faults before it."""
@@ -66,4 +77,4 @@ class Faults:
             self.replace(json.loads(await request.body() or b"{}"))
         except ValueError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        return JSONResponse({"errors": self.errors, "latency_ms": self.latency_ms})
+        return JSONResponse(asdict(self))

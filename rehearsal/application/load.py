@@ -2,7 +2,7 @@
 
 Sends the scenario's steps through the gateway at random moments, `--rate` of them per second on average, and serves
 exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`. `POST /rate/25` changes the rate, and
-`POST /rate/0` pauses.
+`POST /rate/0` pauses. `POST /failed-logins/5` has somebody try so many wrong passwords a second beside them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rehearsal.application.client import AsyncClient, HTTPError, Response, loopback_client
 from rehearsal.application.counts import Counts, Exchange
-from rehearsal.application.scenario import Reply, Scenario
+from rehearsal.application.scenario import Reply, Scenario, Step
 from rehearsal.dialect import DEFAULT, DIALECTS
 from rehearsal.serving import listen
 
 API = "/api/v1"
 CLIENT_TIMEOUT_SECONDS = 40.0  # longer than the gateway waits for a backend, so that every answer is seen
 MAX_OPEN = 100  # steps under way at once; beyond it steps are skipped and counted as such
+STEPS_A_SECOND = 6.0
 LAST_ANSWERS_SECONDS = 1.0  # at the end, requests still open get this long
 
 
@@ -96,8 +98,12 @@ class Pace:
                 return
 
 
-async def generate(scenario: Scenario, counts: Counts, pace: Pace, rng: random.Random) -> None:
-    """Take steps at the pace until cancelled, then await the last answers."""
+async def _taken(step: Step) -> None:
+    await step()
+
+
+async def generate(step: Step, counts: Counts, pace: Pace, rng: random.Random) -> None:
+    """Take this step, again and again, at the pace until cancelled, then await the last answers."""
     under_way: set[asyncio.Task[None]] = set()
     try:
         while True:
@@ -105,7 +111,7 @@ async def generate(scenario: Scenario, counts: Counts, pace: Pace, rng: random.R
             if len(under_way) >= MAX_OPEN:
                 counts.skipped += 1
                 continue
-            task = asyncio.create_task(scenario.step())
+            task = asyncio.create_task(_taken(step))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
     finally:
@@ -113,26 +119,29 @@ async def generate(scenario: Scenario, counts: Counts, pace: Pace, rng: random.R
             await asyncio.wait(under_way, timeout=LAST_ANSWERS_SECONDS)
 
 
-def respond(request: str, counts: Counts, pace: Pace) -> tuple[str, Any]:
+def respond(request: str, counts: Counts, paces: Mapping[str, Pace]) -> tuple[str, Any]:
     """Status and JSON document that answer a request such as `GET /counts` or `POST /rate/25`."""
     if request == "GET /counts":
         return "200 OK", counts.as_json()
-    if not request.startswith("POST /rate/"):
-        return "404 Not Found", {"error": "only GET /counts and POST /rate/<steps per second> are served"}
+    path, _, rate = request.rpartition("/")
+    pace = paces.get(path.removeprefix("POST /")) if path.startswith("POST /") else None
+    if pace is None:
+        listed = " and ".join(f"POST /{name}/<number per second>" for name in paces)
+        return "404 Not Found", {"error": f"only GET /counts and {listed} are served"}
     try:
-        pace.set(float(request.rpartition("/")[2]))
+        pace.set(float(rate))
     except ValueError as error:
         return "400 Bad Request", {"error": str(error)}
     return "200 OK", {"rate": pace.rate}
 
 
-def control_server(counts: Counts, pace: Pace) -> Any:
+def control_server(counts: Counts, paces: Mapping[str, Pace]) -> Any:
     """Return the handler of a minimal HTTP server, which closes each connection after one answer."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = (await reader.readuntil(b"\r\n\r\n")).decode(errors="replace").split()
-            status, document = respond(" ".join(request[:2]), counts, pace)
+            status, document = respond(" ".join(request[:2]), counts, paces)
             body = json.dumps(document).encode()
             head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
             writer.write(head.encode() + b"connection: close\r\n\r\n" + body)
@@ -147,11 +156,13 @@ def control_server(counts: Counts, pace: Pace) -> Any:
 
 async def run(gateway: str, dialect: str, rate: float, port: int, seed: int | None) -> Counts:
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
-    counts, pace, rng = Counts(dialect), Pace(rate), random.Random(seed)  # noqa: S311 - who does what, no secrets
-    server = await asyncio.start_server(control_server(counts, pace), sock=listen(port, "--port"))
+    counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
+    paces = {"rate": Pace(rate), "failed-logins": Pace(0)}
+    server = await asyncio.start_server(control_server(counts, paces), sock=listen(port, "--port"))
     async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
-        task = asyncio.create_task(generate(scenario, counts, pace, rng))
+        steps = {"rate": scenario.step, "failed-logins": scenario.guess}
+        task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
@@ -167,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--dialect", choices=DIALECTS, default=DEFAULT, help="of the services, which decides what they count"
     )
-    result.add_argument("--rate", type=positive, default=6.0, help="steps per second (default %(default)s)")
+    result.add_argument("--rate", type=positive, default=STEPS_A_SECOND, help="steps per second (default %(default)s)")
     result.add_argument(
         "--port", type=int, default=8090, help="port of /counts and /rate on 127.0.0.1 (default %(default)s)"
     )

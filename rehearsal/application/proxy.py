@@ -142,7 +142,7 @@ class Gateway:
             self.log("ERROR", "auth_failure", "Authentication required but no user role", {"path": path})
             return error_response(401, "Authentication required")
         await self.faults.delay()
-        if self.faults.strikes(self.rng):
+        if self.faults.strikes(self.rng, path):
             return error_response(500, "Failed to read response body")  # the one 5xx that is the gateway's own fault
         return await self._proxy(request, route.backend, user)
 

@@ -93,8 +93,15 @@ class Scenario:
 
     async def log_in(self) -> None:
         """Log in, now and then with a wrong password."""
+        await self._log_in(fails=next(self._logins) % LOGIN_FAILS_EVERY == 0)
+
+    async def guess(self) -> None:
+        """Try a wrong password, as whoever attacks an account does."""
+        if self.users:
+            await self._log_in(fails=True)
+
+    async def _log_in(self, *, fails: bool) -> None:
         user = self.rng.choice(self.users)
-        fails = next(self._logins) % LOGIN_FAILS_EVERY == 0
         body = {"username": user, "password": "wrong" if fails else identity.password_of(user)}
         answer = await self.call("POST", "/auth/login", "user-service", json=body)
         if answer and answer.status in (200, 401):

@@ -18,6 +18,7 @@ from rehearsal.application.server import serve
 from rehearsal.application.simulation import Simulation
 from rehearsal.application.telemetry import Telemetry, implementation
 from rehearsal.dialect import DEFAULT, DIALECTS
+from rehearsal.speed import CHECK_SECONDS
 
 
 def application(
@@ -26,12 +27,13 @@ def application(
     *,
     metrics_path: str = METRICS_PATH,
     dependencies: Sequence[str] = (),
+    check_seconds: float = CHECK_SECONDS,
     seed: int | None = None,
 ) -> ASGIApp:
     """Return the service called `name`, with its metrics at `metrics_path`, checking its dependencies."""
     app, faults, kind = Starlette(), Faults(), KINDS[name]
     speak = implementation(dialect, "service").make_observable
-    telemetry: Telemetry = speak(app, name, metrics_path, dependencies, faults)
+    telemetry: Telemetry = speak(app, name, metrics_path, dependencies, faults, check_seconds)
     simulation = Simulation(kind.median_ms, telemetry, faults, seed)
     app.routes.extend(import_module(f"rehearsal.application.handlers.{kind.handlers}").routes(simulation))
     return faults.controlling(app)
@@ -47,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--dependency", action="append", default=[], metavar="NAME", help="what it checks; once for each"
     )
+    result.add_argument(
+        "--check-seconds", type=float, default=CHECK_SECONDS, help="between two checks of it (default %(default)g)"
+    )
     result.add_argument("--seed", type=int, help="makes service times and chance events repeatable")
     return result
 
@@ -59,6 +64,7 @@ def main() -> None:
         arguments.dialect,
         metrics_path=arguments.metrics_path,
         dependencies=arguments.dependency,
+        check_seconds=arguments.check_seconds,
         seed=arguments.seed,
     )
     serve(app, arguments.port, uvicorn_lines=True)

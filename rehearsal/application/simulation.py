@@ -50,7 +50,7 @@ class Simulation:
         await asyncio.sleep(self.service_seconds())
         await self.faults.delay()
         self._chatter()
-        if self.faults.strikes(self.rng):
+        if self.faults.strikes(self.rng, request.url.path):
             self.fail(request)
 
     def service_seconds(self) -> float:
@@ -70,6 +70,8 @@ class Simulation:
             raise InjectedError(f"database operation failed during {what}") from cause
 
     def _chatter(self) -> None:
+        for number in range(self.faults.lines):
+            self.log("INFO", "db_operation", f"Row {number} of the result, which nobody should log", logger="database")
         draw = self.rng.random()
         if draw < CACHE_DOWN:
             self.log("ERROR", "error", "Redis operation error: timed out, reading from the database", logger="cache")

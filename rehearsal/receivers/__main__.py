@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 
 from rehearsal.receivers import certificates, credentials, mail
 from rehearsal.receivers.control import Control
-from rehearsal.receivers.heartbeat import Heartbeat
+from rehearsal.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS, Heartbeat
 from rehearsal.receivers.notifications import Store
 from rehearsal.receivers.refusals import Outages, RefusedError
 from rehearsal.receivers.vendors import Vendors, refuse
@@ -86,14 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--heartbeat-period",
         type=_seconds,
-        default=60.0,
+        default=HEARTBEAT_PERIOD_SECONDS,
         metavar="SECONDS",
         help="how often a heartbeat must come (default %(default)g)",
     )
     parser.add_argument(
         "--heartbeat-grace",
         type=_seconds,
-        default=300.0,
+        default=HEARTBEAT_GRACE_SECONDS,
         metavar="SECONDS",
         help="how late one may be before it is missed (default %(default)g)",
     )

@@ -8,6 +8,13 @@ from datetime import UTC, datetime
 
 from rehearsal.receivers.notifications import Notification, Store, rfc3339
 
+HEARTBEAT_PERIOD_SECONDS, HEARTBEAT_GRACE_SECONDS = 60.0, 60.0
+"""How often a beat must come, and how late one may be before it is missed: what users are told to set.
+
+Alertmanager goes on for up to 4 minutes after the last word of Prometheus (four times its resend delay), so that the
+death of either is noticed within 6 minutes.
+"""
+
 ALERT = "HeartbeatMissed"
 """Name under which a missed heartbeat appears among the notifications."""
 

@@ -19,7 +19,7 @@ import pytest
 
 from rehearsal.application import scenario
 from rehearsal.application.container import PART_BYTES, CriLog, Stream
-from rehearsal.application.counts import Counts
+from rehearsal.application.counts import Counts, series
 from rehearsal.application.faults import Faults
 from rehearsal.application.kinds import KINDS
 from rehearsal.application.load import Customer
@@ -62,7 +62,7 @@ class TestFaults:
         samples = scraped(client)
         assert total(samples, "auth_request_latency_seconds_bucket", le="0.25") == 0
         assert total(samples, "auth_request_latency_seconds_sum") >= 0.3
-        assert client.post("/_fault", json={}).json() == {"errors": 0, "latency_ms": 0}
+        assert client.post("/_fault", json={}).json() == {"errors": 0, "latency_ms": 0, "lines": 0, "path": "/"}
 
     def test_errors_are_answered_with_500_and_faults_are_not_counted(self, dialect: str) -> None:
         client = service("auth-service", dialect)
@@ -73,7 +73,13 @@ class TestFaults:
 
     @pytest.mark.parametrize(
         ("fault", "said"),
-        [('{"errors": 2}', "errors: 2"), ('{"error": 1}', "unknown fault"), ("[]", "JSON object"), ("{", "Expecting")],
+        [
+            ('{"errors": 2}', "errors: 2"),
+            ('{"error": 1}', "unknown fault"),
+            ("[]", "JSON object"),
+            ("{", "Expecting"),
+            ('{"path": "orders"}', "path: 'orders'"),
+        ],
     )
     def test_nonsense_is_refused_and_changes_nothing(self, fault: str, said: str, dialect: str) -> None:
         client = service("auth-service", dialect)
@@ -81,6 +87,21 @@ class TestFaults:
         assert answer.status_code == 400
         assert said in answer.json()["error"]
         assert client.post("/internal/auth/validate", json={}).status_code == 200
+
+
+def test_errors_of_one_path_leave_the_others_and_the_checks_alone() -> None:
+    faults, rng = Faults(errors=1, path="/portfolio"), random.Random(7)  # noqa: S311 - repeatable
+    assert faults.strikes(rng, "/portfolio")
+    assert not faults.strikes(rng, "/balance/asset/BTC")
+    assert asyncio.run(faults.check())
+    assert not asyncio.run(Faults(errors=1).check())
+
+
+def test_each_request_writes_as_many_lines_as_the_fault_says(capsys: pytest.CaptureFixture[str]) -> None:
+    client = service("auth-service", TODAY)
+    client.post("/_fault", json={"lines": 3})
+    client.post("/internal/auth/validate", json={})
+    assert sum("of the result, which nobody should log" in line for line in capsys.readouterr().out.splitlines()) == 3
 
 
 def test_errors_hit_their_share() -> None:
@@ -166,6 +187,27 @@ class TestLoad:
             eventually(lambda: get_json(counts, lambda body: body["sent"] > sent + 20))
             for nonsense in ("fast", "-1", "nan", "inf"):
                 assert post(f"{load.url}/rate/{nonsense}")[0] == 400
+            assert post(f"{load.url}/failed-logins/2") == (200, {"rate": 2.0})
+            assert post(f"{load.url}/logins/2")[0] == 404
+
+    def test_a_guess_is_a_login_with_a_wrong_password(self) -> None:
+        sent: list[object] = []
+
+        async def call(
+            method: str, path: str, service: str, *, token: str | None = None, json: object = None
+        ) -> scenario.Reply:
+            sent.append((method, path, service, token, json))
+            return scenario.Reply(401, {})
+
+        counts = Counts()
+        customers = Scenario(call, counts, random.Random(7))  # noqa: S311 - repeatable
+        asyncio.run(customers.guess())
+        assert sent == []  # nobody has registered yet
+        customers.users = ["alice"]
+        asyncio.run(customers.guess())
+        body = {"username": "alice", "password": "wrong"}
+        assert sent == [("POST", "/auth/login", "user-service", None, body)]
+        assert counts.expected == {series("business_logins_total", result="failed"): 1}
 
 
 def post(url: str) -> tuple[int, object]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -383,12 +383,36 @@ class TestGrafana:
         assert world.said == []
 
 
+class TestSpeed:
+    def test_it_is_remembered_while_it_runs_and_another_is_refused(self, world: World) -> None:
+        world.deployment(Rehearsal(world.state, pace=10)).up()
+        assert world.rehearsal().speed == Rehearsal(world.state, pace=10).speed == 10
+        with pytest.raises(RehearsalError, match="SPEED=5: the rehearsal runs with SPEED=10"):
+            world.deployment(Rehearsal(world.state, pace=5)).up()
+        eventually(lambda: len(pids(world.supervisor)) == 3)
+        world.rehearsal().down()
+        assert world.rehearsal().speed == 1
+
+    def test_prometheus_watches_services_only_once_they_have_started(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[tuple[set[str], bool]] = []
+
+        def wait(names: Iterable[str], *_: Any) -> None:
+            waits.append((set(names), any(item.name == "prometheus" for item in world.supervisor.processes())))
+
+        monkeypatch.setattr(health, "wait_for_processes", wait)
+        world.deployment(Rehearsal(world.state, pace=10)).up()
+        assert waits[0] == ({"alertmanager", "order-service"}, False)
+        assert waits[-1] == ({"alertmanager", "order-service", "prometheus"}, True)
+
+
 class TestDialect:
     def test_it_is_remembered_while_it_runs_and_a_change_restarts_what_speaks_it(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def speaking(*arguments: Any) -> list[Program]:
-            return [PROMETHEUS, Program("order-service", SLEEP, {"DIALECT": arguments[-1]})]
+            return [PROMETHEUS, Program("order-service", SLEEP, {"DIALECT": arguments[3]})]
 
         def processes() -> dict[str, int]:
             eventually(lambda: len(pids(world.supervisor)) == 2)

@@ -17,16 +17,19 @@ from rehearsal.application.telemetry import Telemetry
 
 
 def make_observable(
-    app: Starlette, name: str, metrics_path: str, dependencies: Sequence[str], faults: Faults
+    app: Starlette, name: str, metrics_path: str, dependencies: Sequence[str], faults: Faults, check_seconds: float
 ) -> Telemetry:
-    """Have the package observe a service; its dependencies answer their checks as often as faults let requests pass."""
+    """Have the package observe a service; its dependencies answer their checks as often as faults let requests pass.
+
+    Each is checked every `check_seconds`.
+    """
     kind = KINDS[name]
     app.add_middleware(IdentifyUser)
     watch = observe(
         app, name, version="rehearsal", metrics_path=metrics_path, business=kind.business, assets=market.ASSETS
     )
     for dependency in dependencies:
-        watch.health.register(dependency, faults.check)
+        watch.health.register(dependency, faults.check, cache=check_seconds)
     return Telemetry(structured_log(kind.logger), watch.business, watch.exposition.before_scrape)
 
 

@@ -21,7 +21,7 @@ from rehearsal.application.today.logs import python_log
 
 
 def make_observable(
-    app: Starlette, name: str, metrics_path: str, _dependencies: Sequence[str], _faults: Faults
+    app: Starlette, name: str, metrics_path: str, _dependencies: Sequence[str], _faults: Faults, _check_seconds: float
 ) -> Telemetry:
     """Give a service today's metrics, a static `/health`, and today's log lines; nothing checks dependencies."""
     kind = KINDS[name]

@@ -1,0 +1,7 @@
+"""Drills: real faults against a rehearsal in faster time, and whether the right people are told of them in time.
+
+Each drill is declared in `drills.yaml`: what breaks and heals at which minute of the stack's time, and what is told by
+which channel. Whatever else is told, comes twice, late or never, fails it. The whole chain is real: series of the
+simulated services, Prometheus with the deployed rules, Alertmanager with the deployed routes, and receivers that speak
+the vendors' protocols; see `rehearsal.speed` for what faster time changes, and the README for what stands in.
+"""

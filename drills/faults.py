@@ -1,0 +1,137 @@
+"""Breaks and heals a running rehearsal: one function for each kind of fault, which returns what undoes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+import httpx
+
+from drills.model import Fault
+from rehearsal import health
+from rehearsal.lifecycle import Rehearsal
+from rehearsal.state import write
+
+Undo = Callable[[], None]
+
+LOAD = 18.0
+"""Steps that customers take in a second while drills run: thrice the usual, as a window of 5 min lasts seconds here,
+and a share of the few requests in it would be a matter of chance."""
+FOR_GOOD = 1_000_000
+"""Messages that a receiver refuses until it is healed."""
+
+
+class Breaker:
+    """The faults of one rehearsal."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self._rehearsal = rehearsal
+        self._ports, self._supervisor = rehearsal.ports, rehearsal.supervisor
+
+    def usual_load(self) -> None:
+        """Have the customers take as many steps as they do while nothing is wrong with them."""
+        self._pace("rate", LOAD)
+
+    def breaks(self, fault: Fault) -> Undo:
+        """Put a fault in force. What it returns heals it, also where what it was about has ended meanwhile."""
+        kinds: dict[str, Callable[[Fault], Undo]] = {
+            "down": self._down,
+            "hung": self._hung,
+            "absent": self._absent,
+            "errors": self._errors,
+            "slow": self._slow,
+            "series": self._series,
+            "flood": self._flood,
+            "refused": self._refused,
+            "load": self._load,
+            "failed_logins": self._failed_logins,
+        }
+        return kinds[fault.kind](fault)
+
+    def _down(self, fault: Fault) -> Undo:
+        name = str(fault.down)
+        self._supervisor.stop_program(name)
+        return lambda: self._supervisor.start_program(name)
+
+    def _hung(self, fault: Fault) -> Undo:
+        """The kernel stops the processes of the service's group; it still accepts connections for them."""
+        (group,) = (item.pid for item in self._supervisor.processes() if item.name == fault.hung)
+        os.killpg(group, signal.SIGSTOP)
+
+        def undo() -> None:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGCONT)
+
+        return undo
+
+    def _absent(self, fault: Fault) -> Undo:
+        name = str(fault.absent)
+        directory = self._rehearsal.state.configuration / "prometheus" / "targets"
+        before = {path: path.read_text() for path in directory.glob("*.json")}
+        for path, text in before.items():
+            left = [
+                group for group in json.loads(text) if group["labels"].get("__meta_kubernetes_service_name") != name
+            ]
+            write(path, json.dumps(left, indent=2))
+        self._supervisor.stop_program(name)
+
+        def undo() -> None:
+            self._supervisor.start_program(name)
+            for path, text in before.items():
+                write(path, text)
+
+        return undo
+
+    def _errors(self, fault: Fault) -> Undo:
+        assert fault.errors  # noqa: S101 - for the type checker, as in the others
+        of = fault.errors
+        return self._service_fault(of.service, {"errors": of.share, "path": of.path})
+
+    def _slow(self, fault: Fault) -> Undo:
+        assert fault.slow  # noqa: S101
+        return self._service_fault(fault.slow.service, {"latency_ms": fault.slow.milliseconds})
+
+    def _flood(self, fault: Fault) -> Undo:
+        assert fault.flood  # noqa: S101
+        return self._service_fault(fault.flood.service, {"lines": fault.flood.lines})
+
+    def _service_fault(self, service: str, body: dict[str, object]) -> Undo:
+        address = f"{self._ports.url(service)}/_fault"
+        health.post(address, body)
+
+        def undo() -> None:
+            with suppress(httpx.TransportError):  # it was stopped: what is started anew has no fault
+                health.post(address, {})
+
+        return undo
+
+    def _series(self, fault: Fault) -> Undo:
+        address = f"{self._ports.url('exporters')}/_set"
+        for item in fault.series or ():
+            health.post(address, {"series": item.name, "labels": item.labels, "value": item.value})
+
+        def undo() -> None:
+            health.CLIENT.delete(address).raise_for_status()
+
+        return undo
+
+    def _refused(self, fault: Fault) -> Undo:
+        assert fault.refused  # noqa: S101
+        address = f"{self._ports.url('receivers')}/fail"
+        order = {"receiver": fault.refused.receiver, "status": fault.refused.status}
+        health.post(address, order | {"count": FOR_GOOD})
+        return lambda: health.post(address, order | {"count": 0})
+
+    def _load(self, fault: Fault) -> Undo:
+        self._pace("rate", float(fault.load or 0))
+        return self.usual_load
+
+    def _failed_logins(self, fault: Fault) -> Undo:
+        self._pace("failed-logins", float(fault.failed_logins or 0))
+        return lambda: self._pace("failed-logins", 0)
+
+    def _pace(self, of: str, rate: float) -> None:
+        health.post(f"{self._ports.url('load')}/{of}/{rate:g}", None)

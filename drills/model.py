@@ -1,0 +1,202 @@
+"""What a drill is, as `drills.yaml` declares it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from validation import Duration, InvalidInputError, Name, Section, problems
+
+FILE = Path(__file__).with_name("drills.yaml")
+
+Minute = Annotated[float, Field(ge=0, le=24 * 60)]
+"""A minute of the stack's time since the drill began."""
+Service = Literal["gateway", "user-service", "inventory-service", "order-service", "auth-service", "insights-service"]
+Part = Literal["prometheus", "alertmanager", "loki", "log-agent", "blackbox", "exporters", "load"]
+Channel = Literal["pagerduty", "slack", "email", "heartbeat"]
+
+
+class Errors(Section):
+    """Requests that fail."""
+
+    service: Service
+    share: float = Field(gt=0, le=1)
+    """Share of the requests that are answered with 500."""
+    path: str = Field(default="/", pattern="^/")
+    """Only paths that begin so."""
+
+
+class Slow(Section):
+    """Requests that take longer."""
+
+    service: Service
+    milliseconds: float = Field(gt=0, le=60_000)
+    """Added to each request; in real time, as latencies are not scaled."""
+
+
+class Series(Section):
+    """Samples that the stand-in exporters show instead of healthy ones."""
+
+    name: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    """All samples with these labels."""
+    value: float
+
+
+class Flood(Section):
+    """Log lines beside the usual ones."""
+
+    service: Service
+    lines: int = Field(gt=0, le=10_000)
+    """Written at each request."""
+
+
+class Refused(Section):
+    """A receiver of notifications that is away."""
+
+    receiver: Channel
+    status: int = Field(ge=400, le=599)
+    """What it answers."""
+
+
+class Fault(Section):
+    """One thing that breaks at one minute and heals at another."""
+
+    from_: Minute = Field(alias="from")
+    to: Minute
+    """When it heals."""
+    shows: str | None = None
+    """An expression with a result once the fault is in the series: whether the chain's first link holds."""
+
+    down: Literal[Service, Part] | None = None
+    """A process that ends and is not started again."""
+    hung: Service | None = None
+    """A process that lives, takes connections and answers nothing."""
+    absent: Service | None = None
+    """A service scaled to zero: no process, and no target that discovery would find."""
+    errors: Errors | None = None
+    slow: Slow | None = None
+    series: tuple[Series, ...] | None = None
+    flood: Flood | None = None
+    refused: Refused | None = None
+    load: float | None = Field(default=None, ge=0, le=100)
+    """Steps that customers take in a second."""
+    failed_logins: float | None = Field(default=None, gt=0, le=100)
+    """Attempts in a second to log in with a wrong password."""
+
+    @property
+    def kind(self) -> str:
+        """The name of what breaks."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def words(self) -> str:
+        """What breaks, for people."""
+        what = getattr(self, self.kind)
+        if isinstance(what, Section):
+            what = ", ".join(str(value) for value in what.model_dump().values() if value != "/")
+        elif isinstance(what, tuple):
+            what = ", ".join(f"{item.name} = {item.value:g}" for item in what)
+        return f"{self.kind.replace('_', ' ')}: {what}"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"one of {', '.join(KINDS)} is what breaks, not {' and '.join(given) or 'nothing'}")
+        if self.to <= self.from_:
+            raise ValueError(f"to: {self.to:g} is not after from: {self.from_:g}")
+        return self
+
+
+KINDS = ("down", "hung", "absent", "errors", "slow", "series", "flood", "refused", "load", "failed_logins")
+
+
+class Told(Section):
+    """What people are told, once by each channel, and once that it is over."""
+
+    alert: str
+    service: str
+    """The service that the message names; of an alert about none, its owner."""
+    by: tuple[Channel, ...] = Field(min_length=1)
+    of: Minute = 0
+    """The minute at which the fault began that it tells of."""
+    rises: Minute = 0
+    """Minutes until what is measured over a window passes the alert's threshold."""
+    within: Duration | None = None
+    """From the fault to the message, where that is not what the deployed configuration says."""
+    resolved: bool = True
+    """Whether it is also told that it is over."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Labels that the alert bears besides."""
+
+
+class Drill(Section):
+    """Faults, and what is told of them and by when. Everything else that is told fails the drill."""
+
+    name: Name
+    about: str
+    """What it shows, in a sentence."""
+    healthy: Minute = 0
+    """Minutes for which all has been well before the first fault, where an alert looks back at them."""
+    faults: tuple[Fault, ...] = Field(min_length=1)
+    told: tuple[Told, ...] = ()
+    not_firing: tuple[str, ...] = ()
+    """Alerts that do not even fire."""
+    outlast: tuple[str, ...] = ()
+    """Alerts that stay for longer than the drill, as their windows do."""
+    patience: Minute = 30
+    """Minutes after the last fault has healed, in which all must be over."""
+    not_held: str | None = None
+    """Why it does not hold yet: then it runs only if it is named."""
+
+    @property
+    def healed(self) -> float:
+        """The minute at which all faults have healed."""
+        return max(fault.to for fault in self.faults)
+
+    @model_validator(mode="after")
+    def _of_a_fault(self) -> Self:
+        begins = {fault.from_ for fault in self.faults}
+        for told in self.told:
+            if told.of not in begins:
+                listed = ", ".join(f"{minute:g}" for minute in sorted(begins))
+                raise ValueError(f"told {told.alert} of: {told.of:g} is not when a fault begins; these do: {listed}")
+        return self
+
+
+class Drills(Section):
+    """All drills."""
+
+    drills: tuple[Drill, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        names = [drill.name for drill in self.drills]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"name: {name} is there twice; give each drill a name of its own")
+        return self
+
+
+def read(file: Path = FILE) -> tuple[Drill, ...]:
+    """The drills of a file. Raises InvalidInputError with every problem."""
+    try:
+        document = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+        return Drills.model_validate(document).drills
+    except yaml.YAMLError as error:
+        raise InvalidInputError([f"{file.name}: not valid YAML: {error}"]) from None
+    except ValidationError as error:
+        raise InvalidInputError(problems(error, Drills, file.name)) from None
+
+
+def chosen(drills: tuple[Drill, ...], names: tuple[str, ...]) -> tuple[Drill, ...]:
+    """The drills of these names, or all that hold. Raises InvalidInputError for a name that none has."""
+    known = {drill.name: drill for drill in drills}
+    wrong = [f"NAME={name}: expected one of {', '.join(known)}" for name in names if name not in known]
+    if wrong:
+        raise InvalidInputError(wrong)
+    return tuple(known[name] for name in names) or tuple(drill for drill in drills if drill.not_held is None)

@@ -1,0 +1,135 @@
+"""Looks at a running rehearsal: which alerts there are, what was sent and received."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from drills.timeline import Message, Sent, Span
+from rehearsal import health, speed
+from rehearsal.ports import Ports
+
+NOT_WATCHED = frozenset({"Watchdog", "NodeDiskFilling", "NodeMemoryNearlyFull"})
+"""What fires all the time, and what is about this machine, whatever is drilled."""
+
+
+@dataclass
+class Watch:
+    """What one drill saw. `began` is its first moment in seconds since the epoch, `speed` that of the stack's time."""
+
+    ports: Ports
+    speed: int
+    began: float
+    evaluation_seconds: float
+    """Between two evaluations of rules, in the stack's time."""
+    _sent: dict[tuple[str, str, str], Sent] = field(default_factory=dict)
+
+    def stack(self, moment: float) -> float:
+        """A moment of the real clock in seconds of the stack's time since the beginning."""
+        return (moment - self.began) * self.speed
+
+    def look(self) -> None:
+        """Note which alerts Alertmanager has now; for its API tells only of those of the moment."""
+        for alert in self._asked(f"{self.ports.url('alertmanager')}/api/v2/alerts") or []:
+            name, service = alert["labels"]["alertname"], of_whom(alert["labels"])
+            if name not in NOT_WATCHED:
+                key = (name, service, alert["startsAt"])
+                self._sent.setdefault(key, Sent(self.stack(time.time()), name, service))
+
+    @property
+    def sent(self) -> list[Sent]:
+        """The alerts that Alertmanager had, each time that they began."""
+        return list(self._sent.values())
+
+    def messages(self) -> list[Message]:
+        """What the receivers have received since the beginning."""
+        found = self._asked(f"{self.ports.url('receivers')}/notifications") or []
+        messages = [
+            Message(
+                self.stack(datetime.fromisoformat(item["received"]).timestamp()),
+                item["receiver"],
+                ", ".join(item["alertnames"]),
+                ", ".join(item["services"]),
+                item["status"],
+            )
+            for item in found
+        ]
+        return [item for item in messages if item.at >= 0 and item.alert not in NOT_WATCHED]
+
+    def active(self) -> list[str] | None:
+        """Every alert that is pending or firing now, at Prometheus or still at Alertmanager; None if one is away."""
+        prometheus = self._asked(f"{self.ports.url('prometheus')}/api/v1/alerts")
+        alertmanager = self._asked(f"{self.ports.url('alertmanager')}/api/v2/alerts")
+        if prometheus is None or alertmanager is None:
+            return None
+        known = [*prometheus["data"]["alerts"], *alertmanager]
+        return sorted({item["labels"]["alertname"] for item in known} - NOT_WATCHED)
+
+    def spans(self, end: float) -> list[Span]:
+        """When alerts were pending and firing, by the samples that Prometheus stored of them up to `end`."""
+        window = f"{max(1, round(1000 * (end - self.began)))}ms"
+        return sorted(
+            (
+                span
+                for series in self._query(f'ALERTS{{alertname!~"{"|".join(sorted(NOT_WATCHED))}"}}[{window}]', end)
+                for span in self._stretches(series)
+            ),
+            key=lambda span: span.begin,
+        )
+
+    def first_shown(self, promql: str, begin: float, end: float) -> float | None:
+        """When an expression, whose durations are of the stack's time, had a result first; in seconds of that."""
+        step = self.evaluation_seconds / self.speed / 5  # no more than a fifth of an evaluation late
+        scaled = speed.expression(promql, self.speed)
+        parameters: dict[str, Any] = {"query": scaled, "start": begin, "end": end, "step": step}
+        answer = health.CLIENT.get(
+            f"{self.ports.url('prometheus')}/api/v1/query_range", params=parameters, timeout=30
+        ).raise_for_status()
+        moments = [float(series["values"][0][0]) for series in answer.json()["data"]["result"]]
+        return self.stack(min(moments)) if moments else None
+
+    def _query(self, promql: str, moment: float) -> list[dict[str, Any]]:
+        answer = health.CLIENT.get(
+            f"{self.ports.url('prometheus')}/api/v1/query", params={"query": promql, "time": moment}, timeout=30
+        )
+        result: list[dict[str, Any]] = answer.raise_for_status().json()["data"]["result"]
+        return result
+
+    def _stretches(self, series: dict[str, Any]) -> Iterator[Span]:
+        labels = dict(series["metric"])
+        name, state = labels.pop("alertname"), labels.pop("alertstate")
+        labels.pop("__name__", None)
+        moments = [self.stack(float(moment)) for moment, _ in series["values"]]
+        for begin, end in stretches(moments, 2.5 * self.evaluation_seconds):
+            yield Span(name, state, labels, begin, end)
+
+    @staticmethod
+    def _asked(address: str) -> Any:
+        try:
+            return health.get(address)
+        except httpx.HTTPError:
+            return None  # it is away, which may be what the drill is about
+
+
+def stretches(moments: Iterable[float], gap: float) -> Iterator[tuple[float, float]]:
+    """First and last of moments that follow each other within `gap`."""
+    begin = last = None
+    for moment in moments:
+        if begin is None or last is None:
+            begin = moment
+        elif moment - last > gap:
+            yield begin, last
+            begin = moment
+        last = moment
+    if begin is not None and last is not None:
+        yield begin, last
+
+
+def of_whom(labels: dict[str, str]) -> str:
+    """What a message of these labels is about: the service, or else the owner."""
+    return labels.get("service") or labels.get("owner", "")

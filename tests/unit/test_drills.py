@@ -1,0 +1,334 @@
+"""Drills as data, and their judge: of a recorded timeline, what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import pytest
+import yaml
+
+from drills import model
+from drills.bounds import Bounds
+from drills.history import openmetrics
+from drills.judge import Verdict, broken_link, clock, judge
+from drills.model import Drill, Told
+from drills.page import page
+from drills.run import Result
+from drills.summary import latencies, line, percentile, spreads
+from drills.timeline import Broken, Message, Sent, Span, Timeline
+from drills.watch import stretches
+from rehearsal.deployed import Deployed
+from rehearsal.errors import RehearsalError
+from rehearsal.ports import SERVICES
+from validation import InvalidInputError
+
+DRILL = Drill.model_validate(
+    {
+        "name": "outage",
+        "about": "A service is down.",
+        "faults": [{"from": 0, "to": 6, "down": "order-service", "shows": "up == 0"}],
+        "told": [
+            {
+                "alert": "ServiceDown",
+                "service": "order-service",
+                "by": ["pagerduty", "slack"],
+                "labels": {"severity": "critical"},
+            }
+        ],
+        "notFiring": ["HighErrorRate"],
+    }
+)
+LABELS = {"service": "order-service", "severity": "critical"}
+
+
+def message(at: float, channel: str, status: str, alert: str = "ServiceDown") -> Message:
+    return Message(at, channel, alert, "order-service", status)
+
+
+def span(state: str, begin: float, end: float, alert: str = "ServiceDown") -> Span:
+    return Span(alert, state, LABELS, begin, end)
+
+
+def healthy(**changes: Any) -> Timeline:
+    """A drill that holds, but for the changes."""
+    held = Timeline(
+        faults=[Broken("down: order-service", 0, 0.5, 360, shown=20, looked=True)],
+        spans=[span("pending", 30, 90), span("firing", 90, 720)],
+        sent=[Sent(91, "ServiceDown", "order-service")],
+        messages=[message(at, who, status) for at, status in ((97, "firing"), (780, "resolved")) for who in BOTH],
+        length=900,
+    )
+    return replace(held, **changes)
+
+
+BOTH = ("pagerduty", "slack")
+
+
+def judged(timeline: Timeline, drill: Drill = DRILL) -> Verdict:
+    return judge(drill, timeline, lambda _told, _channel: 120)
+
+
+def wrong(timeline: Timeline, drill: Drill = DRILL) -> str:
+    verdict = judged(timeline, drill)
+    assert not verdict.held
+    return "\n".join(verdict.problems)
+
+
+class TestJudge:
+    def test_what_is_told_once_in_time_and_once_when_it_is_over_holds(self) -> None:
+        verdict = judged(healthy())
+        assert verdict.held
+        assert verdict.problems == []
+        assert [(item.channel, item.seconds, item.bound) for item in verdict.latencies] == [
+            ("pagerduty", 96.5, 120),
+            ("slack", 96.5, 120),
+        ]
+
+    def test_late_is_measured_from_when_the_fault_really_began(self) -> None:
+        late = [message(120.4, who, "firing") for who in BOTH] + [message(780, who, "resolved") for who in BOTH]
+        assert judged(healthy(messages=late)).held
+        later = [replace(item, at=item.at + 1) for item in late]
+        assert (
+            "pagerduty was told of ServiceDown of order-service 2:00 after the fault, which is later than 2:00"
+            in wrong(healthy(messages=later))
+        )
+
+    def test_one_channel_that_is_not_told_is_missing(self) -> None:
+        only = [item for item in healthy().messages if item.channel == "slack"]
+        assert wrong(healthy(messages=only)) == (
+            "pagerduty: ServiceDown of order-service was told never instead of once; first broken link: sent → received"
+        )
+
+    def test_told_twice(self) -> None:
+        again = [*healthy().messages, message(400, "slack", "firing")]
+        assert wrong(healthy(messages=again)) == "slack: ServiceDown of order-service was told twice instead of once"
+
+    def test_never_resolved(self) -> None:
+        open_ = [item for item in healthy().messages if (item.channel, item.status) != ("pagerduty", "resolved")]
+        assert wrong(healthy(messages=open_)) == (
+            "pagerduty: ServiceDown of order-service was told to be over never instead of once"
+        )
+
+    def test_resolved_twice(self) -> None:
+        twice = [*healthy().messages, message(800, "slack", "resolved")]
+        assert "slack: ServiceDown of order-service was told to be over twice instead of once" in wrong(
+            healthy(messages=twice)
+        )
+
+    def test_a_resolve_before_its_page_is_out_of_order(self) -> None:
+        odd = [*(item for item in healthy().messages if item.channel == "slack")]
+        odd += [message(97, "pagerduty", "firing"), message(50, "pagerduty", "resolved")]
+        assert "out of order: resolved 0:50, firing 1:37" in wrong(healthy(messages=odd))
+
+    def test_an_info_is_not_told_to_be_over(self) -> None:
+        told = DRILL.told[0].model_copy(update={"resolved": False})
+        drill = DRILL.model_copy(update={"told": (told,)})
+        firing = [item for item in healthy().messages if item.status == "firing"]
+        assert judged(healthy(messages=firing), drill).held
+        assert "told to be over once instead of never" in wrong(healthy(), drill)
+
+    def test_something_else_that_is_told(self) -> None:
+        more = [*healthy().messages, message(400, "slack", "firing", "OrdersStopped")]
+        assert wrong(healthy(messages=more)) == (
+            "slack was told at 6:40 that OrdersStopped of order-service is firing, which the drill does not say"
+        )
+
+    def test_another_channel_is_something_else(self) -> None:
+        more = [*healthy().messages, message(400, "email", "firing")]
+        assert "email was told at 6:40 that ServiceDown of order-service is firing" in wrong(healthy(messages=more))
+
+    def test_an_alert_that_is_not_to_fire(self) -> None:
+        fires = [*healthy().spans, span("firing", 300, 350, "HighErrorRate")]
+        assert wrong(healthy(spans=fires)) == "HighErrorRate fired at 5:00, and the drill says that it does not"
+        pending = [*healthy().spans, span("pending", 300, 350, "HighErrorRate")]
+        assert judged(healthy(spans=pending)).held
+
+    def test_other_labels(self) -> None:
+        told = DRILL.told[0].model_copy(update={"labels": {"severity": "warning"}})
+        assert "not with {'severity': 'warning'}" in wrong(healthy(), DRILL.model_copy(update={"told": (told,)}))
+
+    def test_what_is_not_over(self) -> None:
+        assert "it was not over: ServiceDown" in wrong(healthy(remaining=["ServiceDown"]))
+
+    def test_each_episode_has_its_own_fault(self) -> None:
+        told, fault = DRILL.told[0], DRILL.faults[0]
+        again = fault.model_copy(update={"from_": 45.0, "to": 50.0})
+        drill = DRILL.model_copy(
+            update={"faults": (fault, again), "told": (told, told.model_copy(update={"of": 45.0}))}
+        )
+        later = [replace(item, at=item.at + 2700) for item in healthy().messages]
+        faults = [*healthy().faults, Broken("down: order-service", 45, 2700, 3000)]
+        both = healthy(messages=[*healthy().messages, *later], faults=faults)
+        assert judged(both, drill).held
+        assert [item.seconds for item in judged(both, drill).latencies] == [96.5, 97, 96.5, 97]
+        assert "was told once instead of twice" in wrong(replace(both, messages=healthy().messages), drill)
+
+
+@pytest.mark.parametrize(
+    ("changes", "link"),
+    [
+        ({"faults": [Broken("down", 0, 0, 360, None, looked=True)], "spans": [], "sent": []}, "fault → series"),
+        ({"spans": [], "sent": []}, "series → pending"),
+        ({"spans": [span("pending", 30, 90)], "sent": []}, "pending → firing"),
+        ({"sent": []}, "firing → sent"),
+        ({}, "sent → received"),
+    ],
+)
+def test_the_first_link_that_is_broken(changes: dict[str, Any], link: str) -> None:
+    assert broken_link(DRILL.told[0], healthy(messages=[], **changes)) == link
+    assert f"first broken link: {link}" in wrong(healthy(messages=[], **changes))
+
+
+def test_latencies_by_alert() -> None:
+    (spread,) = spreads([Result(DRILL, healthy(), judged(healthy()), 30)])
+    assert (spread.alert, spread.count, spread.p50, spread.longest) == ("ServiceDown", 2, 96.5, 96.5)
+    assert [percentile([1, 2, 3, 4], share) for share in (0.5, 0.75, 0.95, 1)] == [2, 3, 4, 4]
+
+
+def test_the_page_shows_what_was_wrong_and_each_link_and_runs_no_script() -> None:
+    late = [replace(item, at=item.at + 60) for item in healthy().messages if item.channel == "slack"]
+    timeline = healthy(messages=late)
+    results = [Result(DRILL, timeline, judged(timeline), 31.4)]
+    text = page(results, speed=20, began=0).decode()
+    assert "0 of 1 drills held" in text
+    assert "pagerduty: ServiceDown of order-service was told never instead of once" in text
+    assert "<td>0:20</td><td>0:30</td><td>1:30</td><td>1:31</td>" in text
+    assert '<b class="failed">2:36</b>' in text
+    assert "<script" not in text
+    assert line(results[0]).startswith("outage: FAILED, 15:00 of the stack's time, 31 s\n  - pagerduty: ")
+    assert list(latencies(results)) == [
+        "  ServiceDown                 1 messages: p50 2:36, p95 2:36, max 2:36; nearest to its bound 2:36 of 2:00"
+    ]
+
+
+def test_a_day_without_failures_in_the_windows_of_the_budget() -> None:
+    lines = openmetrics({"order-service": 2.0}, 20, 1_000_000.0).splitlines()
+    pieces = 2 * 86400 // 180
+    assert lines[0] == "# TYPE service:sli_events:increase3m gauge"
+    assert lines[1] == 'service:sli_events:increase3m{service="order-service",sli="availability"} 18 991360.000'
+    assert lines[2 * (2 * pieces + 1) - 1] == (
+        'service:sli_errors:increase3m{service="order-service",sli="latency"} 0 999991.000'
+    )
+    counted = [line for line in lines if line.startswith('instance:sli_events:sum{service="order-service",sli="lat')]
+    assert [line.rpartition("} ")[2] for line in counted[:2]] == ["6 999460.000", "12 999463.000"]
+    assert {line.split()[1] for line in lines if line.startswith("instance:sli_errors:sum")} == {"0"}
+    assert lines[-1] == "# EOF"
+
+
+def test_stretches_of_samples() -> None:
+    assert list(stretches([], 5)) == []
+    assert list(stretches([1, 3, 5, 20, 22], 5)) == [(1, 5), (20, 22)]
+
+
+def test_a_clock_of_the_stack() -> None:
+    assert [clock(seconds) for seconds in (0, 59.9, 61, 3700, -3)] == ["0:00", "0:59", "1:01", "61:40", "-0:03"]
+
+
+class TestDrills:
+    def test_those_of_the_project_are_valid(self) -> None:
+        drills = model.read()
+        assert {drill.name for drill in model.chosen(drills, ())} == {d.name for d in drills if not d.not_held}
+        assert [drill.name for drill in model.chosen(drills, ("killed",))] == ["killed"]
+
+    def test_every_service_can_be_broken(self) -> None:
+        assert set(get_args(model.Service)) == set(SERVICES)
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ("from: 0, to: 6, down: nobody", r"drills.yaml drills\[0\].faults\[0\].down"),
+            ("from: 6, to: 6, down: loki", "to: 6 is not after from: 6"),
+            ("from: 0, to: 6", "one of down, hung, absent, .* is what breaks, not nothing"),
+            ("from: 0, to: 6, down: loki, hung: gateway", "not down and hung"),
+            ("from: 1, to: 6, down: loki", "told Lost of: 0 is not when a fault begins; these do: 1"),
+            ("from: 0, to: 6, dwn: loki", "unknown key; did you mean"),
+        ],
+    )
+    def test_what_is_wrong_is_said_with_its_key(self, change: str, problem: str, tmp_path: Path) -> None:
+        file = tmp_path / "drills.yaml"
+        told = "{ alert: Lost, service: platform, by: [slack] }"
+        file.write_text(f"drills: [{{ name: a, about: b, faults: [{{ {change} }}], told: [{told}] }}]")
+        with pytest.raises(InvalidInputError, match=problem):
+            model.read(file)
+
+    def test_a_name_that_none_has(self) -> None:
+        with pytest.raises(InvalidInputError, match="NAME=kiled: expected one of killed, "):
+            model.chosen(model.read(), ("kiled",))
+
+    def test_told_says_by_whom(self) -> None:
+        with pytest.raises(ValueError, match="at least 1 item"):
+            Told.model_validate({"alert": "A", "service": "b", "by": []})
+
+
+class TestBounds:
+    """Read from a deployment, whose waits may be in rules or in routes."""
+
+    ROUTING: ClassVar = {
+        "route": {
+            "receiver": "unrouted",
+            "group_wait": "30s",
+            "routes": [
+                {"matchers": ['severity="critical"'], "receiver": "oncall", "group_wait": "5s", "continue": True},
+                {"matchers": ['severity="critical"'], "receiver": "escalation", "group_wait": "30m"},
+                {"matchers": ['severity=~"warning|info"'], "receiver": "team", "group_wait": "15m"},
+            ],
+        },
+        "receivers": [
+            {"name": "unrouted", "slack_configs": []},
+            {"name": "oncall", "pagerduty_configs": [], "slack_configs": []},
+            {"name": "escalation", "email_configs": []},
+            {"name": "team", "slack_configs": []},
+        ],
+    }
+
+    @pytest.fixture
+    def bounds(self, tmp_path: Path) -> Bounds:
+        rules = [
+            {"alert": "Paged", "for": "1m", "labels": {"severity": "critical"}},
+            {"alert": "Warned", "for": "5m", "labels": {"severity": "warning"}},
+            {"record": "a:b:c"},
+        ]
+        slow = [{"alert": "Slow", "labels": {"severity": "warning"}}]
+        groups = [{"name": "a", "rules": rules}, {"name": "b", "interval": "3m", "rules": slow}]
+        spec = {"scrapeInterval": "15s", "evaluationInterval": "15s"}
+        objects = {
+            "Release/monitoring/kube-prometheus-stack": {"values": {"prometheus": {"prometheusSpec": spec}}},
+            "ServiceMonitor/monitoring/a": {"spec": {"endpoints": [{"interval": "30s"}]}},
+            "PrometheusRule/monitoring/a": {"spec": {"groups": groups}},
+            "Secret/monitoring/alertmanager-configuration": {
+                "stringData": {"alertmanager.yaml": yaml.safe_dump(self.ROUTING)}
+            },
+        }
+        for name, document in objects.items():
+            file = tmp_path / f"{name}.yaml"
+            file.parent.mkdir(parents=True)
+            file.write_text(yaml.safe_dump(document))
+        return Bounds(Deployed(tmp_path))
+
+    @pytest.mark.parametrize(
+        ("alert", "channel", "expected"),
+        [
+            ("Paged", "pagerduty", 30 + 15 + 60 + 15),
+            ("Paged", "slack", 30 + 15 + 60 + 15),
+            ("Paged", "email", 30 + 15 + 60 + 30 * 60 + 15),
+            ("Warned", "slack", 30 + 15 + 5 * 60 + 15 * 60 + 15),
+            ("Slow", "slack", 30 + 180 + 15 * 60 + 15),
+        ],
+    )
+    def test_a_scrape_an_evaluation_the_for_and_what_is_waited_on_purpose(
+        self, bounds: Bounds, alert: str, channel: str, expected: float
+    ) -> None:
+        told = Told.model_validate({"alert": alert, "service": "a", "by": [channel]})
+        assert bounds.of(told, channel) == expected
+        assert bounds.of(told.model_copy(update={"rises": 2.0}), channel) == expected + 120
+        assert bounds.of(told.model_copy(update={"within": "130s"}), channel) == 130
+
+    @pytest.mark.parametrize(
+        ("alert", "channel", "problem"),
+        [("Lost", "slack", "told Lost: no such alert"), ("Warned", "email", "told Warned: no route leads to email")],
+    )
+    def test_what_is_not_deployed(self, bounds: Bounds, alert: str, channel: str, problem: str) -> None:
+        with pytest.raises(RehearsalError, match=problem):
+            bounds.of(Told.model_validate({"alert": alert, "service": "a", "by": [channel]}), channel)
