@@ -9,12 +9,15 @@ from typing import Any
 import yaml
 
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.escalation import UNRESOLVED
 from components.metrics import RELEASE
 from drills.model import Told
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.speed import milliseconds
 from validation import seconds
+
+Json = dict[str, Any]
 
 _MATCHER = re.compile(r'(?P<name>\w+)\s*(?P<sign>=~|!~|!=|=)\s*"(?P<text>.*)"')
 ON_THE_WAY_SECONDS = 15
@@ -31,7 +34,9 @@ class Bounds:
         self.scrape_seconds = max(map(seconds, intervals))
         self.evaluation_seconds = seconds(spec["evaluationInterval"])
         groups = [group for item in deployed.objects("PrometheusRule") for group in item["spec"]["groups"]]
-        self._rules = {rule["alert"]: (group, rule) for group in groups for rule in group["rules"] if "alert" in rule}
+        alerts = [(group, rule) for group in groups for rule in group["rules"] if "alert" in rule]
+        self._rules = {rule["alert"]: (group, rule) for group, rule in alerts}
+        self._unresolved = {rule["labels"].get("page", ""): (group, rule) for group, rule in alerts}
         self._routing = yaml.safe_load(deployed.secret(CONFIGURATION_SECRET)[CONFIGURATION_KEY])
 
     def of(self, told: Told, channel: str) -> float:
@@ -44,18 +49,32 @@ class Bounds:
         if told.alert not in self._rules:
             raise RehearsalError(f"told {told.alert}: no such alert is deployed; correct it, or say `within`")
         group, rule = self._rules[told.alert]
-        evaluation = seconds(group["interval"]) if "interval" in group else self.evaluation_seconds
-        waits = seconds(rule.get("for", "0s")) + self._waits(rule, channel)
-        return self.scrape_seconds + 60 * told.rises + evaluation + waits + ON_THE_WAY_SECONDS
+        since = self.scrape_seconds + 60 * told.rises + ON_THE_WAY_SECONDS
+        return since + self._fires_after(group, rule) + self._told_after(rule, channel)
 
-    def _waits(self, rule: dict[str, Any], channel: str) -> float:
-        """What the route to the channel waits on purpose; a wait of seconds is within what is on the way."""
+    def _fires_after(self, group: Json, rule: Json) -> float:
+        evaluation = seconds(group["interval"]) if "interval" in group else self.evaluation_seconds
+        return evaluation + seconds(rule.get("for", "0s"))
+
+    def _told_after(self, rule: Json, channel: str) -> float:
+        """What passes from the alert to this channel: its route's wait, or that of the alert on what is unresolved."""
+        wait = self._route_waits(rule["labels"] | {"alertname": rule["alert"]}, channel)
+        if wait is not None:
+            return wait
+        group, unresolved = self._unresolved.get(rule["alert"], ({}, {}))
+        wait = self._route_waits(unresolved.get("labels", {}) | {"alertname": UNRESOLVED}, channel)
+        if not unresolved or wait is None:
+            raise RehearsalError(f"told {rule['alert']}: no route leads to {channel}; correct `by`")
+        return wait + self._fires_after(group, unresolved)
+
+    def _route_waits(self, labels: dict[str, str], channel: str) -> float | None:
+        """A wait of seconds is within what is on the way. None if no route leads from these labels to the channel."""
         receivers = {item["name"]: item for item in self._routing["receivers"]}
-        for route in _routes(self._routing["route"], rule["labels"] | {"alertname": rule["alert"]}):
+        for route in _routes(self._routing["route"], labels):
             if f"{channel}_configs" in receivers[route["receiver"]]:
-                wait = milliseconds(route["group_wait"]) / 1000
+                wait = milliseconds(route.get("group_wait", self._routing["route"]["group_wait"])) / 1000
                 return wait if wait > ON_THE_WAY_SECONDS else 0
-        raise RehearsalError(f"told {rule['alert']}: no route leads to {channel}; correct `by`")
+        return None
 
 
 def _intervals(spec: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,8 @@ from tests.signals.healthy import DAY, series
 
 DAYS = int(os.environ.get("DAYS") or 1)
 SEED = 1
+UNREAD = "service:slo_error_budget_remaining:ratio"
+"""No alert reads it, and it reads 14 days: of one series promtool loads 10,000 samples at most."""
 
 
 def played(directory: Path, minutes: int, given: dict[str, str]) -> Path:
@@ -30,11 +32,19 @@ def played(directory: Path, minutes: int, given: dict[str, str]) -> Path:
         "promql_expr_test": [{"expr": f"count by (alertname, service) ({fired})", "eval_time": f"{minutes}m"}],
     }
     files = [path.name for path in rendered(directory, SETTINGS)]
+    _without(UNREAD, directory / "budget.yaml")
     path = directory / "healthy.test.yaml"
     with path.open("w") as file:
         document = {"rule_files": files, "evaluation_interval": "1m", "tests": [test]}
         yaml.dump(document, file, Dumper=yaml.CSafeDumper, width=1_000_000)
     return path
+
+
+def _without(record: str, path: Path) -> None:
+    """Take a recording rule out of a rule file."""
+    (group,) = yaml.safe_load(path.read_text())["groups"]
+    group["rules"] = [rule for rule in group["rules"] if rule.get("record") != record]
+    path.write_text(yaml.safe_dump({"groups": [group]}))
 
 
 def test_nobody_is_told_anything_of_a_healthy_system(tmp_path: Path) -> None:
