@@ -77,6 +77,7 @@ def _latencies(results: Sequence[Result]) -> Element:
     rows = (
         [
             item.alert,
+            item.channel,
             str(item.count),
             clock(item.p50),
             clock(item.p95),
@@ -85,7 +86,7 @@ def _latencies(results: Sequence[Result]) -> Element:
         ]
         for item in spreads(results)
     )
-    heads = ("alert", "messages", "p50", "p95", "max", "nearest to its bound")
+    heads = ("alert", "by", "messages", "p50", "p95", "max", "nearest to its bound")
     return tag("section", tag("h3", "From the fault to the message"), _table(heads, rows))
 
 
