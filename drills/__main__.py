@@ -82,16 +82,19 @@ def _run(drills: Sequence[model.Drill]) -> list[Result]:
     results: list[Result] = []
     with _stopped_at_the_end(rehearsal):
         rehearsal.clean()
-        deployment = Deployment(rehearsal, lambda text: CONSOLE.print(text, markup=False))
+        CONSOLE.print(f"starting a rehearsal {rehearsal.speed} times as fast as deployed …")
+        deployment = Deployment(rehearsal, lambda _: None)
         deployment.up()
         runner = Runner(rehearsal, deployment.catalogue)
         for drill in drills:
             runner.check(drill)
-        _drill(runner, drills, results)
-    file = state.root / "drills.html"
-    file.write_bytes(page(results, speed=rehearsal.speed, began=began))
-    _tell(results, time.time() - began)
-    CONSOLE.print(f"  {file.as_uri()}", markup=False)
+        try:
+            _drill(runner, drills, results)
+        finally:  # what was found is told, also where the rest could not be run
+            file = state.root / "drills.html"
+            file.write_bytes(page(results, speed=rehearsal.speed, began=began))
+            _tell(results, time.time() - began)
+            CONSOLE.print(f"  {file.as_uri()}", markup=False)
     return results
 
 

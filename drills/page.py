@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 STYLES = (HERE.parent / "report" / "page.css", HERE / "page.css")
 WIDTH, LABEL_WIDTH, ROW = 1000, 250, 20
 """Of a timeline, in pixels: the plot, the names before it, and the height of a row."""
+LETTERS = 40
+"""Of a name, in the width that there is for it."""
 NOBODY_LOOKED = "-"
 LINKS = ("fault", "series", "pending", "firing", "sent")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -77,6 +79,7 @@ def _latencies(results: Sequence[Result]) -> Element:
     rows = (
         [
             item.alert,
+            item.channel,
             str(item.count),
             clock(item.p50),
             clock(item.p95),
@@ -85,7 +88,7 @@ def _latencies(results: Sequence[Result]) -> Element:
         ]
         for item in spreads(results)
     )
-    heads = ("alert", "messages", "p50", "p95", "max", "nearest to its bound")
+    heads = ("alert", "by", "messages", "p50", "p95", "max", "nearest to its bound")
     return tag("section", tag("h3", "From the fault to the message"), _table(heads, rows))
 
 
@@ -134,8 +137,7 @@ def _plot(timeline: Timeline) -> Element:
     rows = [*_fault_rows(timeline, scale), *_alert_rows(timeline, scale), *_message_rows(timeline, scale)]
     height = ROW * (len(rows) + 1)
     lines = [
-        tag("g", tag("text", name, x=0, y=ROW * number + 14), *marks, transform=None)
-        for number, (name, marks) in enumerate(rows)
+        tag("g", tag("text", _cut(name), x=0, y=ROW * number + 14), *marks) for number, (name, marks) in enumerate(rows)
     ]
     return tag(
         "svg",
@@ -144,6 +146,11 @@ def _plot(timeline: Timeline) -> Element:
         viewBox=f"0 0 {LABEL_WIDTH + WIDTH + 10} {height}",
         class_="timeline",
     )
+
+
+def _cut(name: str) -> str:
+    """As much of a name as has room before the plot; the whole of it is the tooltip of its marks."""
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
 
 
 def _axis(length: float, scale: float, height: float) -> Iterator[Element]:

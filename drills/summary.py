@@ -12,9 +12,10 @@ from drills.run import Result
 
 @dataclass(frozen=True)
 class Spread:
-    """Latencies of the messages of one alert, in seconds of the stack's time."""
+    """Latencies of the messages of one alert in one channel, in seconds of the stack's time."""
 
     alert: str
+    channel: str
     count: int
     p50: float
     p95: float
@@ -24,18 +25,18 @@ class Spread:
 
 
 def spreads(results: Sequence[Result]) -> list[Spread]:
-    """Of each alert, over all drills and channels."""
-    found: dict[str, list[Latency]] = {}
+    """Of each alert and channel, over all drills."""
+    found: dict[tuple[str, str], list[Latency]] = {}
     for result in results:
         for latency in result.verdict.latencies:
-            found.setdefault(latency.told.alert, []).append(latency)
-    return [_spread(alert, of) for alert, of in sorted(found.items())]
+            found.setdefault((latency.told.alert, latency.channel), []).append(latency)
+    return [_spread(alert, channel, of) for (alert, channel), of in sorted(found.items())]
 
 
-def _spread(alert: str, of: list[Latency]) -> Spread:
+def _spread(alert: str, channel: str, of: list[Latency]) -> Spread:
     lengths = sorted(latency.seconds for latency in of)
     nearest = max(of, key=lambda latency: latency.seconds - latency.bound)
-    return Spread(alert, len(of), percentile(lengths, 0.5), percentile(lengths, 0.95), lengths[-1], nearest)
+    return Spread(alert, channel, len(of), percentile(lengths, 0.5), percentile(lengths, 0.95), lengths[-1], nearest)
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -55,7 +56,7 @@ def latencies(results: Sequence[Result]) -> Iterator[str]:
     """The latencies of each alert, from the fault to the message."""
     for item in spreads(results):
         yield (
-            f"  {item.alert:26} {item.count:2} messages: p50 {clock(item.p50)}, p95 {clock(item.p95)}, "
+            f"  {item.alert:26} {item.channel:10} {item.count:2}: p50 {clock(item.p50)}, p95 {clock(item.p95)}, "
             f"max {clock(item.longest)}; nearest to its bound {clock(item.nearest.seconds)} of "
             f"{clock(item.nearest.bound)}"
         )

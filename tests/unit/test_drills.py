@@ -182,8 +182,15 @@ def test_the_first_link_that_is_broken(changes: dict[str, Any], link: str) -> No
 
 
 def test_latencies_by_alert() -> None:
-    (spread,) = spreads([Result(DRILL, healthy(), judged(healthy()), 30)])
-    assert (spread.alert, spread.count, spread.p50, spread.longest) == ("ServiceDown", 2, 96.5, 96.5)
+    pages, messages = spreads([Result(DRILL, healthy(), judged(healthy()), 30)] * 3)
+    assert (pages.alert, pages.channel, pages.count, pages.p50, pages.longest) == (
+        "ServiceDown",
+        "pagerduty",
+        3,
+        96.5,
+        96.5,
+    )
+    assert (messages.channel, messages.nearest.bound) == ("slack", 120)
     assert [percentile([1, 2, 3, 4], share) for share in (0.5, 0.75, 0.95, 1)] == [2, 3, 4, 4]
 
 
@@ -199,7 +206,7 @@ def test_the_page_shows_what_was_wrong_and_each_link_and_runs_no_script() -> Non
     assert "<script" not in text
     assert line(results[0]).startswith("outage: FAILED, 15:00 of the stack's time, 31 s\n  - pagerduty: ")
     assert list(latencies(results)) == [
-        "  ServiceDown                 1 messages: p50 2:36, p95 2:36, max 2:36; nearest to its bound 2:36 of 2:00"
+        "  ServiceDown                slack       1: p50 2:36, p95 2:36, max 2:36; nearest to its bound 2:36 of 2:00"
     ]
 
 
