@@ -205,6 +205,7 @@ SAMPLES = {
         "firing",
         alert({"alertname": "LatencyDegraded", "severity": "warning"}, description="a"),
         alert({"alertname": "LatencyDegraded", "severity": "warning", "service": "gateway"}, description="b"),
+        alert({"alertname": "LatencyDegraded", "severity": "warning", "pod": "c"}, description="c"),
     ),
     "note": data("firing", alert({"alertname": "NoOrdersCreated", "severity": "info"})),
     "no service": data("firing", {"labels": NODE, "annotations": ANNOTATIONS}),
@@ -410,10 +411,10 @@ def test_a_message_of_two_alerts_describes_both(template_files: str, tmp_path: P
     assert said["oncall.slack_configs.0.text"].splitlines()[:3] == ["*A service is down.*", "a", "b"]
 
 
-def test_a_message_about_several_services_says_so_and_names_each(template_files: str, tmp_path: Path) -> None:
+def test_a_message_about_several_services_names_each_once(template_files: str, tmp_path: Path) -> None:
     said = render(STACKS["prod"], SAMPLES["several services"], template_files, tmp_path)
-    assert said["warning.slack_configs.0.title"] == "[FIRING:2] LatencyDegraded several services (prod)"
-    assert said["warning.slack_configs.0.text"].splitlines()[1:3] == ["a", "b"]
+    assert said["warning.slack_configs.0.title"] == "[FIRING:3] LatencyDegraded order-service, gateway (prod)"
+    assert said["warning.slack_configs.0.text"].splitlines()[1:4] == ["a", "b", "c"]
     assert said["warning.slack_configs.0.title_link"] == DASHBOARD, "that of the first, whose variable can be changed"
 
 
