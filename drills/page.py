@@ -28,15 +28,6 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def page(results: Sequence[Result], *, speed: int, began: float) -> bytes:
     """The page, in UTF-8. `began` is in seconds since the epoch."""
     style = "".join(file.read_text() for file in STYLES)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", "Drills"),
-        tag("style", style),
-    )
     held = sum(result.verdict.held for result in results)
     intro = tag(
         "p",
@@ -49,7 +40,7 @@ def page(results: Sequence[Result], *, speed: int, began: float) -> bytes:
         tag("header", tag("h1", "Order processor monitoring: drills"), intro),
         tag("main", _overview(results), _latencies(results), *(_drill(result) for result in results)),
     )
-    return document(tag("html", head, body, lang="en"))
+    return document("Drills", body, style=style, policy=POLICY)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Element | str]]) -> Element:

@@ -64,6 +64,16 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def document(root: Element) -> bytes:
-    """The page, in UTF-8."""
+def document(title: str, body: Element, *, style: str, policy: str) -> bytes:
+    """The page, in UTF-8; `policy` says what it may load and run."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", style),
+    )
+    root = tag("html", head, body, lang="en")
     return b"<!doctype html>\n" + tostring(root, encoding="unicode", method="html").encode(errors="replace")

@@ -30,15 +30,6 @@ def page(drawings: Sequence[Drawing], *, stack: str, now: float) -> bytes:
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'; "
         f"script-src {' '.join(_digest(script) for script in scripts)}"
     )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"Dashboards of the {stack} stack"),
-        tag("style", (HERE / "page.css").read_text()),
-    )
     body = tag(
         "body",
         _header(drawings, stack, now),
@@ -47,7 +38,7 @@ def page(drawings: Sequence[Drawing], *, stack: str, now: float) -> bytes:
         *(_board(drawing) for drawing in drawings),
         *(tag("script", script) for script in scripts),
     )
-    return document(tag("html", head, body, lang="en"))
+    return document(f"Dashboards of the {stack} stack", body, style=(HERE / "page.css").read_text(), policy=policy)
 
 
 def headline(drawings: Sequence[Drawing]) -> str:
