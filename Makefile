@@ -106,7 +106,7 @@ test-drills: $(READY) tools ## Some of the drills of make drill, which fail if o
 test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
 
-test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: five minutes
+test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: ten minutes
 	@$(PY) -m pytest tests/signals
 
 soak: $(READY) tools ## Does a healthy system stay silent? Two weeks of noisy traffic through all rules: DAYS=14, 15 minutes
