@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import yaml
@@ -14,12 +14,12 @@ from components.metrics import RELEASE
 from drills.model import Told
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
+from rehearsal.routes import matches, taken
 from rehearsal.speed import milliseconds
 from validation import seconds
 
 Json = dict[str, Any]
 
-_MATCHER = re.compile(r'(?P<name>\w+)\s*(?P<sign>=~|!~|!=|=)\s*"(?P<text>.*)"')
 ON_THE_WAY_SECONDS = 15
 """For what is neither a scrape, an evaluation nor a `for`: the evaluation of what the rule reads, the group's wait."""
 
@@ -70,9 +70,9 @@ class Bounds:
     def _route_waits(self, labels: dict[str, str], channel: str) -> float | None:
         """A wait of seconds is within what is on the way. None if no route leads from these labels to the channel."""
         receivers = {item["name"]: item for item in self._routing["receivers"]}
-        for route in _routes(self._routing["route"], labels):
+        for route in taken(self._routing["route"], partial(matches, labels=labels)):
             if f"{channel}_configs" in receivers[route["receiver"]]:
-                wait = milliseconds(route.get("group_wait", self._routing["route"]["group_wait"])) / 1000
+                wait = milliseconds(route["group_wait"]) / 1000
                 return wait if wait > ON_THE_WAY_SECONDS else 0
         return None
 
@@ -81,22 +81,3 @@ def _intervals(spec: dict[str, Any]) -> Iterator[str]:
     for section in (spec, *spec.get("endpoints", [])):
         if "interval" in section:
             yield section["interval"]
-
-
-def _routes(route: dict[str, Any], labels: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """The routes that an alert with these labels takes, as Alertmanager decides it; ours are one level deep."""
-    for child in route.get("routes", []):
-        if all(_matches(matcher, labels) for matcher in child["matchers"]):
-            yield child
-            if not child.get("continue"):
-                return
-    yield route
-
-
-def _matches(matcher: str, labels: dict[str, str]) -> bool:
-    found = _MATCHER.fullmatch(matcher)
-    if not found:
-        raise RehearsalError(f"matcher {matcher} of a route: not understood; teach drills/bounds.py to read it")
-    value = labels.get(found["name"], "")
-    same = re.fullmatch(found["text"], value) is not None if "~" in found["sign"] else value == found["text"]
-    return same != found["sign"].startswith("!")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from rehearsal import routes
 from tests.contract import promql
 from tests.contract.promql import ast
 from tests.contract.rule_checks import ALWAYS_FIRING, Findings
@@ -41,31 +42,16 @@ def stated(rule: Rule, stack: Stack) -> set[str]:
 
 def may_match(matcher: str, rule: Rule, stack: Stack) -> bool:
     """Whether some alert of the rule can match; a value that only the data know can be anything but empty."""
-    name, operator, value = _parsed(matcher)
+    name, operator, value = routes.parsed(matcher)
     known = given(rule).get(name)
     if known is None and (name in rule.labels or any(labels.has(name) for labels in stack.shapes(rule.expr))):
         return bool(value) or operator.startswith("!")
-    found = re.fullmatch(value if "~" in operator else re.escape(value), known or "") is not None
-    return found == operator.startswith("=")
-
-
-def _parsed(matcher: str) -> tuple[str, str, str]:
-    found = re.fullmatch(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"(.*)"\s*', matcher)
-    if not found:
-        raise ValueError(f'matcher {matcher!r}: expected a form such as severity="critical"')
-    return found[1], found[2], found[3]
+    return routes.accepts(operator, value, known or "")
 
 
 def routes_of(rule: Rule, stack: Stack) -> list[dict[str, Any]]:
     """The routes that an alert takes, with what they inherit; the root if no other matches."""
-    root = stack.routing["route"]
-    found = []
-    for route in root["routes"]:
-        if all(may_match(matcher, rule, stack) for matcher in route["matchers"]):
-            found.append({key: value for key, value in root.items() if key != "routes"} | route)
-            if not route.get("continue"):
-                break
-    return found or [root]
+    return routes.taken(stack.routing["route"], lambda matcher: may_match(matcher, rule, stack))
 
 
 def _mutings(stack: Stack) -> Iterator[tuple[dict[str, Any], Rule, Rule]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ import yaml
 
 import catalogue
 from components import messages, routing, rules
+from rehearsal import routes
 from rehearsal.toolchain import tool
 from settings import Settings, read_stack
 from tests.contract.alert_tests import fired
@@ -140,6 +142,16 @@ def test_every_alert_reaches_the_receivers_of_its_severity(name: str, tmp_path: 
     configuration = written(STACKS[name], tmp_path)
     for (_, severity), labels in ALERTS.items():
         assert receivers_of(configuration, labels) == HEARD[name][severity], labels
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_our_own_matching_of_routes_agrees_with_alertmanagers(name: str, tmp_path: Path) -> None:
+    """Checks of routes and the bounds of drills rest on it."""
+    configuration = written(STACKS[name], tmp_path)
+    root = yaml.safe_load(configuration.read_text())["route"]
+    for labels in [*ALERTS.values(), UNRESOLVED, {"alertname": "Forgotten"}]:
+        ours = [route["receiver"] for route in routes.taken(root, partial(routes.matches, labels=labels))]
+        assert ours == receivers_of(configuration, labels), labels
 
 
 def test_severities_of_an_alert_are_compared_by_all_that_tells_its_instances_apart() -> None:

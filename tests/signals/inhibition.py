@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from rehearsal.routes import matches
+
 Labels = dict[str, str]
-
-
-def matches(matcher: str, labels: Labels) -> bool:
-    """Whether labels match a matcher such as `severity=~"warning|info"`. Raises ValueError for other operators."""
-    found = re.fullmatch(r'(\w+)(=~|=)"(.*)"', matcher)
-    if not found:
-        raise ValueError(f"{matcher}: only = and =~ are understood here")
-    name, operator, value = found.groups()
-    given = labels.get(name, "")
-    return bool(re.fullmatch(value, given)) if operator == "=~" else given == value
 
 
 def mutes(rule: dict[str, Any], source: Labels, target: Labels) -> bool:

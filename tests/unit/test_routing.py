@@ -11,9 +11,9 @@ import yaml
 
 import catalogue
 from components import messages, routing
+from rehearsal.routes import matches
 from settings import KEY, Settings, parse
 from tests.program import ROOT, merged
-from tests.signals.inhibition import matches
 from validation import seconds
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
