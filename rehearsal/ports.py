@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rehearsal.errors import RehearsalError
+from rehearsal.state import in_use
 
 HOST = "127.0.0.1"
 
@@ -93,14 +94,8 @@ def choose(asked: Ports | None, used: Ports | None) -> Ports:
 
     Raises RehearsalError if others are asked for than those in use.
     """
-    if used is None:
-        return asked or Ports()
-    if asked not in (None, used):
-        raise RehearsalError(
-            f"PORT_OFFSET={asked.offset}: the rehearsal runs with PORT_OFFSET={used.offset}. "
-            "Leave it out, or stop the rehearsal first: make down"
-        )
-    return used
+    asked_offset, used_offset = (ports.offset if ports else None for ports in (asked, used))
+    return Ports(in_use("PORT_OFFSET", asked_offset, used_offset, otherwise=Ports.offset))
 
 
 def free_ports(count: int) -> list[int]:

@@ -24,6 +24,7 @@ import re
 from typing import Any
 
 from rehearsal.errors import RehearsalError
+from rehearsal.state import in_use
 
 HIGHEST = 30
 """There an interval of 15 s is the half second that timeouts are not shorter than."""
@@ -69,13 +70,7 @@ def choose(asked: int | None, used: int | None) -> int:
 
     Raises RehearsalError if another is asked for than the one in use.
     """
-    if used is None:
-        return asked or 1
-    if asked not in (None, used):
-        raise RehearsalError(
-            f"SPEED={asked}: the rehearsal runs with SPEED={used}. Leave it out, or stop the rehearsal first: make down"
-        )
-    return used
+    return in_use("SPEED", asked, used, otherwise=1)
 
 
 def milliseconds(duration: str) -> int:

@@ -142,3 +142,18 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
 def from_environment() -> State:
     """The directory that `STATE` names, by default `.rehearsal` in the project."""
     return State(Path(os.environ.get("STATE") or ROOT / ".rehearsal").resolve())
+
+
+def in_use(variable: str, asked: int | None, used: int | None, otherwise: int) -> int:
+    """What a rehearsal runs with, else what the environment's variable asks for, else the default.
+
+    Raises RehearsalError if another is asked for than is in use.
+    """
+    if used is None:
+        return otherwise if asked is None else asked
+    if asked not in (None, used):
+        raise RehearsalError(
+            f"{variable}={asked}: the rehearsal runs with {variable}={used}. "
+            "Leave it out, or stop the rehearsal first: make down"
+        )
+    return used
