@@ -78,7 +78,7 @@ def milliseconds(duration: str) -> int:
     return sum(int(number) * _UNIT_MILLISECONDS[unit] for number, unit in _PART.findall(duration))
 
 
-def scaled(duration: str, speed: int) -> str:
+def scaled(duration: str, speed: float) -> str:
     """The duration divided by `speed`, to the millisecond."""
     if speed == 1:
         return duration
@@ -89,22 +89,22 @@ def _written(length: int) -> str:
     return f"{length}ms" if length % 1000 else f"{length // 1000}s"
 
 
-def expression(promql: str, speed: int) -> str:
+def expression(promql: str, speed: float) -> str:
     """The expression with every range, offset and step scaled."""
     return _TOKEN.sub(lambda found: found["other"] or scaled(found["duration"], speed), promql)
 
 
-def rules(spec: Json, speed: int) -> Json:
+def rules(spec: Json, speed: float) -> Json:
     """The groups of a PrometheusRule."""
     return spec if speed == 1 else spec | {"groups": [_group(group, speed) for group in spec["groups"]]}
 
 
-def _group(group: Json, speed: int) -> Json:
+def _group(group: Json, speed: float) -> Json:
     scaled_rules = [_rule(rule, speed) for rule in group["rules"]]
     return _with_scaled(group, ("interval", "query_offset"), speed) | {"rules": scaled_rules}
 
 
-def _rule(rule: Json, speed: int) -> Json:
+def _rule(rule: Json, speed: float) -> Json:
     made = _with_scaled(rule, ("for", "keep_firing_for"), speed) | {"expr": expression(rule["expr"], speed)}
     if "annotations" not in rule:
         return made
@@ -115,7 +115,7 @@ def _rule(rule: Json, speed: int) -> Json:
     return made | {"annotations": annotations}
 
 
-def prometheus(configuration: Json, speed: int) -> Json:
+def prometheus(configuration: Json, speed: float) -> Json:
     """Prometheus' configuration."""
     if speed == 1:
         return configuration
@@ -125,7 +125,7 @@ def prometheus(configuration: Json, speed: int) -> Json:
     return made | {"global": _scrape(made["global"], default, speed), "scrape_configs": scrapes}
 
 
-def _scrape(section: Json, interval: str, speed: int) -> Json:
+def _scrape(section: Json, interval: str, speed: float) -> Json:
     """A section with its timeout scaled: no longer than its interval, which Prometheus would refuse."""
     if "scrape_timeout" not in section:
         return section
@@ -133,12 +133,12 @@ def _scrape(section: Json, interval: str, speed: int) -> Json:
     return section | {"scrape_timeout": _timeout(section["scrape_timeout"], speed, longest)}
 
 
-def _timeout(duration: str, speed: int, longest: int) -> str:
+def _timeout(duration: str, speed: float, longest: int) -> str:
     unscaled = milliseconds(duration)
     return _written(min(max(round(unscaled / speed), SHORTEST_TIMEOUT), longest, unscaled))
 
 
-def prometheus_flags(grace_period: str, speed: int) -> list[str]:
+def prometheus_flags(grace_period: str, speed: float) -> list[str]:
     """What Prometheus is started with; at a speed of 1 only what is deployed."""
     flags = [f"--rules.alert.for-grace-period={scaled(grace_period, speed)}"]
     if speed == 1:
@@ -151,7 +151,7 @@ def prometheus_flags(grace_period: str, speed: int) -> list[str]:
     ]
 
 
-def alertmanager(configuration: Json, speed: int) -> Json:
+def alertmanager(configuration: Json, speed: float) -> Json:
     """Alertmanager's configuration."""
     made: Json = _deep(configuration, ("group_wait", "group_interval", "repeat_interval"), speed)
     return made
@@ -205,11 +205,11 @@ def check_flags(speed: int) -> list[str]:
     return [] if speed == 1 else [f"--check-seconds={CHECK_SECONDS / speed:g}"]
 
 
-def _with_scaled(section: Json, keys: tuple[str, ...], speed: int) -> Json:
+def _with_scaled(section: Json, keys: tuple[str, ...], speed: float) -> Json:
     return section | {key: scaled(section[key], speed) for key in keys if key in section}
 
 
-def _deep(document: Any, keys: tuple[str, ...], speed: int) -> Any:
+def _deep(document: Any, keys: tuple[str, ...], speed: float) -> Any:
     """The document with the durations under these keys scaled, wherever they are."""
     if speed == 1:
         return document

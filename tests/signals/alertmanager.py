@@ -21,10 +21,9 @@ from typing import Any
 
 import httpx
 
-from components.escalation import UNRESOLVED
+from rehearsal import speed
 from rehearsal.ports import HOST, free_ports
 from rehearsal.toolchain import tool
-from validation import seconds
 
 Labels = dict[str, str]
 Intervals = Mapping[str, list[dict[str, Any]]]
@@ -33,7 +32,6 @@ Intervals = Mapping[str, list[dict[str, Any]]]
 ANSWER_SECONDS = 0.2
 """How long a receiver takes to answer, as vendors do: with instant answers, repeats differ from the deployed ones."""
 START_SECONDS = 20.0
-_DURATIONS = ("group_wait", "group_interval", "repeat_interval")
 _INTERVALS = ("active_time_intervals", "mute_time_intervals")
 
 
@@ -46,7 +44,7 @@ def staged(
     routes, and no alert mutes one of another case. The integration `x` of receiver `y` posts to `<receivers>/y/x`.
     Raises KeyError for an interval that is not given.
     """
-    route = _scaled_route(configuration["route"], factor)
+    route = speed.alertmanager(configuration["route"], factor)
     return {
         "route": {
             "receiver": route["receiver"],
@@ -67,12 +65,6 @@ def _of_case(case: str, route: dict[str, Any]) -> dict[str, Any]:
     intervals = {key: [f"{name} {case}" for name in route[key]] for key in _INTERVALS if key in route}
     below = [_of_case(case, child) for child in route.get("routes", [])]
     return route | intervals | ({"routes": below} if below else {})
-
-
-def _scaled_route(route: dict[str, Any], factor: float) -> dict[str, Any]:
-    durations = {key: f"{round(1000 * seconds(route[key]) / factor)}ms" for key in _DURATIONS if key in route}
-    children = [_scaled_route(child, factor) for child in route.get("routes", [])]
-    return route | durations | ({"routes": children} if children else {})
 
 
 def _recorded(receiver: dict[str, Any], url: str) -> dict[str, Any]:
@@ -219,10 +211,6 @@ class Alertmanager:
         matchers = [{"name": name, "value": value, "isRegex": False} for name, value in alert.items()]
         span = {"startsAt": datetime.now(UTC).isoformat(), "endsAt": until.isoformat()}
         self._post("/api/v2/silences", {"matchers": matchers, **span, "createdBy": "test", "comment": "test"})
-
-    def acknowledge(self, page: str) -> None:
-        """Acknowledge a page for a day, as the link in its message does."""
-        self.silence({"alertname": UNRESOLVED, "page": page}, datetime.now(UTC) + timedelta(days=1))
 
     def configure(self, configuration: dict[str, Any]) -> None:
         """Change the configuration while it runs, which starts every wait anew."""

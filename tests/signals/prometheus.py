@@ -1,71 +1,59 @@
-"""The real Prometheus before a real Alertmanager, in scaled time."""
+"""The real Prometheus before the real Alertmanager, in faster time as `rehearsal.speed` makes it."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
 
+from rehearsal import speed
 from rehearsal.ports import HOST, free_ports
 from rehearsal.toolchain import tool
-from tests.signals.alertmanager import Alertmanager
+from tests.signals import hours
+from tests.signals.alertmanager import Alertmanager, Receivers, alertmanager, receivers, staged
 from tests.waiting import eventually
-from validation import seconds
-
-RESEND_SECONDS, LOOKBACK_SECONDS = 60, 300
-"""After which Prometheus sends an alert again, and for how long a sample is seen: its defaults."""
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Time that goes `factor` times as fast as in the stack."""
-
-    factor: int
-
-    def text(self, duration: str) -> str:
-        """A duration of the stack as one here."""
-        return f"{1000 * seconds(duration) // self.factor}ms"
-
-    def rule(self, rule: dict[str, Any]) -> dict[str, Any]:
-        """A rule with its waits as they are here; its expression must name no duration."""
-        return rule | {key: self.text(rule[key]) for key in ("for", "keep_firing_for") if key in rule}
-
-
-def holds(spans: list[tuple[float, float]], zero: float, scale: Scale) -> str:
+def holds(spans: list[tuple[float, float]], zero: float, factor: int) -> str:
     """PromQL that has a result during spans of minutes of the stack since the epoch second `zero`."""
-    seconds_ = [[zero + 60 * minute / scale.factor for minute in span] for span in spans]
-    return " or ".join(f"vector(time()) >= {start:.3f} < {end:.3f}" for start, end in seconds_)
+    seconds = [[zero + 60 * minute / factor for minute in span] for span in spans]
+    return " or ".join(f"vector(time()) >= {start:.3f} < {end:.3f}" for start, end in seconds)
 
 
-def configure(directory: Path, groups: list[dict[str, Any]], interval: str, running: Alertmanager) -> None:
-    """Write Prometheus' configuration: these rules, evaluated so often, and this Alertmanager."""
+@contextmanager
+def notified(routing: Mapping[str, Any], directory: Path, factor: int) -> Iterator[tuple[Receivers, Alertmanager]]:
+    """Receivers, and an Alertmanager with this routing that is told by one Prometheus; it is always business hours."""
+    always = {"all": hours.intervals("open", 0, [])}
+    with receivers() as server, alertmanager(staged(dict(routing), factor, always, server.url), directory) as running:
+        yield server, running
+
+
+def configure(directory: Path, groups: list[dict[str, Any]], interval: str, running: Alertmanager, factor: int) -> None:
+    """Write Prometheus' configuration: these rules, evaluated so often in the stack's time, and this Alertmanager."""
     target = {"static_configs": [{"targets": [running.client.base_url.netloc.decode()]}]}
     configuration = {
         "global": {"evaluation_interval": interval, "external_labels": {"case": "all"}},
         "rule_files": ["rules.yaml"],
         "alerting": {"alertmanagers": [target]},
     }
-    (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
-    (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
+    (directory / "rules.yaml").write_text(yaml.safe_dump(speed.rules({"groups": groups}, factor)))
+    (directory / "prometheus.yaml").write_text(yaml.safe_dump(speed.prometheus(configuration, factor)))
 
 
 @contextmanager
-def prometheus(directory: Path, grace_period: str, scale: Scale) -> Iterator[None]:
+def prometheus(directory: Path, grace_period: str, factor: int) -> Iterator[None]:
     """A Prometheus with what is in the directory that runs until the block ends; its data stay there."""
     (port,) = free_ports(1)
     arguments = [
         f"--config.file={directory / 'prometheus.yaml'}",
         f"--storage.tsdb.path={directory / 'tsdb'}",
         f"--web.listen-address={HOST}:{port}",
-        f"--rules.alert.resend-delay={1000 * RESEND_SECONDS // scale.factor}ms",
-        f"--rules.alert.for-grace-period={scale.text(grace_period)}",
-        f"--query.lookback-delta={1000 * LOOKBACK_SECONDS // scale.factor}ms",
+        *speed.prometheus_flags(grace_period, factor),
         "--log.level=warn",
     ]
     with (directory / "log").open("a") as log:

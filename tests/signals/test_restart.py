@@ -18,11 +18,10 @@ import pytest
 
 from components.metrics import FOR_GRACE_PERIOD
 from tests.contract.rule_set import Stack, of_stack
-from tests.signals import hours
-from tests.signals.alertmanager import Told, alertmanager, receivers, staged
-from tests.signals.prometheus import Scale, configure, holds, prometheus
+from tests.signals.alertmanager import Told
+from tests.signals.prometheus import configure, holds, notified, prometheus
 
-SCALE = Scale(30)
+FACTOR = 30
 DEFAULT = "10m"
 """The grace period of Prometheus 3.14.0 where nobody sets one."""
 RUNNING_MINUTES, AFTER_MINUTES = 17, 10
@@ -33,7 +32,7 @@ def rules(stack: Stack) -> dict[str, Any]:
     """A rule for each length of `for` of the critical alerts."""
     lengths = {rule.body["for"] for rule in stack.alerts if rule.labels["severity"] == "critical"}
     alerts = [
-        SCALE.rule({"alert": f"For{length}", "expr": "vector(1)", "for": length, "labels": {"severity": "critical"}})
+        {"alert": f"For{length}", "expr": "vector(1)", "for": length, "labels": {"severity": "critical"}}
         for length in sorted(lengths)
     ]
     return {"name": "restart", "rules": alerts}
@@ -47,19 +46,15 @@ def heard(
     `make` gives the rules for the epoch second at which the first stretch begins.
     """
     directory.mkdir()
-    routes = {**stack.routing, "inhibit_rules": []}
-    open_hours = {"all": hours.intervals("open", 0, [])}
-    with (
-        receivers() as server,
-        alertmanager(staged(routes, SCALE.factor, open_hours, server.url), directory / "alertmanager") as running,
-    ):
+    routing = {**stack.routing, "inhibit_rules": []}
+    with notified(routing, directory / "alertmanager", FACTOR) as (server, running):
         begins = time.time() + 1
-        configure(directory, [make(begins)], SCALE.text(f"{stack.infrastructure}s"), running)
-        with prometheus(directory, grace, SCALE):
-            time.sleep(max(0.0, begins + 60 * minutes[0] / SCALE.factor - time.time()))
+        configure(directory, [make(begins)], f"{stack.infrastructure}s", running, FACTOR)
+        with prometheus(directory, grace, FACTOR):
+            time.sleep(max(0.0, begins + 60 * minutes[0] / FACTOR - time.time()))
         restarted = time.time()
-        with prometheus(directory, grace, SCALE):
-            time.sleep(60 * minutes[1] / SCALE.factor)
+        with prometheus(directory, grace, FACTOR):
+            time.sleep(60 * minutes[1] / FACTOR)
         return [message for message in server.told if message.who == "oncall/pagerduty"], restarted
 
 
@@ -103,9 +98,9 @@ OVER, RESTARTED, WINDOW_ENDS, UNTIL = 3, 5, 8.5, 12
 def aftermath(zero: float, *, spared: bool) -> dict[str, Any]:
     """A cause that is kept firing for six minutes, and a symptom that would page after a shorter wait than any does."""
     unless = ' unless on () ALERTS{alertname="Cause", alertstate="firing"}' if spared else ""
-    cause = {"alert": "Cause", "expr": holds([(0, OVER)], zero, SCALE), "for": "1m", "keep_firing_for": "6m"}
-    symptom = {"alert": "Symptom", "expr": f"({holds([(1.5, WINDOW_ENDS)], zero, SCALE)}){unless}", "for": "2m"}
-    alerts = [SCALE.rule(rule | {"labels": {"severity": "critical"}}) for rule in (cause, symptom)]
+    cause = {"alert": "Cause", "expr": holds([(0, OVER)], zero, FACTOR), "for": "1m", "keep_firing_for": "6m"}
+    symptom = {"alert": "Symptom", "expr": f"({holds([(1.5, WINDOW_ENDS)], zero, FACTOR)}){unless}", "for": "2m"}
+    alerts = [rule | {"labels": {"severity": "critical"}} for rule in (cause, symptom)]
     return {"name": "aftermath", "rules": alerts}
 
 

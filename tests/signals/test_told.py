@@ -6,25 +6,28 @@ and Alertmanager reloads, which nobody may notice.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
 
 import catalogue
-from components import rules
+from components import messages, rules
 from components.metrics import FOR_GRACE_PERIOD
 from components.routing import alertmanager_configuration
 from settings import Settings, read_stack
+from tests.contract.test_routing import amtool, data, render
 from tests.program import ROOT
-from tests.signals import hours
-from tests.signals.alertmanager import Told, alertmanager, receivers, staged
-from tests.signals.prometheus import Scale, configure, holds, prometheus
+from tests.signals.alertmanager import Alertmanager, Told
+from tests.signals.prometheus import configure, holds, notified, prometheus
 
-SCALE = Scale(60)
+FACTOR = 30
+"""At which a restart of Prometheus, whose time does not count for a `for`, takes a minute of the story at most."""
 UNTIL = 52
 """Minute at which everything has been told."""
 ACKNOWLEDGED, RESTARTED, RELOADED = 10, 20, 24
@@ -57,7 +60,7 @@ class Heard:
     def of(self, name: str) -> list[tuple[str, str, float]]:
         """Who was told what of an alert and when: receiver, status, minute; PagerDuty stands for who is on call."""
         return [
-            (each.who.partition("/")[0], each.status, (each.at - self.zero) * SCALE.factor / 60)
+            (each.who.partition("/")[0], each.status, (each.at - self.zero) * FACTOR / 60)
             for each in self.told
             if name in (each.labels["alertname"], each.labels.get("page")) and each.who != "oncall/slack"
         ]
@@ -65,7 +68,7 @@ class Heard:
 
 def alert(name: str, severity: str, spans: list[tuple[float, float]], zero: float) -> dict[str, Any]:
     """A rule as somebody writes it into `alerts/`."""
-    of_service = f'label_replace({holds(spans, zero, SCALE)}, "service", "order-service", "", "")'
+    of_service = f'label_replace({holds(spans, zero, FACTOR)}, "service", "order-service", "", "")'
     pods = range(40) if "Forty" in name else range(1)
     return {
         "alert": name,
@@ -77,7 +80,7 @@ def alert(name: str, severity: str, spans: list[tuple[float, float]], zero: floa
 
 
 def groups(settings: Settings, zero: float, directory: Path) -> list[dict[str, Any]]:
-    """The rule groups that the program makes of these alerts, in scaled time."""
+    """The rule groups that the program makes of these alerts."""
     (directory / "runbooks").mkdir()
     written = [alert(name, "critical", spans, zero) for name, spans in PAGES.items()]
     written += [alert(name, "warning", spans, zero) for name, spans in WARNINGS.items()]
@@ -85,12 +88,23 @@ def groups(settings: Settings, zero: float, directory: Path) -> list[dict[str, A
         (directory / "runbooks" / f"{rule['alert']}.md").touch()
     (directory / "story.yaml").write_text(yaml.safe_dump({"groups": [{"name": "story", "rules": written}]}))
     made = rules.prometheus_rules(directory, catalogue.load(ROOT / "services.yaml"), settings)
-    kept = [*made["story"], *made[rules.ESCALATION]]
-    return [group | {"rules": [SCALE.rule(rule) for rule in group["rules"]]} for group in kept]
+    return [*made["story"], *made[rules.ESCALATION]]
+
+
+def acknowledge(page: str, settings: Settings, manager: Alertmanager, directory: Path) -> None:
+    """Silence what the link in the page's message says, by Alertmanager's own template engine and command."""
+    for name, text in messages.templates().items():
+        (directory / name).write_text(text)
+    labels = {"alertname": page, "service": "order-service", "severity": "critical"}
+    sample = data("firing", {"labels": labels, "annotations": {}})
+    link = render(settings, sample, str(directory / "*.tmpl"), directory)["oncall.pagerduty_configs.0.links.3.href"]
+    matchers = re.findall(r'\w+="[^"]*"', unquote(link.partition("filter=")[2]))
+    where = f"--alertmanager.url={manager.client.base_url}"
+    amtool("silence", "add", where, "--author=test", "--comment=acknowledged", "--duration=1d", *matchers)
 
 
 def wait_for(minute: float, zero: float) -> None:
-    time.sleep(max(0.0, zero + 60 * minute / SCALE.factor - time.time()))
+    time.sleep(max(0.0, zero + 60 * minute / FACTOR - time.time()))
 
 
 @pytest.fixture(scope="module")
@@ -99,18 +113,14 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
     settings = read_stack(ROOT / "Pulumi.prod.yaml")
     configuration = alertmanager_configuration(settings)
     written, running = tmp_path_factory.mktemp("alerts"), tmp_path_factory.mktemp("told")
-    open_hours = {"all": hours.intervals("open", 0, [])}
-    with (
-        receivers() as server,
-        alertmanager(staged(configuration, SCALE.factor, open_hours, server.url), running / "alertmanager") as manager,
-    ):
+    with notified(configuration, running / "alertmanager", FACTOR) as (server, manager):
         zero = time.time() + 3
-        configure(running, groups(settings, zero, written), SCALE.text(settings.scrape.infrastructure), manager)
-        with prometheus(running, FOR_GRACE_PERIOD, SCALE):
+        configure(running, groups(settings, zero, written), settings.scrape.infrastructure, manager, FACTOR)
+        with prometheus(running, FOR_GRACE_PERIOD, FACTOR):
             wait_for(ACKNOWLEDGED, zero)
-            manager.acknowledge("PageThatIsAcknowledged")
+            acknowledge("PageThatIsAcknowledged", settings, manager, written)
             wait_for(RESTARTED, zero)
-        with prometheus(running, FOR_GRACE_PERIOD, SCALE):
+        with prometheus(running, FOR_GRACE_PERIOD, FACTOR):
             wait_for(RELOADED, zero)
             manager.reload()
             wait_for(UNTIL, zero)
