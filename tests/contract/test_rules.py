@@ -15,11 +15,12 @@ import dashboards
 from components import rules
 from components.escalation import UNRESOLVED
 from rehearsal.toolchain import tool
-from settings import Escalation, Links, Settings, read_stack
+from settings import LONGEST_WARNING_WAIT_SECONDS, Escalation, Links, Settings, read_stack
 from tests.contract import promql
 from tests.contract.alert_tests import ALERTS, PAGES, TESTS, expectations, fired, runbook_queries, selects
 from tests.contract.rule_checks import ALWAYS_FIRING
 from tests.program import ROOT
+from validation import seconds
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test")
@@ -110,6 +111,13 @@ def test_every_alert_is_shown_to_wait_for_as_long_as_it_says(alert: str) -> None
     pairs = [(a, b) for a in seen for b in seen if a.test == b.test and b.at - a.at == a.step]
     assert ALERT_RULES[alert]["for"]
     assert any(not before.labels and after.labels for before, after in pairs)
+
+
+@pytest.mark.parametrize("alert", ["LogAgentDroppingLogs", "LogAgentRestarted", "LokiRefusingLogs"])
+def test_what_is_told_when_it_is_over_is_still_seen_after_the_longest_wait(alert: str) -> None:
+    rule = ALERT_RULES[alert]
+    window = min(map(seconds, rules.windows(rule["expr"])))
+    assert LONGEST_WARNING_WAIT_SECONDS + seconds(rule["for"]) < window
 
 
 def test_every_alert_says_whose_it_is_and_how_bad() -> None:
