@@ -46,6 +46,21 @@ class Result:
     real_seconds: float
 
 
+class _Quiet:
+    """Since when nothing happens, in seconds of the stack's time."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def settled(self, now: float, *, quiet: bool) -> bool:
+        """Whether it has been quiet for long enough, as it is or is not now."""
+        if not quiet:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return self._since is not None and now - self._since > SETTLED_SECONDS
+
+
 class Runner:
     """Runs drills against one rehearsal that is up."""
 
@@ -90,18 +105,14 @@ class Runner:
     def _wait_until_quiet(self) -> None:
         ports = self._rehearsal.ports
         watch = Watch(ports, self._speed, time.time(), self._bounds.evaluation_seconds)
-        quiet_since: float | None = None
+        calm = _Quiet()
         active: list[str] | None = None
         while watch.stack(time.time()) < 60 * QUIET_MINUTES:
             interruption.check()
             active, now = watch.active(), watch.stack(time.time())
             up = all(target.up for target in health.targets(ports))
             beaten = health.get(f"{ports.url('receivers')}/heartbeat")["missed"] is False
-            if active != [] or not up or not beaten:
-                quiet_since = None
-            elif quiet_since is None:
-                quiet_since = now
-            elif now - quiet_since > SETTLED_SECONDS:
+            if calm.settled(now, quiet=active == [] and up and beaten):
                 return
             time.sleep(WAIT_SECONDS)
         raise RehearsalError(
@@ -143,18 +154,13 @@ class Runner:
     def _finish(self, drill: Drill, watch: Watch, broken: list[Broken], progress: Progress) -> Timeline:
         """Wait until all is over, or patience is; and gather what happened."""
         deadline = 60 * (drill.healed + drill.patience)
-        quiet_since: float | None = None
+        calm = _Quiet()
         remaining = ["nothing was looked at"]
         while (now := watch.stack(time.time())) < deadline:
             interruption.check()
-            watch.look()
             progress(now / 60)
             remaining = self._remaining(drill, watch)
-            if remaining:
-                quiet_since = None
-            elif quiet_since is None:
-                quiet_since = now
-            elif now - quiet_since > SETTLED_SECONDS:
+            if calm.settled(now, quiet=not remaining):
                 break
             time.sleep(WAIT_SECONDS)
         end = time.time()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+
+def of_whom(labels: Mapping[str, str]) -> str:
+    """What a message of these labels is about: the service, or else the owner."""
+    return labels.get("service") or labels.get("owner", "")
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,8 @@ class Span:
 
     @property
     def service(self) -> str:
-        """What its message is about: the service, or else the owner."""
-        return self.labels.get("service") or self.labels.get("owner", "")
+        """What its message is about."""
+        return of_whom(self.labels)
 
 
 @dataclass(frozen=True)

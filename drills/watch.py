@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 
-from drills.timeline import Message, Sent, Span
+from drills.timeline import Message, Sent, Span, of_whom
 from rehearsal import health, speed
 from rehearsal.ports import Ports
 
-NOT_WATCHED = frozenset({"Watchdog", "NodeDiskFilling", "NodeMemoryNearlyFull"})
-"""What fires all the time, and what is about this machine, whatever is drilled."""
+NOT_WATCHED = health.ABOUT_THE_NODE | {"Watchdog"}
+"""What is about this machine, whatever is drilled, and what fires all the time."""
 
 
 @dataclass
@@ -33,13 +33,18 @@ class Watch:
         """A moment of the real clock in seconds of the stack's time since the beginning."""
         return (moment - self.began) * self.speed
 
-    def look(self) -> None:
-        """Note which alerts Alertmanager has now; for its API tells only of those of the moment."""
-        for alert in self._asked(f"{self.ports.url('alertmanager')}/api/v2/alerts") or []:
+    def look(self) -> list[dict[str, Any]] | None:
+        """Note which alerts Alertmanager has now, and return them: its API tells only of those of the moment.
+
+        None if it is away.
+        """
+        found: list[dict[str, Any]] | None = self._asked(f"{self.ports.url('alertmanager')}/api/v2/alerts")
+        for alert in found or []:
             name, service = alert["labels"]["alertname"], of_whom(alert["labels"])
             if name not in NOT_WATCHED:
                 key = (name, service, alert["startsAt"])
                 self._sent.setdefault(key, Sent(self.stack(time.time()), name, service))
+        return found
 
     @property
     def sent(self) -> list[Sent]:
@@ -62,9 +67,9 @@ class Watch:
         return [item for item in messages if item.at >= 0 and item.alert not in NOT_WATCHED]
 
     def active(self) -> list[str] | None:
-        """Every alert that is pending or firing now, at Prometheus or still at Alertmanager; None if one is away."""
+        """Look: every alert that is pending or firing, at Prometheus or still at Alertmanager; None if one is away."""
         prometheus = self._asked(f"{self.ports.url('prometheus')}/api/v1/alerts")
-        alertmanager = self._asked(f"{self.ports.url('alertmanager')}/api/v2/alerts")
+        alertmanager = self.look()
         if prometheus is None or alertmanager is None:
             return None
         known = [*prometheus["data"]["alerts"], *alertmanager]
@@ -128,8 +133,3 @@ def stretches(moments: Iterable[float], gap: float) -> Iterator[tuple[float, flo
         last = moment
     if begin is not None and last is not None:
         yield begin, last
-
-
-def of_whom(labels: dict[str, str]) -> str:
-    """What a message of these labels is about: the service, or else the owner."""
-    return labels.get("service") or labels.get("owner", "")

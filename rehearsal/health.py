@@ -43,6 +43,9 @@ TARGETS_SECONDS = 150
 HEARTBEAT_SECONDS = 120
 """One evaluation, one group flush, and the same again; and once more on a busy machine."""
 
+ABOUT_THE_NODE = frozenset({"NodeDiskFilling", "NodeMemoryNearlyFull"})
+"""Alerts about this machine, which are true or not whatever happens in the rehearsal."""
+
 
 @dataclass(frozen=True)
 class Target:

@@ -15,14 +15,13 @@ import httpx
 
 from rehearsal import toolchain
 from rehearsal.deployment import NEEDED_TOOLS
+from rehearsal.health import ABOUT_THE_NODE
 from rehearsal.ports import Ports
 from tests.free_ports import claim
 from tests.tree import copy_tree
 
 Notification = dict[str, Any]
 
-ABOUT_THE_NODE = frozenset({"NodeDiskFilling", "NodeMemoryNearlyFull"})
-"""Alerts about the machine that tests run on: whether they fire is no test's concern."""
 ABOUT_SLOWNESS = frozenset({"LatencyDegraded"})
 """Alerts that are right where the machine is too slow for the services' objective."""
 SLOW_MS, SLOW_SHARE = 250, 0.01
