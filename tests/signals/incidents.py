@@ -1,0 +1,167 @@
+"""Incidents of the whole application, as series for promtool: what each service and its probe expose, minute by minute.
+
+The topology is the catalogue's: a share of the gateway's requests goes to each service behind it, and what these fail
+the gateway fails. The stand-in is the shape of these series; the rules are those of the production stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from catalogue import Catalogue, Service
+
+SCRAPE_SECONDS = 30
+STEPS = 60 // SCRAPE_SECONDS
+"""Samples in a minute."""
+BEFORE = 75
+"""Minutes of health before an incident: more than the hour that alerts compare with."""
+
+REQUESTS = {
+    "gateway": 20.0,
+    "user-service": 6.0,
+    "inventory-service": 5.0,
+    "order-service": 5.0,
+    "auth-service": 2.0,
+    "insights-service": 2.0,
+}
+"""Per second; the gateway has those of all others."""
+ORDERS = 0.5
+"""Share of the order service's requests that create an order."""
+FRONT = "gateway"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is wrong for some minutes. Nothing, if nothing is said."""
+
+    minutes: int
+    errors: Mapping[str, float] = field(default_factory=dict)
+    """Share of a service's requests that it fails."""
+    slow: Mapping[str, float] = field(default_factory=dict)
+    """Share of a service's requests that take longer than its objective allows."""
+    down: frozenset[str] = frozenset()
+    """Services that nobody can reach."""
+    unready: frozenset[str] = frozenset()
+    """Services that answer their probe with 503."""
+    withdrawn: frozenset[str] = frozenset()
+    """Services that run, and that Kubernetes sends no requests to, as they say that they are not ready."""
+    unprobed: frozenset[str] = frozenset()
+    """Services that the prober does not reach, although everybody else does."""
+
+    def failed(self, service: Service) -> float:
+        """Requests that a service fails in a second: its own, and those that it passes on."""
+        own = REQUESTS[service.name] * self.errors.get(service.name, 0.0)
+        return min(REQUESTS[service.name], own + self._passed(service, self.errors, self.down | self.withdrawn))
+
+    def waited(self, service: Service) -> float:
+        """Requests in a second that take too long."""
+        own = REQUESTS[service.name] * self.slow.get(service.name, 0.0)
+        return min(REQUESTS[service.name], own + self._passed(service, self.slow, frozenset()))
+
+    def _passed(self, service: Service, shares: Mapping[str, float], gone: frozenset[str]) -> float:
+        behind = [name for name in service.dependencies if name in REQUESTS]
+        return sum(REQUESTS[name] * (1.0 if name in gone else shares.get(name, 0.0)) for name in behind)
+
+    def unanswered(self, service: Service) -> float:
+        """Requests in a second that what is behind it does not answer."""
+        return sum(
+            REQUESTS[name] for name in service.dependencies if name in REQUESTS and name in self.down | self.withdrawn
+        )
+
+
+class Counter:
+    """A counter in promtool's notation, which may vanish and begin anew."""
+
+    def __init__(self, labels: str) -> None:
+        self.labels, self._runs, self._value = labels, list[str](), 0.0
+
+    def grow(self, steps: int, by: float) -> None:
+        """Grow by so much in each of so many steps."""
+        by = round(by, 4)
+        self._runs.append(f"{self._value + by:.4f}+{by:.4f}x{steps - 1}")
+        self._value += by * steps
+
+    def gone(self, steps: int) -> None:
+        """Not be there, as its process is not; then it begins at 0."""
+        self._runs.append(f"stale _x{steps - 1}")
+        self._value = 0.0
+
+    @property
+    def values(self) -> str:
+        """The runs, as promtool reads them."""
+        return " ".join(self._runs)
+
+
+def series(catalogue: Catalogue, phases: list[Phase]) -> Iterator[tuple[str, str]]:
+    """Names with labels, and values, of all that is scraped of the services."""
+    played = [Phase(BEFORE), *phases]
+    for service in catalogue.services:
+        yield from _probed(service.name, catalogue.namespace, played)
+        if service.prefix:
+            yield from _scraped(service, catalogue.namespace, played)
+
+
+def _gauge(phases: list[Phase], value: dict[bool, str], bad: list[bool]) -> str:
+    return " ".join(f"{value[is_bad]}x{STEPS * phase.minutes - 1}" for phase, is_bad in zip(phases, bad, strict=True))
+
+
+def _probed(service: str, namespace: str, phases: list[Phase]) -> Iterator[tuple[str, str]]:
+    deployment = f'{{job="kube-state-metrics", namespace="{namespace}", deployment="{service}"}}'
+    without_pod = [service in phase.down | phase.withdrawn for phase in phases]
+    yield f"kube_deployment_status_replicas_ready{deployment}", _gauge(phases, {True: "0", False: "1"}, without_pod)
+    labels = f'{{job="service-probes", service="{service}", instance="http://{service}"}}'
+    lost = [service in phase.down | phase.unprobed | phase.withdrawn for phase in phases]
+    unready = [service in phase.unready for phase in phases]
+    bad = [one or other for one, other in zip(lost, unready, strict=True)]
+    yield f"probe_success{labels}", _gauge(phases, {True: "0", False: "1"}, bad)
+    status = ["0" if one else "503" if other else "200" for one, other in zip(lost, unready, strict=True)]
+    yield (
+        f"probe_http_status_code{labels}",
+        " ".join(f"{text}x{STEPS * phase.minutes - 1}" for text, phase in zip(status, phases, strict=True)),
+    )
+
+
+def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[tuple[str, str]]:
+    name = service.name
+    labels = (
+        f'service="{name}", job="{name}", namespace="{namespace}", pod="{name}-1", container="{name}", instance="a"'
+    )
+    down = [name in phase.down for phase in phases]
+    yield f"up{{{labels}}}", _gauge(phases, {True: "0", False: "1"}, down)
+    yield f"scrape_samples_scraped{{{labels}}}", _gauge(phases, {True: "0", False: "200"}, down)
+    requests, buckets = f"{service.prefix}_requests_total", f"{service.prefix}_request_latency_seconds_bucket"
+    counters = {
+        "good": Counter(f'{requests}{{{labels}, endpoint="/x", status_code="200"}}'),
+        "failed": Counter(f'{requests}{{{labels}, endpoint="/x", status_code="500"}}'),
+        "in_time": Counter(f'{buckets}{{{labels}, endpoint="/x", le="0.25"}}'),
+        "all": Counter(f'{buckets}{{{labels}, endpoint="/x", le="+Inf"}}'),
+        "unanswered": Counter(f'gateway_proxy_errors_total{{{labels}, error_type="request_failed"}}'),
+        "created": Counter(f'business_orders_total{{{labels}, event="created"}}'),
+    }
+    if service.name != FRONT:
+        del counters["unanswered"]
+    if service.name != "order-service":
+        del counters["created"]
+    for phase, is_down in zip(phases, down, strict=True):
+        for key, counter in counters.items():
+            if is_down:
+                counter.gone(STEPS * phase.minutes)
+            else:
+                counter.grow(STEPS * phase.minutes, SCRAPE_SECONDS * _rate(key, service, phase))
+    for counter in counters.values():
+        yield counter.labels, counter.values
+
+
+def _rate(key: str, service: Service, phase: Phase) -> float:
+    total, failed = REQUESTS[service.name], phase.failed(service)
+    if service.name in phase.withdrawn or (FRONT in phase.down | phase.withdrawn and service.name != FRONT):
+        total = failed = 0.0
+    return {
+        "good": total - failed,
+        "failed": failed,
+        "in_time": total - min(total, phase.waited(service)),
+        "all": total,
+        "unanswered": phase.unanswered(service),
+        "created": ORDERS * (total - failed),
+    }[key]

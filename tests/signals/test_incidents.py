@@ -1,0 +1,186 @@
+"""One incident is one page: whole incidents, from what is scraped, through the production stack's rules, by promtool.
+
+Every service fails in every way, and so does what several of them need; each incident says which alerts fire of it and
+how often they begin to. ErrorBudgetBurningSlowly, which adds up half a day, is not among them, and logs are not played.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.expected import expected_jobs
+from tests.contract.test_rules import CATALOGUE, promtool, rendered, stack
+from tests.signals.incidents import BEFORE, FRONT, SCRAPE_SECONDS, Phase, series
+
+SETTINGS = stack("prod")
+NOT_PLAYED = {"budget", "logging"}
+"""Rule files that read more than these incidents hold."""
+EVALUATION_SECONDS = 15
+AFTER = Phase(20)
+"""Longer than any window of 10 m, and what waits for it."""
+
+Begins = Mapping[str, int]
+"""How often each alert begins to fire, by its labels as PromQL writes them."""
+
+
+def users(of: str) -> frozenset[str]:
+    """The services that need something."""
+    return frozenset(service.name for service in CATALOGUE.services if of in service.dependencies)
+
+
+def failing(names: Iterable[str], share: float) -> dict[str, float]:
+    """So large a share of the requests of each service fails."""
+    return dict.fromkeys(names, share)
+
+
+def told(alert: str, service: str = "", times: int = 1) -> dict[str, int]:
+    """An alert, of a service if it is of one, and how often it begins to fire."""
+    return {f'{{alertname="{alert}"' + (f', service="{service}"}}' if service else "}"): times}
+
+
+def incidents() -> dict[str, tuple[list[Phase], Begins]]:
+    """Phases of each incident by its name, and what fires of it."""
+    found: dict[str, tuple[list[Phase], Begins]] = {}
+    for service in CATALOGUE.measured:
+        name = service.name
+        for share in (0.06, 1.0):
+            found[f"{name} fails {share:.0%}"] = [Phase(30, errors={name: share})], told("HighErrorRate", name)
+        # Too few for HighErrorRate: a warning first, which ends when the budget pages.
+        few = told("ErrorRateElevated", name) | told("ErrorBudgetBurningFast", name)
+        found[f"{name} fails 2%"] = [Phase(35, errors={name: 0.02})], few
+        slow = told("LatencyDegraded", name)
+        found[f"a fifth of {name} is slow"] = [Phase(30, slow={name: 0.2})], slow
+        found[f"all of {name} is slow"] = [Phase(35, slow={name: 1.0})], slow | told("ErrorBudgetBurningFast", name)
+    for service in CATALOGUE.services:
+        name, down = service.name, told("ServiceDown", service.name)
+        found[f"{name} is down"] = [Phase(30, down=frozenset({name}))], down
+        found[f"{name} is not ready"] = [Phase(30, errors=failing([name], 1), unready=frozenset({name}))], down
+        found[f"{name} is taken out of its Service"] = (
+            [Phase(1, errors=failing([name], 1)), Phase(30, withdrawn=frozenset({name}))],
+            down,
+        )
+    for store in ("dynamodb", "redis"):
+        names = users(store)
+        shared = told("SharedDependencyFailing")
+        for share in (0.1, 1.0):
+            found[f"users of {store} fail {share:.0%}"] = [Phase(30, errors=failing(names, share))], shared
+        # The gateway has the failures of the others besides its own, so that its budget burns before theirs do.
+        early = told("ErrorBudgetBurningFast", FRONT) if FRONT in names else {}
+        found[f"users of {store} fail 3%"] = [Phase(30, errors=failing(names, 0.03))], early | shared
+        for minutes in (5, 30):
+            lost = failing(names, 1)
+            found[f"users of {store} are not ready for {minutes} min"] = (
+                [Phase(minutes, errors=lost, unready=names)],
+                told("ServicesNotReady"),
+            )
+            found[f"users of {store} are taken out of their Services for {minutes} min"] = (
+                [Phase(1, errors=lost), Phase(minutes, withdrawn=names)],
+                told("ServicesNotReady"),
+            )
+    order, others = "order-service", frozenset({"order-service", "user-service"})
+    everything = frozenset(service.name for service in CATALOGUE.services)
+    both = told("ServiceDown", order) | told("ServiceDown", "user-service")
+    found |= {
+        "two are down, one for longer": ([Phase(15, down=others), Phase(15, down=frozenset({order}))], both),
+        "two users of a store are not ready": ([Phase(30, errors=failing(others, 1), unready=others)], both),
+        "failing, then not ready": (
+            [
+                Phase(12, errors=failing(users("dynamodb"), 1)),
+                Phase(20, errors=failing(users("dynamodb"), 1), unready=users("dynamodb")),
+            ],
+            told("SharedDependencyFailing"),
+        ),
+        # Between them most users of the store fail, and then half of them, so that no page stands for all.
+        "two fail, and a third now and then": (
+            7
+            * [
+                Phase(1, errors=failing(others, 0.5) | {"inventory-service": 0.2}),
+                Phase(4, errors=failing(others, 0.5)),
+            ],
+            told("HighErrorRate", order)
+            | told("HighErrorRate", "user-service")
+            | told("ErrorRateElevated", "inventory-service"),
+        ),
+        "what is called fails a little, and what calls it a lot": (
+            [Phase(30, errors={order: 0.06, FRONT: 0.3})],
+            told("HighErrorRate", order) | told("HighErrorRate", FRONT),
+        ),
+        "the prober is broken": ([Phase(30, unprobed=everything)], told("ProbesFailing")),
+        "the prober is broken, and a service fails": (
+            [Phase(30, errors={order: 0.5}, unprobed=everything)],
+            told("ProbesFailing") | told("HighErrorRate", order),
+        ),
+        "a symptom, its cause, the symptom again": (
+            [
+                Phase(7, errors={order: 1.0}),
+                Phase(30, down=frozenset({order})),
+                Phase(8),
+                Phase(10, errors={order: 1.0}),
+            ],
+            told("HighErrorRate", order, times=2) | told("ServiceDown", order),
+        ),
+        "some fail, half an hour after all did": (
+            [Phase(8, errors={order: 1.0}), Phase(22), Phase(20, errors={order: 0.1})],
+            told("HighErrorRate", order) | told("ErrorBudgetBurningFast", order),
+        ),
+    }
+    return found
+
+
+INCIDENTS = incidents()
+
+
+def played(directory: Path, phases: list[Phase], begins: Begins) -> None:
+    """Play an incident. Raises AssertionError with what fires if it is anything else."""
+    phases = [*phases, AFTER]
+    minutes = BEFORE + sum(phase.minutes for phase in phases)
+    samples = 60 * minutes // SCRAPE_SECONDS
+    given = dict(series(CATALOGUE, phases))
+    given |= {f'up{{job="{job}", instance="a"}}': f"1x{samples}" for job in expected_jobs(SETTINGS)}
+    given['aws_eks_apiserver_request_total_sum{job="cloudwatch-exporter"}'] = f"5x{samples}"
+    firing = 'ALERTS{alertstate="firing", severity=~"critical|warning"}'
+    step = f"{EVALUATION_SECONDS}s"
+    test = {
+        "interval": f"{SCRAPE_SECONDS}s",
+        "input_series": [{"series": name, "values": text} for name, text in given.items()],
+        "promql_expr_test": [
+            {
+                "expr": f"sum by (alertname, service) (count_over_time(({firing} unless {firing} offset {step})"
+                f"[{minutes}m:{step}]))",
+                "eval_time": f"{minutes}m",
+                "exp_samples": [{"labels": labels, "value": times} for labels, times in begins.items()],
+            }
+        ],
+    }
+    files = [path.name for path in rendered(directory, SETTINGS) if path.stem not in NOT_PLAYED]
+    document = {"rule_files": files, "evaluation_interval": step, "tests": [test]}
+    path = directory / "incident.test.yaml"
+    path.write_text(yaml.dump(document, Dumper=yaml.CSafeDumper, width=1_000_000))
+    promtool("test", "rules", path)
+
+
+@pytest.fixture(scope="module")
+def wrong(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What was wrong with each incident that was, of those that are asked for; they are played on all processors."""
+    asked = [name for name in INCIDENTS if any(f"[{name}]" in item.name for item in request.session.items)]
+
+    def play(name: str) -> str:
+        try:
+            played(tmp_path_factory.mktemp("incident"), *INCIDENTS[name])
+        except AssertionError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return {name: text for name, text in zip(asked, pool.map(play, asked), strict=True) if text}
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_one_incident_is_told_once(name: str, wrong: dict[str, str]) -> None:
+    assert name not in wrong, wrong[name]
