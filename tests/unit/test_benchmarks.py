@@ -24,6 +24,7 @@ from validation import seconds
 NOW = 1_795_449_600.0
 """A Unix time at which no two-hour block begins."""
 ONE_FOR_ALL = {
+    "service:http_requests:rate5m",  # of the gateway alone
     "service:orders_created:rate5m",
     "instance:log_agent_lines_lost:sum",
     "instance:loki_lines_refused:sum",
