@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 NODE = "rehearsal"
@@ -16,6 +16,7 @@ NODE_MEMORY_BYTES = 16 * GIB
 NODE_DISK_BYTES = 80 * GIB
 
 WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+Condition = Literal["ready", "unready", "crashing"]
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,30 @@ class Pod:
     cpu_limit: float
     memory_request: float
     memory_limit: float
+    condition: Condition = "ready"
+    """A pod that is not ready is one of a roll-out, beside the pod that is."""
 
     @property
     def uid(self) -> str:
         """The uid, the same for ever; the directories of the simulated services' logs carry it too."""
-        return str(uuid.uuid5(uuid.NAMESPACE_DNS, self.workload))
+        return _uid(self.workload if self.condition == "ready" else self.name)
 
     @property
     def owner(self) -> tuple[str, str]:
         """Kind and name of the object that created the pod."""
         if self.kind == "Deployment":
-            return "ReplicaSet", f"{self.workload}-{self.uid[:8]}"
+            template = self.workload if self.condition == "ready" else f"{self.workload}, {self.condition}"
+            return "ReplicaSet", f"{self.workload}-{_uid(template)[:8]}"
         return self.kind, self.workload
 
     @property
     def address(self) -> str:
         """An invented pod address."""
         return f"10.244.0.{2 + uuid.UUID(self.uid).int % 250}"
+
+
+def _uid(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,13 @@ def application_pods(namespace: str, services: Iterable[str]) -> tuple[Pod, ...]
             memory_limit=256 * MIB,
         )
         for service in services
+    )
+
+
+def rolled_out(pod: Pod, count: int, condition: Condition) -> tuple[Pod, ...]:
+    """Return the pods of a roll-out of this pod's Deployment, which do not become ready."""
+    return tuple(
+        replace(pod, name=f"{pod.workload}-{condition}-{number}", condition=condition) for number in range(1, count + 1)
     )
 
 

@@ -38,11 +38,8 @@ _CONTAINER_STATES: tuple[tuple[str, Kind, str, float], ...] = (
     ("status_restarts_total", "counter", "The number of container restarts per container.", 0),
 )
 
-# Families that exist only when something went wrong, by their reason; here so that a drill can set them.
-_CONTAINER_REASONS = (
-    ("status_waiting_reason", "Describes the reason the container is currently in waiting state."),
-    ("status_last_terminated_reason", "Describes the last reason the container was in terminated state."),
-)
+_LAST_TERMINATED = "kube_pod_container_status_last_terminated"
+"""Families that exist only when something went wrong; here so that a drill can set them."""
 
 # Per kind of workload: label, and families that count its pods.
 _WORKLOADS: dict[WorkloadKind, tuple[str, tuple[str, ...]]] = {
@@ -59,7 +56,7 @@ _WORKLOADS: dict[WorkloadKind, tuple[str, tuple[str, ...]]] = {
 
 
 def families(pods: tuple[Pod, ...]) -> Iterator[Family]:
-    """Return what a scrape sees of these pods; healthy objects do not change with time."""
+    """Return what a scrape sees of these pods; objects do not change with time."""
     yield from _pod_families(pods)
     yield from _container_families(pods)
     yield from _workload_families(pods)
@@ -97,14 +94,14 @@ def _pod_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
         "gauge",
         "Information about the ReplicaSet's owner.",
         ("namespace", "replicaset", "owner_kind", "owner_name", "owner_is_controller"),
-        tuple(((pod.namespace, pod.owner[1], "Deployment", pod.workload, "true"), 1) for pod in deployed),
+        _once(((pod.namespace, pod.owner[1], "Deployment", pod.workload, "true"), 1) for pod in deployed),
     )
     yield Family(
         "kube_replicaset_created",
         "gauge",
         "Unix creation timestamp",
         ("namespace", "replicaset"),
-        tuple(((pod.namespace, pod.owner[1]), EPOCH) for pod in deployed),
+        _once(((pod.namespace, pod.owner[1]), EPOCH) for pod in deployed),
     )
     yield Family(
         "kube_pod_status_phase",
@@ -113,11 +110,15 @@ def _pod_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
         (*_POD, "phase"),
         tuple(((*_pod(pod), phase), float(phase == "Running")) for pod in pods for phase in _PHASES),
     )
-    for name, text in (
-        ("ready", "Describes whether the pod is ready to serve requests."),
-        ("scheduled", "Describes the status of the scheduling process for the pod."),
+    for name, text, true in (
+        ("ready", "Describes whether the pod is ready to serve requests.", lambda pod: pod.condition == "ready"),
+        ("scheduled", "Describes the status of the scheduling process for the pod.", lambda _: True),
     ):
-        samples = tuple(((*_pod(pod), status), float(status == "true")) for pod in pods for status in _STATUSES)
+        samples = tuple(
+            ((*_pod(pod), status), float(status == ("true" if true(pod) else "false")))
+            for pod in pods
+            for status in _STATUSES
+        )
         yield Family(f"kube_pod_status_{name}", "gauge", text, (*_POD, "condition"), samples)
 
 
@@ -125,10 +126,13 @@ def _container_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
     for name, kind, text, value in _CONTAINER_STATES:
         samples = tuple((_container(pod), value) for pod in pods)
         yield Family(f"kube_pod_container_{name}", kind, text, _CONTAINER, samples)
-    for name, text in _CONTAINER_REASONS:
-        yield Family(f"kube_pod_container_{name}", "gauge", text, (*_CONTAINER, "reason"), ())
+    text = "Describes the reason the container is currently in waiting state."
+    waiting = tuple(((*_container(pod), "CrashLoopBackOff"), 1.0) for pod in pods if pod.condition == "crashing")
+    yield Family("kube_pod_container_status_waiting_reason", "gauge", text, (*_CONTAINER, "reason"), waiting)
+    text = "Describes the last reason the container was in terminated state."
+    yield Family(f"{_LAST_TERMINATED}_reason", "gauge", text, (*_CONTAINER, "reason"), ())
     text = "Last terminated time for a pod container in unix timestamp."
-    yield Family("kube_pod_container_status_last_terminated_timestamp", "gauge", text, _CONTAINER, ())
+    yield Family(f"{_LAST_TERMINATED}_timestamp", "gauge", text, _CONTAINER, ())
     yield _resources(
         "requests",
         "The number of requested request resource by a container.",
@@ -155,10 +159,15 @@ def _resources(name: str, text: str, pods: Iterable[Pod], amounts: Callable[[Pod
 
 def _workload_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
     for kind, (label, counts) in _WORKLOADS.items():
-        samples = tuple(((pod.namespace, pod.workload), 1.0) for pod in pods if pod.kind == kind)
+        samples = _once(((pod.namespace, pod.workload), 1.0) for pod in pods if pod.kind == kind)
         for name in counts:
             text = f"The {name.replace('_', ' ')} per {label}."
             yield Family(f"kube_{label}_{name}", "gauge", text, ("namespace", label), samples)
+
+
+def _once(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Return the samples of objects that several pods belong to."""
+    return tuple(dict(samples).items())
 
 
 def _node_families() -> Iterator[Family]:

@@ -20,6 +20,7 @@ class Override:
     base: float
     per_second: float
     since: float
+    labels: Mapping[str, str]
 
     def at(self, now: float) -> float:
         """Return the value at Unix time `now`."""
@@ -35,6 +36,12 @@ class Overrides:
     def clear(self) -> None:
         """Forget every override."""
         self._set.clear()
+
+    def remove(self, series: str, labels: Mapping[str, str]) -> None:
+        """Forget the overrides of the samples of a series that have `labels`."""
+        for (name, values), set_ in list(self._set.items()):
+            if name == series and labels.items() <= set_.labels.items():
+                del self._set[name, values]
 
     def put(
         self,
@@ -65,7 +72,7 @@ class Overrides:
         ]
         for key, current in matching or [(_complete(family, labels), 0.0)]:
             base = current if value is None else value
-            self._set[series, key] = Override(base, per_second, now)
+            self._set[series, key] = Override(base, per_second, now, dict(zip(family.labels, key, strict=True)))
         return len(matching) or 1
 
     def apply(self, families: Iterable[Family], now: float) -> Iterator[Family]:

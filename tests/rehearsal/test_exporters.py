@@ -94,8 +94,12 @@ def test_pages_are_valid_and_say_everything_once(client: httpx.Client, exporter:
     metrics = scraped(client, f"/{exporter}/metrics")
     served = [family for family in PAGES[exporter](NOW) if family.samples]
     assert sum(len(metric.samples) for metric in metrics.values()) == sum(len(family.samples) for family in served)
+    assert not said_twice(metrics), "a scrape with a duplicate sample is rejected"
+
+
+def said_twice(metrics: dict[str, Metric]) -> set[tuple[object, ...]]:
     samples = [(sample.name, *sorted(sample.labels.items())) for m in metrics.values() for sample in m.samples]
-    assert len(samples) == len(set(samples)), "a scrape with a duplicate sample is rejected"
+    return {sample for sample in samples if samples.count(sample) > 1}
 
 
 def snake(name: str) -> str:
@@ -209,6 +213,56 @@ def test_series_that_exists_only_in_trouble_can_be_added(client: httpx.Client) -
     complete = {"series": series, "labels": {**labels, "reason": "OOMKilled"}, "value": 1}
     assert client.post("/_set", json=complete).status_code == 200
     assert sample(client, "kube-state-metrics", series, reason="OOMKilled") == 1
+
+
+def test_what_was_set_of_a_series_can_be_taken_back_by_its_labels(client: httpx.Client) -> None:
+    series = "container_memory_working_set_bytes"
+    leaking, other = ({"container": f"{name}-service"} for name in ("order", "user"))
+    for labels in (leaking, other):
+        client.post("/_set", json={"series": series, "labels": labels, "value": 1})
+    assert client.delete("/_set", params={**leaking, "series": series}).status_code == 204
+    assert sample(client, "cadvisor", series, **leaking) > 1
+    assert sample(client, "cadvisor", series, **other) == 1
+
+
+def test_pods_of_a_roll_out_do_not_become_ready(client: httpx.Client) -> None:
+    assert client.post("/_pods/order-service", json={"count": 40}).json() == {"pods": 40}
+    assert client.post("/_pods/user-service", json={"crashing": True}).json() == {"pods": 1}
+    metrics = scraped(client, "/kube-state-metrics/metrics")
+    ready = {
+        each.labels["pod"]: each.value
+        for each in metrics["kube_pod_status_ready"].samples
+        if each.labels["condition"] == "true" and each.labels["pod"].startswith(("order-", "user-"))
+    }
+    assert len(ready) == 40 + 1 + 2
+    assert {pod for pod, value in ready.items() if value} == {"order-service-rehearsal", "user-service-rehearsal"}
+    owners = {each.labels["created_by_name"] for each in metrics["kube_pod_info"].samples}
+    assert len([owner for owner in owners if owner.startswith("order-service-")]) == 2, "one of each version"
+    (waiting,) = metrics["kube_pod_container_status_waiting_reason"].samples
+    assert (waiting.labels["container"], waiting.labels["reason"]) == ("user-service", "CrashLoopBackOff")
+    assert not said_twice(metrics)
+    assert not said_twice(scraped(client, "/cadvisor/metrics"))
+    for service in ("order-service", "user-service"):
+        assert client.delete(f"/_pods/{service}").status_code == 204
+    metrics = scraped(client, "/kube-state-metrics/metrics")
+    assert metrics["kube_pod_container_status_waiting_reason"].samples == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        ("/_pods/nobody", {}, 404, "no pod of nobody runs"),
+        ("/_pods/gateway", {"count": 0}, 400, "count must be 1 to 100, not 0"),
+        ("/_pods/gateway", {"crashing": 1}, 400, "crashing must be true or false, not 1"),
+        ("/_pods/gateway", {"pods": 1}, 400, "a JSON object with count, crashing"),
+    ],
+)
+def test_wrong_roll_out_says_what_is_wrong(
+    client: httpx.Client, path: str, body: object, status: int, message: str
+) -> None:
+    answer = client.post(path, json=body)
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
