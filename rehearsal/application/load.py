@@ -2,7 +2,8 @@
 
 Sends the scenario's steps through the gateway at random moments, `--rate` of them per second on average, and serves
 exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`. `POST /rate/25` changes the rate, and
-`POST /rate/0` pauses. `POST /failed-logins/5` has somebody try so many wrong passwords a second beside them.
+`POST /rate/0` pauses. Beside them, `POST /failed-logins/5` has somebody try so many wrong passwords a second,
+`/statements/5` ask for what no customer does, and `/random-paths/5` for what is not there, each time something new.
 """
 
 from __future__ import annotations
@@ -157,11 +158,16 @@ def control_server(counts: Counts, paces: Mapping[str, Pace]) -> Any:
 async def run(gateway: str, dialect: str, rate: float, port: int, seed: int | None) -> Counts:
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
     counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
-    paces = {"rate": Pace(rate), "failed-logins": Pace(0)}
+    paces = {"rate": Pace(rate)} | {name: Pace(0) for name in ("failed-logins", "statements", "random-paths")}
     server = await asyncio.start_server(control_server(counts, paces), sock=listen(port, "--port"))
     async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
-        steps = {"rate": scenario.step, "failed-logins": scenario.guess}
+        steps = {
+            "rate": scenario.step,
+            "failed-logins": scenario.guess,
+            "statements": scenario.statement,
+            "random-paths": scenario.wander,
+        }
         task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)

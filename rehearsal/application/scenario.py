@@ -100,6 +100,15 @@ class Scenario:
         if self.users:
             await self._log_in(fails=True)
 
+    async def statement(self) -> None:
+        """Look at what has happened on an account."""
+        if self.users:
+            await self._private("GET", "/balance/transactions", "user-service")
+
+    async def wander(self) -> None:
+        """Ask for a path that leads nowhere, and that nobody has asked for before."""
+        await self.call("GET", f"/{self.rng.randrange(16**12):012x}", GATEWAY)
+
     async def _log_in(self, *, fails: bool) -> None:
         user = self.rng.choice(self.users)
         body = {"username": user, "password": "wrong" if fails else identity.password_of(user)}

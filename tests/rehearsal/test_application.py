@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rehearsal.application import scenario
+from rehearsal.application import identity, scenario
 from rehearsal.application.container import PART_BYTES, CriLog, Stream
 from rehearsal.application.counts import Counts, series
 from rehearsal.application.faults import Faults
@@ -187,27 +187,41 @@ class TestLoad:
             eventually(lambda: get_json(counts, lambda body: body["sent"] > sent + 20))
             for nonsense in ("fast", "-1", "nan", "inf"):
                 assert post(f"{load.url}/rate/{nonsense}")[0] == 400
-            assert post(f"{load.url}/failed-logins/2") == (200, {"rate": 2.0})
+            for beside in ("failed-logins", "statements", "random-paths"):
+                assert post(f"{load.url}/{beside}/2") == (200, {"rate": 2.0})
             assert post(f"{load.url}/logins/2")[0] == 404
 
     def test_a_guess_is_a_login_with_a_wrong_password(self) -> None:
-        sent: list[object] = []
-
-        async def call(
-            method: str, path: str, service: str, *, token: str | None = None, json: object = None
-        ) -> scenario.Reply:
-            sent.append((method, path, service, token, json))
-            return scenario.Reply(401, {})
-
-        counts = Counts()
-        customers = Scenario(call, counts, random.Random(7))  # noqa: S311 - repeatable
+        customers, sent = self.recorded(401)
         asyncio.run(customers.guess())
         assert sent == []  # nobody has registered yet
         customers.users = ["alice"]
         asyncio.run(customers.guess())
         body = {"username": "alice", "password": "wrong"}
         assert sent == [("POST", "/auth/login", "user-service", None, body)]
-        assert counts.expected == {series("business_logins_total", result="failed"): 1}
+        assert customers.counts.expected == {series("business_logins_total", result="failed"): 1}
+
+    def test_strangers_ask_for_what_no_customer_does(self) -> None:
+        customers, sent = self.recorded(404)
+        customers.users = ["alice"]
+        for step in (customers.statement, *[customers.wander] * 50):
+            asyncio.run(step())
+        assert sent[0] == ("GET", "/balance/transactions", "user-service", identity.token_of("alice"), None)
+        assert {(method, service) for method, _, service, _, _ in sent[1:]} == {("GET", "gateway")}
+        assert len({path for _, path, _, _, _ in sent}) == 51, "each path once"
+
+    @staticmethod
+    def recorded(status: int) -> tuple[Scenario, list[tuple[str, str, str, str | None, object]]]:
+        """Customers whose requests are all answered with this status, and what they send."""
+        sent: list[tuple[str, str, str, str | None, object]] = []
+
+        async def call(
+            method: str, path: str, service: str, *, token: str | None = None, json: object = None
+        ) -> scenario.Reply:
+            sent.append((method, path, service, token, json))
+            return scenario.Reply(status, {})
+
+        return Scenario(call, Counts(), random.Random(7)), sent  # noqa: S311 - repeatable
 
 
 def post(url: str) -> tuple[int, object]:
