@@ -7,12 +7,15 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import httpx
 
 from drills.model import Fault
 from rehearsal import health
 from rehearsal.lifecycle import Rehearsal
+from rehearsal.routes import parsed
 from rehearsal.state import write
 
 Undo = Callable[[], None]
@@ -22,6 +25,8 @@ LOAD = 18.0
 and a share of the few requests in it would be a matter of chance."""
 FOR_GOOD = 1_000_000
 """Messages that a receiver refuses until it is healed."""
+SILENCE_HOURS = 4
+"""For how long somebody acknowledges a page, by the real clock: longer than any drill."""
 
 
 class Breaker:
@@ -44,10 +49,15 @@ class Breaker:
             "errors": self._errors,
             "slow": self._slow,
             "series": self._series,
+            "pods": self._pods,
             "flood": self._flood,
             "refused": self._refused,
             "load": self._load,
-            "failed_logins": self._failed_logins,
+            "failed_logins": self._visitors,
+            "statements": self._visitors,
+            "random_paths": self._visitors,
+            "acknowledged": self._acknowledged,
+            "reloaded": self._reloaded,
         }
         return kinds[fault.kind](fault)
 
@@ -111,7 +121,18 @@ class Breaker:
     def _series(self, fault: Fault) -> Undo:
         address = f"{self._ports.url('exporters')}/_set"
         for item in fault.series or ():
-            health.post(address, {"series": item.name, "labels": item.labels, "value": item.value})
+            health.post(address, {"series": item.name} | item.model_dump(exclude={"name"}))
+
+        def undo() -> None:
+            for item in fault.series or ():
+                health.CLIENT.delete(address, params={**item.labels, "series": item.name}).raise_for_status()
+
+        return undo
+
+    def _pods(self, fault: Fault) -> Undo:
+        assert fault.pods  # noqa: S101
+        address = f"{self._ports.url('exporters')}/_pods/{fault.pods.service}"
+        health.post(address, {"count": fault.pods.count, "crashing": fault.pods.crashing})
 
         def undo() -> None:
             health.CLIENT.delete(address).raise_for_status()
@@ -129,9 +150,44 @@ class Breaker:
         self._pace("rate", float(fault.load or 0))
         return self.usual_load
 
-    def _failed_logins(self, fault: Fault) -> Undo:
-        self._pace("failed-logins", float(fault.failed_logins or 0))
-        return lambda: self._pace("failed-logins", 0)
+    def _visitors(self, fault: Fault) -> Undo:
+        """Somebody beside the customers, at a pace of its own."""
+        name = fault.kind.replace("_", "-")
+        self._pace(name, float(getattr(fault, fault.kind)))
+        return lambda: self._pace(name, 0)
+
+    def _acknowledged(self, fault: Fault) -> Undo:
+        """Silence what the link in the last page says; nothing if there was none. It ends with Alertmanager's data."""
+        of = {"receiver": "pagerduty", "alertname": str(fault.acknowledged)}
+        told = health.CLIENT.get(f"{self._ports.url('receivers')}/notifications", params=of).raise_for_status().json()
+        if pages := [item for item in told if item["status"] == "firing"]:
+            (link,) = (item["href"] for item in pages[-1]["raw"]["links"] if item["text"] == "Acknowledge")
+            now = datetime.now(UTC)
+            silence = {
+                "matchers": [
+                    {"name": name, "value": value, "isRegex": False} for name, value in silenced(link).items()
+                ],
+                "startsAt": now.isoformat(),
+                "endsAt": (now + timedelta(hours=SILENCE_HOURS)).isoformat(),
+                "createdBy": "drill",
+                "comment": "acknowledged",
+            }
+            health.post(f"{self._ports.url('alertmanager')}/api/v2/silences", silence)
+        return _nothing
+
+    def _reloaded(self, fault: Fault) -> Undo:
+        health.CLIENT.post(f"{self._ports.url(str(fault.reloaded))}/-/reload").raise_for_status()
+        return _nothing
 
     def _pace(self, of: str, rate: float) -> None:
         health.post(f"{self._ports.url('load')}/{of}/{rate:g}", None)
+
+
+def silenced(link: str) -> dict[str, str]:
+    """The labels that a link to a new silence has filled in."""
+    matchers = unquote(link.partition("filter=")[2]).strip("{}").split(",")
+    return {name: value for name, _, value in map(parsed, matchers)}
+
+
+def _nothing() -> None:
+    """Undo what nobody undoes."""

@@ -85,6 +85,10 @@ def _judge_key(key: Key, episodes: list[Told], timeline: Timeline, bound: Bound,
         verdict.problems.append(_difference(key, episodes, got, timeline))
     firing = [item for item in got if item.status == "firing"]
     for told, item in zip(episodes, firing, strict=False):
+        if told.alerts not in (None, item.alerts):
+            verdict.problems.append(
+                f"{channel} was told of {_of(alert, service)} in a message of {item.alerts} alerts, not {told.alerts}"
+            )
         latency = Latency(told, channel, item.at - _begin(told, timeline), bound(told, channel))
         verdict.latencies.append(latency)
         if latency.seconds < 0:

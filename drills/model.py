@@ -16,6 +16,7 @@ Minute = Annotated[float, Field(ge=0, le=24 * 60)]
 """A minute of the stack's time since the drill began."""
 Service = Literal["gateway", "user-service", "inventory-service", "order-service", "auth-service", "insights-service"]
 Part = Literal["prometheus", "alertmanager", "loki", "log-agent", "blackbox", "exporters", "load"]
+Reloadable = Literal["prometheus", "alertmanager"]
 Channel = Literal["pagerduty", "slack", "email", "heartbeat"]
 
 
@@ -43,7 +44,24 @@ class Series(Section):
     name: str
     labels: dict[str, str] = Field(default_factory=dict)
     """All samples with these labels."""
-    value: float
+    value: float | None = None
+    per_second: float = 0
+    """How fast it grows, in real time; a counter grows so from where it is."""
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Self:
+        if self.value is None and not self.per_second:
+            raise ValueError("give a value, or perSecond, or both")
+        return self
+
+
+class Pods(Section):
+    """Pods that a roll-out has made beside those that run, and that never become ready; Kubernetes tells of them."""
+
+    service: Service
+    count: int = Field(default=1, ge=1, le=100)
+    crashing: bool = False
+    """Whether their container ends after every start."""
 
 
 class Flood(Section):
@@ -63,10 +81,10 @@ class Refused(Section):
 
 
 class Fault(Section):
-    """One thing that breaks at one minute and heals at another."""
+    """One thing that breaks at one minute and heals at another; or that somebody does, at one minute."""
 
     from_: Minute = Field(alias="from")
-    to: Minute
+    to: Minute | None = None
     """When it heals."""
     shows: str | None = None
     """An expression with a result once the fault is in the series: whether the chain's first link holds."""
@@ -80,12 +98,22 @@ class Fault(Section):
     errors: Errors | None = None
     slow: Slow | None = None
     series: tuple[Series, ...] | None = None
+    pods: Pods | None = None
     flood: Flood | None = None
     refused: Refused | None = None
     load: float | None = Field(default=None, ge=0, le=100)
     """Steps that customers take in a second."""
     failed_logins: float | None = Field(default=None, gt=0, le=100)
     """Attempts in a second to log in with a wrong password."""
+    statements: float | None = Field(default=None, gt=0, le=100)
+    """Requests in a second of a path that nobody else asks for: what has happened on an account."""
+    random_paths: float | None = Field(default=None, gt=0, le=1000)
+    """Requests in a second of a path that nobody has asked for before, and that leads nowhere."""
+
+    acknowledged: str | None = None
+    """The alert whose page somebody acknowledges, by the link in PagerDuty's message."""
+    reloaded: Reloadable | None = None
+    """A process that reads its configuration again."""
 
     @property
     def kind(self) -> str:
@@ -93,13 +121,18 @@ class Fault(Section):
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
+    def end(self) -> float:
+        """The minute at which it is over."""
+        return self.from_ if self.to is None else self.to
+
+    @property
     def words(self) -> str:
         """What breaks, for people."""
         what = getattr(self, self.kind)
         if isinstance(what, Section):
-            what = ", ".join(str(value) for value in what.model_dump().values() if value != "/")
+            what = ", ".join(str(value) for value in what.model_dump().values() if value not in ("/", False))
         elif isinstance(what, tuple):
-            what = ", ".join(f"{item.name} = {item.value:g}" for item in what)
+            what = ", ".join(item.name if item.value is None else f"{item.name} = {item.value:g}" for item in what)
         return f"{self.kind.replace('_', ' ')}: {what}"
 
     @model_validator(mode="after")
@@ -107,12 +140,23 @@ class Fault(Section):
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ValueError(f"one of {', '.join(KINDS)} is what breaks, not {' and '.join(given) or 'nothing'}")
-        if self.to <= self.from_:
+        if given[0] in MOMENTS:
+            if self.to is not None:
+                raise ValueError(f"{given[0]} is done at one minute: leave out to: {self.to:g}")
+        elif self.to is None:
+            raise ValueError(f"{given[0]} lasts: say with `to` when it heals")
+        elif self.to <= self.from_:
             raise ValueError(f"to: {self.to:g} is not after from: {self.from_:g}")
         return self
 
 
-KINDS = ("down", "hung", "absent", "errors", "slow", "series", "flood", "refused", "load", "failed_logins")
+MOMENTS = ("acknowledged", "reloaded")
+"""What somebody does at one minute, and nobody undoes."""
+KINDS = (
+    *("down", "hung", "absent", "errors", "slow", "series", "pods", "flood", "refused"),
+    *("load", "failed_logins", "statements", "random_paths"),
+    *MOMENTS,
+)
 
 
 class Told(Section):
@@ -130,6 +174,8 @@ class Told(Section):
     """From the fault to the message, where that is not what the deployed configuration says."""
     resolved: bool = True
     """Whether it is also told that it is over."""
+    alerts: int | None = Field(default=None, ge=1)
+    """How many alerts the message is of, where that is said."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels that the alert bears besides."""
 
@@ -156,7 +202,7 @@ class Drill(Section):
     @property
     def healed(self) -> float:
         """The minute at which all faults have healed."""
-        return max(fault.to for fault in self.faults)
+        return max(fault.end for fault in self.faults)
 
     @model_validator(mode="after")
     def _of_a_fault(self) -> Self:

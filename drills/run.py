@@ -131,7 +131,7 @@ class Runner:
         """Break and heal at the minutes that the drill says; returns when it really was, in the order of the drill."""
         begun: dict[int, float] = {}
         broken: dict[int, Broken] = {}
-        moments = [(60 * fault.to, False, number) for number, fault in enumerate(drill.faults)]
+        moments = [(60 * fault.end, False, number) for number, fault in enumerate(drill.faults) if fault.to is not None]
         moments += [(60 * fault.from_, True, number) for number, fault in enumerate(drill.faults)]
         for moment, breaks, number in sorted(moments):
             self._look_until(watch, moment, progress)
@@ -139,6 +139,7 @@ class Runner:
             if breaks:
                 begun[number] = now
                 heal[number] = self._breaker.breaks(fault)
+                broken[number] = Broken(fault.words, fault.from_, now, now)
             else:
                 heal.pop(number)()
                 broken[number] = Broken(fault.words, fault.from_, begun[number], now)

@@ -22,6 +22,8 @@ class Message:
     service: str
     status: str
     """`firing` or `resolved`."""
+    alerts: int = 1
+    """How many of its alerts fire, as its title says."""
 
 
 @dataclass(frozen=True)

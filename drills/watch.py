@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Watch:
                 ", ".join(item["alertnames"]),
                 ", ".join(item["services"]),
                 item["status"],
+                firing(item["title"] or ""),
             )
             for item in found
         ]
@@ -119,6 +121,12 @@ class Watch:
             return health.get(address)
         except httpx.HTTPError:
             return None  # it is away, which may be what the drill is about
+
+
+def firing(title: str) -> int:
+    """How many alerts fire by the title of a message, `[FIRING:40] ...`."""
+    found = re.match(r"\[\w+:(\d+)\]", title)
+    return int(found[1]) if found else 1
 
 
 def stretches(moments: Iterable[float], gap: float) -> Iterator[tuple[float, float]]:

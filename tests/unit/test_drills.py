@@ -11,6 +11,7 @@ import yaml
 
 from drills import model
 from drills.bounds import Bounds
+from drills.faults import silenced
 from drills.history import openmetrics
 from drills.judge import Verdict, broken_link, clock, judge
 from drills.model import Drill, Told
@@ -18,7 +19,7 @@ from drills.page import page
 from drills.run import Result
 from drills.summary import latencies, line, percentile, spreads
 from drills.timeline import Broken, Message, Sent, Span, Timeline
-from drills.watch import stretches
+from drills.watch import firing, stretches
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES
@@ -149,6 +150,13 @@ class TestJudge:
         told = DRILL.told[0].model_copy(update={"labels": {"severity": "warning"}})
         assert "not with {'severity': 'warning'}" in wrong(healthy(), DRILL.model_copy(update={"told": (told,)}))
 
+    def test_fewer_alerts_in_a_message_than_there_are(self) -> None:
+        told = DRILL.told[0].model_copy(update={"alerts": 40})
+        drill = DRILL.model_copy(update={"told": (told,)})
+        all_ = [replace(item, alerts=40) for item in healthy().messages]
+        assert judged(healthy(messages=all_), drill).held
+        assert "was told of ServiceDown of order-service in a message of 1 alerts, not 40" in wrong(healthy(), drill)
+
     def test_what_is_not_over(self) -> None:
         assert "it was not over: ServiceDown" in wrong(healthy(remaining=["ServiceDown"]))
 
@@ -229,6 +237,18 @@ def test_stretches_of_samples() -> None:
     assert list(stretches([1, 3, 5, 20, 22], 5)) == [(1, 5), (20, 22)]
 
 
+@pytest.mark.parametrize(
+    ("title", "number"), [("[FIRING:40] Any of it", 40), ("[FIRING] Any [x:2]", 1), ("[RESOLVED] Any", 1), ("", 1)]
+)
+def test_how_many_alerts_a_title_tells_of(title: str, number: int) -> None:
+    assert firing(title) == number
+
+
+def test_what_a_link_to_acknowledge_silences() -> None:
+    link = "http://a/#/silences/new?filter=%7Balertname%3D%22PageUnresolved%22%2Cpage%3D%22A%22%2Cservice%3D%22b%22%7D"
+    assert silenced(link) == {"alertname": "PageUnresolved", "page": "A", "service": "b"}
+
+
 def test_a_clock_of_the_stack() -> None:
     assert [clock(seconds) for seconds in (0, 59.9, 61, 3700, -3)] == ["0:00", "0:59", "1:01", "61:40", "-0:03"]
 
@@ -251,6 +271,9 @@ class TestDrills:
             ("from: 0, to: 6, down: loki, hung: gateway", "not down and hung"),
             ("from: 1, to: 6, down: loki", "told Lost of: 0 is not when a fault begins; these do: 1"),
             ("from: 0, to: 6, dwn: loki", "unknown key; did you mean"),
+            ("from: 0, down: loki", "down lasts: say with `to` when it heals"),
+            ("from: 0, to: 6, acknowledged: Lost", "acknowledged is done at one minute: leave out to: 6"),
+            ("from: 0, to: 6, series: [{ name: up }]", "give a value, or perSecond, or both"),
         ],
     )
     def test_what_is_wrong_is_said_with_its_key(self, change: str, problem: str, tmp_path: Path) -> None:
@@ -259,6 +282,12 @@ class TestDrills:
         file.write_text(f"drills: [{{ name: a, about: b, faults: [{{ {change} }}], told: [{told}] }}]")
         with pytest.raises(InvalidInputError, match=problem):
             model.read(file)
+
+    def test_what_somebody_does_at_one_minute_is_over_then(self) -> None:
+        done = {"from": 9, "reloaded": "alertmanager"}
+        drill = DRILL.model_validate(DRILL.model_dump(by_alias=True) | {"faults": [DRILL.faults[0], done]})
+        assert drill.healed == 9
+        assert drill.faults[1].words == "reloaded: alertmanager"
 
     def test_a_name_that_none_has(self) -> None:
         with pytest.raises(InvalidInputError, match="NAME=kiled: expected one of killed, "):
