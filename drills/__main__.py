@@ -18,9 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from drills import model
 from drills.page import page
 from drills.run import Result, Runner
+from drills.stack import deployment
 from drills.summary import latencies, line
 from rehearsal import interruption, ports, speed
-from rehearsal.deployment import Deployment
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
 from rehearsal.ports import Ports
@@ -83,9 +83,9 @@ def _run(drills: Sequence[model.Drill]) -> list[Result]:
     with _stopped_at_the_end(rehearsal):
         rehearsal.clean()
         CONSOLE.print(f"starting a rehearsal {rehearsal.speed} times as fast as deployed …")
-        deployment = Deployment(rehearsal, lambda _: None)
-        deployment.up()
-        runner = Runner(rehearsal, deployment.catalogue)
+        stack = deployment(rehearsal)
+        stack.up()
+        runner = Runner(rehearsal, stack.catalogue)
         for drill in drills:
             runner.check(drill)
         try:

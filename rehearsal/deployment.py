@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 import pulumi
 
@@ -46,10 +47,10 @@ Say = Callable[[str], None]
 
 
 class Deployment:
-    """The dev stack in one rehearsal."""
+    """The dev stack in one rehearsal, with these settings in place of its own."""
 
-    def __init__(self, rehearsal: Rehearsal, say: Say) -> None:
-        self._rehearsal, self._say = rehearsal, say
+    def __init__(self, rehearsal: Rehearsal, say: Say, settings: Mapping[str, Any] | None = None) -> None:
+        self._rehearsal, self._say, self._settings = rehearsal, say, settings or {}
         self._state, self._supervisor = rehearsal.state, rehearsal.supervisor
 
     @cached_property
@@ -127,7 +128,7 @@ class Deployment:
         return channel_secrets(self._state, self._rehearsal.ports)
 
     def _deploy(self) -> None:
-        settings = {KEY: {"instrumentedServices": self._instrumented(self.catalogue)}}
+        settings = {KEY: {**self._settings, "instrumentedServices": self._instrumented(self.catalogue)}}
         changes = Engine(ROOT, self._state.root, Aside(settings, self._secrets())).up(
             STACK,
             on_output=self._say,

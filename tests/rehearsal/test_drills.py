@@ -15,8 +15,9 @@ import pytest
 
 from drills.model import Drill, chosen, read
 from drills.run import Result, Runner
+from drills.stack import deployment
 from rehearsal import toolchain
-from rehearsal.deployment import NEEDED_TOOLS, Deployment
+from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.lifecycle import Rehearsal
 from rehearsal.state import ROOT, State
 from tests.free_ports import claim
@@ -31,10 +32,10 @@ pytestmark = pytest.mark.random_order(disabled=True)  # the longest last
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     toolchain.build(NEEDED_TOOLS)
     rehearsal = Rehearsal(State(tmp_path_factory.mktemp("drills")), claim(), pace=SPEED)
-    deployment = Deployment(rehearsal, lambda _: None)
-    deployment.up()
+    stack = deployment(rehearsal)
+    stack.up()
     try:
-        yield Runner(rehearsal, deployment.catalogue)
+        yield Runner(rehearsal, stack.catalogue)
     finally:
         rehearsal.down()
 
