@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 import httpx
+import yaml
 
 from drills.model import Fault
+from drills.zone import as_of
 from rehearsal import health
 from rehearsal.lifecycle import Rehearsal
 from rehearsal.routes import parsed
@@ -36,9 +39,10 @@ class Breaker:
         self._rehearsal = rehearsal
         self._ports, self._supervisor = rehearsal.ports, rehearsal.supervisor
 
-    def usual_load(self) -> None:
+    def usual_load(self, *, orders: bool = True) -> None:
         """Have the customers take as many steps as they do while nothing is wrong with them."""
-        self._pace("rate", LOAD)
+        self._pace("rate", LOAD if orders else 0)
+        self._pace("browsing", 0 if orders else LOAD)
 
     def breaks(self, fault: Fault) -> Undo:
         """Put a fault in force. What it returns heals it, also where what it was about has ended meanwhile."""
@@ -56,6 +60,7 @@ class Breaker:
             "failed_logins": self._visitors,
             "statements": self._visitors,
             "random_paths": self._visitors,
+            "clock": self._clock,
             "acknowledged": self._acknowledged,
             "reloaded": self._reloaded,
         }
@@ -148,13 +153,32 @@ class Breaker:
 
     def _load(self, fault: Fault) -> Undo:
         self._pace("rate", float(fault.load or 0))
-        return self.usual_load
+        return lambda: self._pace("rate", LOAD)
 
     def _visitors(self, fault: Fault) -> Undo:
         """Somebody beside the customers, at a pace of its own."""
         name = fault.kind.replace("_", "-")
         self._pace(name, float(getattr(fault, fault.kind)))
         return lambda: self._pace(name, 0)
+
+    def _clock(self, fault: Fault) -> Undo:
+        """Have Alertmanager read its zones anew: where a real one is, from a file of ours."""
+        assert fault.clock  # noqa: S101
+        state = self._rehearsal.state
+        configuration = yaml.safe_load((state.configuration / "alertmanager" / "alertmanager.yaml").read_text())
+        spans = [span for interval in configuration["time_intervals"] for span in interval["time_intervals"]]
+        files = {name: state.zones / name for name in {span["location"] for span in spans}}
+        for name, file in files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(as_of(name, fault.clock, time.time()))
+        self._reload("alertmanager")
+
+        def undo() -> None:
+            for file in files.values():
+                file.unlink()
+            self._reload("alertmanager")
+
+        return undo
 
     def _acknowledged(self, fault: Fault) -> Undo:
         """Silence what the link in the last page says; nothing if there was none. It ends with Alertmanager's data."""
@@ -176,8 +200,11 @@ class Breaker:
         return _nothing
 
     def _reloaded(self, fault: Fault) -> Undo:
-        health.CLIENT.post(f"{self._ports.url(str(fault.reloaded))}/-/reload").raise_for_status()
+        self._reload(str(fault.reloaded))
         return _nothing
+
+    def _reload(self, name: str) -> None:
+        health.CLIENT.post(f"{self._ports.url(name)}/-/reload").raise_for_status()
 
     def _pace(self, of: str, rate: float) -> None:
         health.post(f"{self._ports.url('load')}/{of}/{rate:g}", None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from validation import Duration, InvalidInputError, Name, Section, problems
 
@@ -105,6 +105,8 @@ class Fault(Section):
     """Steps that customers take in a second."""
     failed_logins: float | None = Field(default=None, gt=0, le=100)
     """Attempts in a second to log in with a wrong password."""
+    clock: AwareDatetime | None = None
+    """The moment that it is from then on for business hours."""
     statements: float | None = Field(default=None, gt=0, le=100)
     """Requests in a second of a path that nobody else asks for: what has happened on an account."""
     random_paths: float | None = Field(default=None, gt=0, le=1000)
@@ -154,7 +156,7 @@ MOMENTS = ("acknowledged", "reloaded")
 """What somebody does at one minute, and nobody undoes."""
 KINDS = (
     *("down", "hung", "absent", "errors", "slow", "series", "pods", "flood", "refused"),
-    *("load", "failed_logins", "statements", "random_paths"),
+    *("load", "failed_logins", "statements", "random_paths", "clock"),
     *MOMENTS,
 )
 
@@ -186,6 +188,8 @@ class Drill(Section):
     name: Name
     about: str
     """What it shows, in a sentence."""
+    customers: Literal["usual", "browsing"] = "usual"
+    """What they do, before the drill as well: those who browse order nothing."""
     healthy: Minute = 0
     """Minutes for which all has been well before the first fault, where an alert looks back at them."""
     faults: tuple[Fault, ...] = Field(min_length=1)

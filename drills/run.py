@@ -29,8 +29,9 @@ LOOK_SECONDS, WAIT_SECONDS = 0.2, 0.5
 clock, as looking costs the processor that all share."""
 QUIET_MINUTES = 30
 """In which a stack without a memory must be quiet, in the stack's time; what is slow to start may be told before."""
-SETTLED_SECONDS = 90
-"""For so long all must have been quiet: more than a group of pages waits for its next message."""
+CALM_SECONDS, SETTLED_SECONDS = 30, 90
+"""For so long all must have been quiet before a drill: two evaluations; and when it is over: more than a group of pages
+waits for its next message."""
 
 Progress = Callable[[float], None]
 """Is told how many minutes of the stack's time a drill has taken."""
@@ -47,9 +48,10 @@ class Result:
 
 
 class _Quiet:
-    """Since when nothing happens, in seconds of the stack's time."""
+    """Since when nothing happens, and for how long it must be so; in seconds of the stack's time."""
 
-    def __init__(self) -> None:
+    def __init__(self, needed: float) -> None:
+        self._needed = needed
         self._since: float | None = None
 
     def settled(self, now: float, *, quiet: bool) -> bool:
@@ -58,7 +60,7 @@ class _Quiet:
             self._since = None
         elif self._since is None:
             self._since = now
-        return self._since is not None and now - self._since > SETTLED_SECONDS
+        return self._since is not None and now - self._since > self._needed
 
 
 class Runner:
@@ -79,8 +81,9 @@ class Runner:
     def run(self, drill: Drill, progress: Progress = lambda _: None) -> Result:
         """Run one drill. Raises RehearsalError if the stack is not quiet to begin with."""
         started = time.monotonic()
+        self._breaker.usual_load(orders=drill.customers == "usual")
         self._forget()
-        self._wait_until_quiet()
+        self._wait_until_quiet(drill)
         self._pass(60 * drill.healthy)
         health.CLIENT.delete(f"{self._rehearsal.ports.url('receivers')}/notifications").raise_for_status()
         watch = Watch(self._rehearsal.ports, self._speed, time.time(), self._bounds.evaluation_seconds)
@@ -102,17 +105,18 @@ class Runner:
             supervisor.start_program(name)
         health.wait_for_processes(parts, self._rehearsal.ports, supervisor)
 
-    def _wait_until_quiet(self) -> None:
+    def _wait_until_quiet(self, drill: Drill) -> None:
         ports = self._rehearsal.ports
         watch = Watch(ports, self._speed, time.time(), self._bounds.evaluation_seconds)
-        calm = _Quiet()
+        calm = _Quiet(CALM_SECONDS)
         active: list[str] | None = None
         while watch.stack(time.time()) < 60 * QUIET_MINUTES:
             interruption.check()
             active, now = watch.active(), watch.stack(time.time())
+            quiet = active is not None and set(active) <= set(drill.outlast)
             up = all(target.up for target in health.targets(ports))
             beaten = health.get(f"{ports.url('receivers')}/heartbeat")["missed"] is False
-            if calm.settled(now, quiet=active == [] and up and beaten):
+            if calm.settled(now, quiet=quiet and up and beaten):
                 return
             time.sleep(WAIT_SECONDS)
         raise RehearsalError(
@@ -155,7 +159,7 @@ class Runner:
     def _finish(self, drill: Drill, watch: Watch, broken: list[Broken], progress: Progress) -> Timeline:
         """Wait until all is over, or patience is; and gather what happened."""
         deadline = 60 * (drill.healed + drill.patience)
-        calm = _Quiet()
+        calm = _Quiet(SETTLED_SECONDS)
         remaining = ["nothing was looked at"]
         while (now := watch.stack(time.time())) < deadline:
             interruption.check()

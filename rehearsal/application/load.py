@@ -3,7 +3,8 @@
 Sends the scenario's steps through the gateway at random moments, `--rate` of them per second on average, and serves
 exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`. `POST /rate/25` changes the rate, and
 `POST /rate/0` pauses. Beside them, `POST /failed-logins/5` has somebody try so many wrong passwords a second,
-`/statements/5` ask for what no customer does, and `/random-paths/5` for what is not there, each time something new.
+`/browsing/5` look and not order, `/statements/5` ask for what no customer does, and `/random-paths/5` for what is not
+there, each time something new.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ API = "/api/v1"
 CLIENT_TIMEOUT_SECONDS = 40.0  # longer than the gateway waits for a backend, so that every answer is seen
 MAX_OPEN = 100  # steps under way at once; beyond it steps are skipped and counted as such
 STEPS_A_SECOND = 6.0
+OTHERS = ("failed-logins", "browsing", "statements", "random-paths")  # what others do, each at a pace of its own
 LAST_ANSWERS_SECONDS = 1.0  # at the end, requests still open get this long
 
 
@@ -158,16 +160,12 @@ def control_server(counts: Counts, paces: Mapping[str, Pace]) -> Any:
 async def run(gateway: str, dialect: str, rate: float, port: int, seed: int | None) -> Counts:
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
     counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
-    paces = {"rate": Pace(rate)} | {name: Pace(0) for name in ("failed-logins", "statements", "random-paths")}
+    paces = {"rate": Pace(rate)} | {name: Pace(0) for name in OTHERS}
     server = await asyncio.start_server(control_server(counts, paces), sock=listen(port, "--port"))
     async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
-        steps = {
-            "rate": scenario.step,
-            "failed-logins": scenario.guess,
-            "statements": scenario.statement,
-            "random-paths": scenario.wander,
-        }
+        others = (scenario.guess, scenario.browse, scenario.statement, scenario.wander)
+        steps = {"rate": scenario.step, **dict(zip(OTHERS, others, strict=True))}
         task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)

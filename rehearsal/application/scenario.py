@@ -100,6 +100,12 @@ class Scenario:
         if self.users:
             await self._log_in(fails=True)
 
+    async def browse(self) -> None:
+        """Look at something, and order nothing."""
+        looks = (self.list_assets, self.get_asset, self.list_orders, self.balance, self.portfolio, self.profile)
+        if self.users:
+            await self.rng.choice(looks)()
+
     async def statement(self) -> None:
         """Look at what has happened on an account."""
         if self.users:

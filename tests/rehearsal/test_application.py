@@ -22,7 +22,7 @@ from rehearsal.application.container import PART_BYTES, CriLog, Stream
 from rehearsal.application.counts import Counts, series
 from rehearsal.application.faults import Faults
 from rehearsal.application.kinds import KINDS
-from rehearsal.application.load import Customer
+from rehearsal.application.load import OTHERS, Customer
 from rehearsal.application.scenario import Scenario
 from rehearsal.dialect import DEFAULT, DIALECTS, TODAY
 from rehearsal.supervisor import STOP_SECONDS
@@ -187,7 +187,7 @@ class TestLoad:
             eventually(lambda: get_json(counts, lambda body: body["sent"] > sent + 20))
             for nonsense in ("fast", "-1", "nan", "inf"):
                 assert post(f"{load.url}/rate/{nonsense}")[0] == 400
-            for beside in ("failed-logins", "statements", "random-paths"):
+            for beside in OTHERS:
                 assert post(f"{load.url}/{beside}/2") == (200, {"rate": 2.0})
             assert post(f"{load.url}/logins/2")[0] == 404
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -20,6 +23,7 @@ from drills.run import Result
 from drills.summary import latencies, line, percentile, spreads
 from drills.timeline import Broken, Message, Sent, Span, Timeline
 from drills.watch import firing, stretches
+from drills.zone import as_of
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES
@@ -247,6 +251,22 @@ def test_how_many_alerts_a_title_tells_of(title: str, number: int) -> None:
 def test_what_a_link_to_acknowledge_silences() -> None:
     link = "http://a/#/silences/new?filter=%7Balertname%3D%22PageUnresolved%22%2Cpage%3D%22A%22%2Cservice%3D%22b%22%7D"
     assert silenced(link) == {"alertname": "PageUnresolved", "page": "A", "service": "b"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown", "afterwards"),
+    [
+        pytest.param("2026-11-01T05:59:56Z", "Sun 01:59:56", "Sun 01:00:00", id="to winter time"),
+        pytest.param("2027-03-14T06:59:56Z", "Sun 01:59:56", "Sun 03:00:00", id="to summer time"),
+        pytest.param("2026-12-23T06:00:00Z", "Wed 01:00:00", "Wed 01:00:04", id="no change"),
+    ],
+)
+def test_a_zone_in_which_it_is_another_moment(moment: str, shown: str, afterwards: str) -> None:
+    wanted = datetime.fromisoformat(moment)
+    now = wanted + timedelta(hours=9)  # further is nothing that Python reads
+    zone = ZoneInfo.from_file(BytesIO(as_of("America/New_York", wanted, now.timestamp())))
+    after = (now + timedelta(seconds=4)).astimezone(zone)
+    assert (f"{now.astimezone(zone):%a %T}", f"{after:%a %T}") == (shown, afterwards)
 
 
 def test_a_clock_of_the_stack() -> None:
