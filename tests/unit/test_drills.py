@@ -20,6 +20,7 @@ from drills.judge import Verdict, broken_link, clock, judge
 from drills.model import Drill, Told
 from drills.page import page
 from drills.run import Result
+from drills.stack import SETTINGS
 from drills.summary import latencies, line, percentile, spreads
 from drills.timeline import Broken, Message, Sent, Span, Timeline
 from drills.watch import firing, stretches
@@ -27,6 +28,8 @@ from drills.zone import as_of
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES
+from settings import parse
+from tests.unit.test_settings import document as stack_file
 from validation import InvalidInputError
 
 DRILL = Drill.model_validate(
@@ -281,6 +284,9 @@ class TestDrills:
 
     def test_every_service_can_be_broken(self) -> None:
         assert set(get_args(model.Service)) == set(SERVICES)
+
+    def test_their_stack_is_valid(self) -> None:
+        assert parse(stack_file("dev") | SETTINGS).aws
 
     @pytest.mark.parametrize(
         ("change", "problem"),
