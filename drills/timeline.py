@@ -87,10 +87,11 @@ class Timeline:
         return min(begins, default=None)
 
     def first_sent(self, alert: str, service: str, since: float) -> float | None:
-        """When Alertmanager had an alert first, not before `since`."""
-        return min(
-            (s.at for s in self.sent if (s.alert, s.service) == (alert, service) and s.at >= since), default=None
-        )
+        """When Alertmanager had an alert first, not before `since`; where it had one that fired then, `since`."""
+        moments = [item.at for item in self.sent if (item.alert, item.service) == (alert, service)]
+        if any(at < since for at in moments) and self.first("firing", alert, service, since) == since:
+            return since
+        return min((at for at in moments if at >= since), default=None)
 
 
 def of_key(messages: Iterable[Message], alert: str, service: str, channel: str) -> list[Message]:

@@ -196,6 +196,14 @@ def test_the_first_link_that_is_broken(changes: dict[str, Any], link: str) -> No
     assert f"first broken link: {link}" in wrong(healthy(messages=[], **changes))
 
 
+def test_what_was_sent_before_its_fault_is_no_broken_link() -> None:
+    """As an info alert that fires at night, and is to be told in the morning."""
+    told = DRILL.told[0].model_copy(update={"of": 5.0})
+    assert broken_link(told, healthy(messages=[])) == "sent → received"
+    over = healthy(messages=[], spans=[span("firing", 90, 200)])
+    assert broken_link(told, over) == "fault → pending"
+
+
 def test_latencies_by_alert() -> None:
     pages, messages = spreads([Result(DRILL, healthy(), judged(healthy()), 30)] * 3)
     assert (pages.alert, pages.channel, pages.count, pages.p50, pages.longest) == (
