@@ -18,6 +18,9 @@ from rehearsal.ports import Ports
 NOT_WATCHED = health.ABOUT_THE_NODE | {"Watchdog"}
 """What is about this machine, whatever is drilled, and what fires all the time."""
 
+BY_CHANCE = frozenset({"LoginFailures", "OrderFailures"})
+"""What is pending now and then: one login in a hundred and one order in two hundred fail, and a window holds few."""
+
 
 @dataclass
 class Watch:
@@ -69,13 +72,17 @@ class Watch:
         return [item for item in messages if item.at >= 0 and item.alert not in NOT_WATCHED]
 
     def active(self) -> list[str] | None:
-        """Look: every alert that is pending or firing, at Prometheus or still at Alertmanager; None if one is away."""
+        """Look: every alert that is pending or firing, at Prometheus or still at Alertmanager; None if one is away.
+
+        What is pending by chance is left out.
+        """
         prometheus = self._asked(f"{self.ports.url('prometheus')}/api/v1/alerts")
         alertmanager = self.look()
         if prometheus is None or alertmanager is None:
             return None
-        known = [*prometheus["data"]["alerts"], *alertmanager]
-        return sorted({item["labels"]["alertname"] for item in known} - NOT_WATCHED)
+        alerts = prometheus["data"]["alerts"]
+        pending, fires = ({_name(item) for item in alerts if item["state"] == state} for state in ("pending", "firing"))
+        return sorted((pending - BY_CHANCE | fires | set(map(_name, alertmanager))) - NOT_WATCHED)
 
     def spans(self, end: float) -> list[Span]:
         """When alerts were pending and firing, by the samples that Prometheus stored of them up to `end`."""
@@ -121,6 +128,10 @@ class Watch:
             return health.get(address)
         except httpx.HTTPError:
             return None  # it is away, which may be what the drill is about
+
+
+def _name(alert: dict[str, Any]) -> str:
+    return str(alert["labels"]["alertname"])
 
 
 def firing(title: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -14,9 +15,10 @@ STEP, STEPS = 900, 96
 def as_of(name: str, moment: datetime, now: float) -> bytes:
     """The zone of this name as a file (TZif) by which its clocks show at the epoch second `now` what they show then.
 
-    From there on they go as they do in truth, and change between summer and winter time when they do.
+    Or up to a second more, as a zone knows whole seconds alone; never less, which could be before an hour opens. From
+    there on they go as they do in truth, and change between summer and winter time when they do.
     """
-    zone, later = ZoneInfo(name), round(now - moment.timestamp())
+    zone, later = ZoneInfo(name), math.floor(now - moment.timestamp())
     first = moment.timestamp() // STEP
     offsets = [(STEP * (first + step), _offset(zone, STEP * (first + step))) for step in range(-STEPS, STEPS)]
     changes = [(at, offset) for (_, before), (at, offset) in itertools.pairwise(offsets) if offset != before]

@@ -277,6 +277,9 @@ def test_a_zone_in_which_it_is_another_moment(moment: str, shown: str, afterward
     now = wanted + timedelta(hours=9)  # further is nothing that Python reads
     zone = ZoneInfo.from_file(BytesIO(as_of("America/New_York", wanted, now.timestamp())))
     after = (now + timedelta(seconds=4)).astimezone(zone)
+    assert as_of("America/New_York", wanted, now.timestamp() + 0.9) == as_of(
+        "America/New_York", wanted, now.timestamp()
+    )
     assert (f"{now.astimezone(zone):%a %T}", f"{after:%a %T}") == (shown, afterwards)
 
 
