@@ -23,11 +23,11 @@ from drills.run import Result
 from drills.stack import SETTINGS
 from drills.summary import latencies, line, percentile, spreads
 from drills.timeline import Broken, Message, Sent, Span, Timeline
-from drills.watch import firing, stretches
+from drills.watch import Watch, firing, stretches
 from drills.zone import as_of
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
-from rehearsal.ports import SERVICES
+from rehearsal.ports import SERVICES, Ports
 from settings import parse
 from tests.unit.test_settings import document as stack_file
 from validation import InvalidInputError
@@ -245,6 +245,18 @@ def test_a_day_without_failures_in_the_windows_of_the_budget() -> None:
     assert [line.rpartition("} ")[2] for line in counted[:2]] == ["6 999460.000", "12 999463.000"]
     assert {line.split()[1] for line in lines if line.startswith("instance:sli_errors:sum")} == {"0"}
     assert lines[-1] == "# EOF"
+
+
+def test_what_is_pending_by_chance_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {"LoginFailures": "pending", "OrderFailures": "firing", "ServiceDown": "pending", "Watchdog": "firing"}
+    alerts = [{"labels": {"alertname": name}, "state": state} for name, state in states.items()]
+    at_alertmanager = [{"labels": {"alertname": "RedisDown"}, "startsAt": "2026-12-01T10:00:00Z"}]
+    monkeypatch.setattr(
+        Watch,
+        "_asked",
+        staticmethod(lambda address: at_alertmanager if "/v2/" in address else {"data": {"alerts": alerts}}),
+    )
+    assert Watch(Ports(), 30, 0.0, 15).active() == ["OrderFailures", "RedisDown", "ServiceDown"]
 
 
 def test_stretches_of_samples() -> None:
