@@ -175,9 +175,6 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
         "secrets": [secrets.credentials],
         "retention": "120h",
         "externalUrl": settings.links.alertmanager,  # where the silence links of notifications lead
-        # The operator makes this the delay before the first notification after a start: alerts that inhibit others
-        # arrive within Prometheus' resend interval of a minute.
-        "minReadySeconds": 60,
     }
     if settings.storage.kind != "ephemeral":
         spec["storage"] = storage.claim_template(settings, "alertmanager")
