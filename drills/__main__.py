@@ -68,8 +68,7 @@ def main(names: Sequence[str], listed: bool) -> None:
 
 def _list() -> None:
     for drill in model.read():
-        why = f" (not in the default set: {drill.not_held})" if drill.not_held else ""
-        CONSOLE.print(f"{drill.name:20} {drill.about}{why}", markup=False)
+        CONSOLE.print(f"{drill.name:20} {drill.about}", markup=False)
 
 
 def _run(drills: Sequence[model.Drill]) -> list[Result]:

@@ -200,8 +200,6 @@ class Drill(Section):
     """Alerts that stay for longer than the drill, as their windows do."""
     patience: Minute = 30
     """Minutes after the last fault has healed, in which all must be over."""
-    not_held: str | None = None
-    """Why it does not hold yet: then it runs only if it is named."""
 
     @property
     def healed(self) -> float:
@@ -244,9 +242,9 @@ def read(file: Path = FILE) -> tuple[Drill, ...]:
 
 
 def chosen(drills: tuple[Drill, ...], names: tuple[str, ...]) -> tuple[Drill, ...]:
-    """The drills of these names, or all that hold. Raises InvalidInputError for a name that none has."""
+    """The drills of these names, or all. Raises InvalidInputError for a name that none has."""
     known = {drill.name: drill for drill in drills}
     wrong = [f"NAME={name}: expected one of {', '.join(known)}" for name in names if name not in known]
     if wrong:
         raise InvalidInputError(wrong)
-    return tuple(known[name] for name in names) or tuple(drill for drill in drills if drill.not_held is None)
+    return tuple(known[name] for name in names) or drills

@@ -302,7 +302,7 @@ def test_a_clock_of_the_stack() -> None:
 class TestDrills:
     def test_those_of_the_project_are_valid(self) -> None:
         drills = model.read()
-        assert {drill.name for drill in model.chosen(drills, ())} == {d.name for d in drills if not d.not_held}
+        assert model.chosen(drills, ()) == drills
         assert [drill.name for drill in model.chosen(drills, ("killed",))] == ["killed"]
 
     def test_every_service_can_be_broken(self) -> None:
