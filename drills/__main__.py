@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import click
-import httpx
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from drills import model
+from drills import model, own
+from drills.own import CONSOLE
 from drills.page import page
 from drills.run import Result, Runner
 from drills.stack import deployment
 from drills.summary import latencies, line
-from rehearsal import interruption, ports, speed
-from rehearsal.errors import RehearsalError
-from rehearsal.lifecycle import Rehearsal
-from rehearsal.ports import Ports
-from rehearsal.state import ROOT, State
-from validation import InvalidInputError
 
-CONSOLE = Console(highlight=False, soft_wrap=True)
 SPEED = 30
 """The speed of drills unless SPEED says another."""
-OFFSET = 15_000
-"""Of the ports of a rehearsal for drills, unless PORT_OFFSET says another: one that people use may run beside it."""
-HELD, FAILED, UNABLE, INTERRUPTED = 0, 1, 2, 130
 
 
 @click.command()
@@ -47,23 +31,16 @@ def main(names: Sequence[str], listed: bool) -> None:
     Environment: SPEED, by default 30, is how many times as fast the stack's time goes; PORT_OFFSET moves the ports,
     by default by 15000; STATE is the directory, by default .rehearsal-drills.
     """
-    interruption.listen()
-    try:
-        drills = model.chosen(model.read(), tuple(names))
-        if listed:
-            _list()
-            return
-        results = _run(drills)
-    except (RehearsalError, InvalidInputError) as error:
-        CONSOLE.print(f"Error: {error}", markup=False)
-        sys.exit(UNABLE)
-    except httpx.HTTPError as error:
-        CONSOLE.print(f"Error: a process of the rehearsal did not answer: {error}", markup=False)
-        sys.exit(UNABLE)
-    except KeyboardInterrupt:
-        CONSOLE.print("interrupted")
-        sys.exit(INTERRUPTED)
-    sys.exit(HELD if all(result.verdict.held for result in results) else FAILED)
+    own.ended(lambda: _chosen(names, listed))
+
+
+def _chosen(names: Sequence[str], listed: bool) -> bool:
+    """Run the drills of these names, or say which there are; returns whether all held."""
+    drills = model.chosen(model.read(), tuple(names))
+    if listed:
+        _list()
+        return True
+    return all(result.verdict.held for result in _run(drills))
 
 
 def _list() -> None:
@@ -72,15 +49,9 @@ def _list() -> None:
 
 
 def _run(drills: Sequence[model.Drill]) -> list[Result]:
-    state = State(_directory())
-    asked = ports.from_environment() or Ports(OFFSET)
-    rehearsal = Rehearsal(state, asked, pace=speed.from_environment() or SPEED)
-    if rehearsal.supervisor.running:
-        raise RehearsalError(f"STATE={state.root}: a rehearsal runs there; stop it: make down STATE={state.root}")
     began = time.time()
     results: list[Result] = []
-    with _stopped_at_the_end(rehearsal):
-        rehearsal.clean()
+    with own.rehearsal(SPEED) as rehearsal:
         CONSOLE.print(f"starting a rehearsal {rehearsal.speed} times as fast as deployed …")
         stack = deployment(rehearsal)
         stack.up()
@@ -90,26 +61,11 @@ def _run(drills: Sequence[model.Drill]) -> list[Result]:
         try:
             _drill(runner, drills, results)
         finally:  # what was found is told, also where the rest could not be run
-            file = state.root / "drills.html"
+            file = rehearsal.state.root / "drills.html"
             file.write_bytes(page(results, speed=rehearsal.speed, began=began))
             _tell(results, time.time() - began)
             CONSOLE.print(f"  {file.as_uri()}", markup=False)
     return results
-
-
-def _directory() -> Path:
-    return Path(os.environ.get("STATE") or ROOT / ".rehearsal-drills").resolve()
-
-
-@contextmanager
-def _stopped_at_the_end(rehearsal: Rehearsal) -> Iterator[None]:
-    """Stop what runs when the block ends, however it does; a second Ctrl-C does not keep it from that."""
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        rehearsal.down()
 
 
 def _drill(runner: Runner, drills: Sequence[model.Drill], results: list[Result]) -> None:
