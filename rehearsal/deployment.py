@@ -139,7 +139,8 @@ class Deployment:
 
     def _programs(self) -> list[Program]:
         ports = self._rehearsal.ports
-        always = programs(self._state, ports, self.catalogue, self._rehearsal.dialect, self._rehearsal.speed)
+        of = self._rehearsal
+        always = programs(self._state, ports, self.catalogue, of.dialect, of.speed, of.rate)
         return [*always, grafana.program(self._state, ports)] if self._rehearsal.grafana else always
 
     def _start(self, wanted: list[Program]) -> set[str]:

@@ -30,8 +30,9 @@ class Report:
 class Rehearsal:
     """One rehearsal: a state directory, a set of ports, a dialect of the services, and the speed of its time.
 
-    None stands for those in use, or else for the well-known ports, the package's dialect and real time. With
-    `with_grafana` there is a Grafana too, which stays until `down`.
+    None stands for those in use, or else for the well-known ports, the package's dialect and real time. `rate` is how
+    many steps customers take in a second from the start on, if not the usual number. With `with_grafana` there is a
+    Grafana too, which stays until `down`.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class Rehearsal:
         speak: str | None = None,
         *,
         pace: int | None = None,
+        rate: float | None = None,
         with_grafana: bool = False,
     ) -> None:
         self.state = state
+        self.rate = rate
         self.supervisor = Supervisor(state)
         self._asked, self._speak, self._pace = ports, speak, pace
         self._with_grafana = with_grafana

@@ -30,8 +30,13 @@ NODE_EXPORTER_ARGUMENTS = (
 """What kube-prometheus-stack 88.5.3 gives node_exporter where the values set no `extraArgs`."""
 
 
-def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1) -> list[Program]:
-    """Every process, with services of this dialect; receivers first: nothing that is sent may find nobody there."""
+def programs(
+    state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1, rate: float | None = None
+) -> list[Program]:
+    """Every process, with services of this dialect; receivers first: nothing that is sent may find nobody there.
+
+    `rate` is how many steps customers take in a second, where it is not the load generator's own.
+    """
     return [
         _receivers(state, ports, pace),
         _exporters(ports),
@@ -42,7 +47,7 @@ def programs(state: State, ports: Ports, catalogue: Catalogue, dialect: str, pac
         _prometheus(state, ports, pace),
         _agent(state, ports),
         *(simulated_service(name, state, ports, catalogue, dialect, pace) for name in SERVICES),
-        _load(ports, dialect),
+        _load(ports, dialect, rate),
     ]
 
 
@@ -174,11 +179,12 @@ def simulated_service(
     return Program(name, command, {"PYTHONPATH": INSTRUMENTATION})
 
 
-def _load(ports: Ports, dialect: str) -> Program:
+def _load(ports: Ports, dialect: str, rate: float | None) -> Program:
     command = _python(
         "rehearsal.application.load",
         f"--gateway={ports.url('gateway')}",
         f"--dialect={dialect}",
         f"--port={ports['load']}",
+        *([] if rate is None else [f"--rate={rate:g}"]),
     )
     return Program("load", command)

@@ -3,8 +3,8 @@
 Sends the scenario's steps through the gateway at random moments, `--rate` of them per second on average, and serves
 exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`. `POST /rate/25` changes the rate, and
 `POST /rate/0` pauses. Beside them, `POST /failed-logins/5` has somebody try so many wrong passwords a second,
-`/browsing/5` look and not order, `/statements/5` ask for what no customer does, and `/random-paths/5` for what is not
-there, each time something new.
+`/browsing/5` look and not order, `/visits/1` look without an account, `/statements/5` ask for what no customer does,
+`/random-paths/5` for what is not there, each time something new, and `/wrong-tokens/5` use a token that is none.
 """
 
 from __future__ import annotations
@@ -31,8 +31,16 @@ API = "/api/v1"
 CLIENT_TIMEOUT_SECONDS = 40.0  # longer than the gateway waits for a backend, so that every answer is seen
 MAX_OPEN = 100  # steps under way at once; beyond it steps are skipped and counted as such
 STEPS_A_SECOND = 6.0
-OTHERS = ("failed-logins", "browsing", "statements", "random-paths")  # what others do, each at a pace of its own
 LAST_ANSWERS_SECONDS = 1.0  # at the end, requests still open get this long
+BESIDE = {
+    "failed-logins": "guess",
+    "browsing": "browse",
+    "visits": "visit",
+    "statements": "statement",
+    "random-paths": "wander",
+    "wrong-tokens": "bad_token",
+}
+"""What can be paced beside the customers, and the scenario's step that each is."""
 
 
 class Customer:
@@ -160,12 +168,11 @@ def control_server(counts: Counts, paces: Mapping[str, Pace]) -> Any:
 async def run(gateway: str, dialect: str, rate: float, port: int, seed: int | None) -> Counts:
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
     counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
-    paces = {"rate": Pace(rate)} | {name: Pace(0) for name in OTHERS}
+    paces = {"rate": Pace(rate)} | {name: Pace(0) for name in BESIDE}
     server = await asyncio.start_server(control_server(counts, paces), sock=listen(port, "--port"))
     async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
-        others = (scenario.guess, scenario.browse, scenario.statement, scenario.wander)
-        steps = {"rate": scenario.step, **dict(zip(OTHERS, others, strict=True))}
+        steps = {"rate": scenario.step} | {name: getattr(scenario, step) for name, step in BESIDE.items()}
         task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -182,7 +189,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--dialect", choices=DIALECTS, default=DEFAULT, help="of the services, which decides what they count"
     )
-    result.add_argument("--rate", type=positive, default=STEPS_A_SECOND, help="steps per second (default %(default)s)")
+    result.add_argument("--rate", type=pace, default=STEPS_A_SECOND, help="steps per second (default %(default)s)")
     result.add_argument(
         "--port", type=int, default=8090, help="port of /counts and /rate on 127.0.0.1 (default %(default)s)"
     )
@@ -190,11 +197,11 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def positive(text: str) -> float:
-    """Parse a number above 0."""
+def pace(text: str) -> float:
+    """Parse a number from 0."""
     value = float(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    if not math.isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
     return value
 
 

@@ -185,6 +185,10 @@ class Scenario:
             self.counts.business("business_transactions_total", type=kind)
             self.counts.business("business_transaction_value_usd_total", amount, type=kind)
 
+    async def visit(self) -> None:
+        """Look around, without an account."""
+        await self.rng.choice((self.list_assets, self.get_asset))()
+
     async def list_assets(self) -> None:
         """Browse the inventory."""
         await self.call("GET", "/inventory/assets", "inventory-service")
