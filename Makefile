@@ -9,9 +9,14 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 SOURCES := *.py benchmarks components dashboards docs drills rehearsal report verify tests
 
+ifneq ($(and $(DAYS),$(HOURS)),)
+$(error DAYS=$(DAYS) plays a healthy system through all rules by promtool, HOURS=$(HOURS) in the running stack: give one)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help up status report down fault heal drill check test test-unit test-contract test-instrumentation test-engine test-logs \
-	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-truth test-signals soak test-cluster \
+	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals \
+	soak test-cluster \
 	test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render diff preview deploy verify schema \
 	charts-check lock tools clean
 
@@ -50,7 +55,7 @@ RUNNING := tests/rehearsal/test_running.py tests/rehearsal/test_panels.py tests/
 	tests/rehearsal/test_correlation.py
 CHANGED := tests/rehearsal/test_running_changes.py tests/rehearsal/test_running_series.py tests/rehearsal/test_starting.py
 LIVES := tests/cluster/test_life.py tests/cluster/test_trouble.py tests/cluster/test_validation.py
-PARTS := test-outage test-truth test-running test-today test-changes test-engine test-contract test-rehearsal \
+PARTS := test-outage test-truth test-soak test-running test-today test-changes test-engine test-contract test-rehearsal \
 	test-instrumentation test-unit
 # By themselves: an agent that starves sends again what it hears of too late, and in faster time a probe waits half a second.
 LAST := test-logs test-loss test-drills
@@ -86,7 +91,7 @@ test-loss: $(READY) tools ## What logs are lost when things break
 
 test-rehearsal: $(READY) tools ## The parts of the rehearsal, each alone
 	@$(PYTEST) tests/rehearsal $(patsubst %,--ignore %,$(RUNNING) $(CHANGED) $(wildcard tests/rehearsal/test_running_*.py) \
-		tests/rehearsal/test_drills.py tests/rehearsal/test_truth.py)
+		tests/rehearsal/test_drills.py tests/rehearsal/test_soak.py tests/rehearsal/test_truth.py)
 
 test-running: $(READY) tools ## The running stack while all is well: every panel, every rule, the report
 	@$(PYTEST) $(RUNNING)
@@ -103,14 +108,18 @@ test-outage: $(READY) tools ## One real outage and recovery, nearly all of it wa
 test-drills: $(READY) tools ## Some of the drills of make drill, which fail if one does not hold
 	@$(PYTEST) tests/rehearsal/test_drills.py
 
+test-soak: $(READY) tools ## Ten minutes of a healthy system's noise against the running stack, which must stay silent
+	@$(PYTEST) tests/rehearsal/test_soak.py
+
 test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
 
 test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: ten minutes
 	@$(PY) -m pytest tests/signals
 
-soak: $(READY) tools ## Does a healthy system stay silent? Two weeks of noisy traffic through all rules: DAYS=14, 15 minutes
-	@DAYS=$(or $(DAYS),14) $(PY) -m pytest tests/signals/test_healthy.py
+soak: $(READY) tools ## Does a healthy system stay silent? DAYS=14 through all rules, 15 minutes; HOURS=4 in the running stack (SPEED=10, SEED=n)
+	@$(if $(HOURS),$(PY) -m drills.soak --hours "$(HOURS)" $(if $(SEED),--seed "$(SEED)"), \
+		DAYS=$(or $(DAYS),14) $(PY) -m pytest tests/signals/test_healthy.py)
 
 test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; 12 min, the first time half an hour more)
 	@$(PY) -m rehearsal.toolchain --control-plane
