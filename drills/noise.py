@@ -23,7 +23,7 @@ ABOUT = {
     "wrong tokens": "somebody uses a token that is none",
     "log burst": "one service writes a hundred lines more at each request",
     "wrong passwords": "somebody tries passwords, for minutes",
-    "single failures": "one in a hundred requests to one service fails, for minutes",
+    "single failures": "one or a few requests to one service fail",
     "burst": "customers come several times as often",
     "lull": "customers come a sixth as often",
 }

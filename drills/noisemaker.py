@@ -21,8 +21,10 @@ VISITS = 1 / 60
 """Requests in a second of the stack's time by night, of visitors who do not order."""
 SCANS, WRONG_TOKENS, WRONG_PASSWORDS = 5.0, 2.0, 1.0
 """Requests in a second that somebody makes who is no customer."""
-LINES, FAILED = 100, 0.01
-"""Log lines more at each request in a burst of them; share of the requests to a service that fail."""
+LINES = 100
+"""Log lines more at each request in a burst of them."""
+FAILED = 3
+"""Requests that fail if all go to the service that fails some: so of most services one does."""
 ANSWERED_SECONDS = 0.3
 """What requests under way take to be answered, by the real clock."""
 AWAY_WITHOUT_NOTICE = frozenset({"loki"})
@@ -61,7 +63,9 @@ class Noisemaker:
             "wrong tokens": lambda: self._beside("wrong-tokens", WRONG_TOKENS),
             "wrong passwords": lambda: self._beside("failed-logins", WRONG_PASSWORDS),
             "log burst": lambda: self._broken({"flood": {"service": service, "lines": LINES}}),
-            "single failures": lambda: self._broken({"errors": {"service": service, "share": FAILED}}),
+            "single failures": lambda: self._broken(
+                {"errors": {"service": service, "share": self._few(noise.minutes)}}
+            ),
             "burst": lambda: self._customers(min(BURST * self.usual, BURST_AT_MOST)),
             "lull": lambda: self._customers(LULL * self.usual),
         }
@@ -123,6 +127,10 @@ class Noisemaker:
 
     def _broken(self, fault: dict[str, object]) -> Undo:
         return self._breaker.breaks(Fault.model_validate({"from": 0, "to": 1} | fault))
+
+    def _few(self, minutes: float) -> float:
+        """The share of failures that makes them single ones, in so many minutes of the stack's time."""
+        return min(1.0, FAILED * self._speed / (60 * minutes * self.usual))
 
     def _customers(self, rate: float) -> Undo:
         before = self._paces["rate"]

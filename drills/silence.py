@@ -43,6 +43,8 @@ class Outcome:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Answers by the service that the request was for, and by status."""
     unanswered: int = 0
+    waits: Mapping[str, float] = field(default_factory=dict)
+    """For how long an alert is pending before it fires."""
     brief: float = 30
     """A service that is away for longer is not healthy any more, whoever restarts it."""
 
@@ -110,8 +112,8 @@ def report(outcome: Outcome, objective: float) -> Iterator[str]:
         yield f"  {service:18} {_shares(answers)}"
     yield f"requests: {_shares(whole)}, {outcome.unanswered} without an answer; failed may {100 - objective:.2g} %"
     yield f"heartbeats: {outcome.beats}"
-    for (alert, service), length in sorted(_longest_pending(outcome.spans).items()):
-        yield f"pending, which tells nobody: {alert} of {service}, for {clock(length)} at most"
+    for alert, length in _longest_pending(outcome.spans).items():
+        yield f"pending, which tells nobody: {alert} for {clock(length)} of {clock(outcome.waits.get(alert, 0))}"
     for message in outcome.messages:
         if message.alert in outcome.notes:
             yield f"noted: {message.alert} in {message.channel} at {clock(message.at)}, {message.status}"
@@ -129,10 +131,9 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / max(1, whole):.2f} %"
 
 
-def _longest_pending(spans: Iterable[Span]) -> dict[tuple[str, str], float]:
-    longest: dict[tuple[str, str], float] = {}
-    for span in spans:
+def _longest_pending(spans: Iterable[Span]) -> dict[str, float]:
+    longest: dict[str, float] = {}
+    for span in sorted(spans, key=lambda item: item.alert):
         if span.state == "pending":
-            key = (span.alert, span.service or span.labels.get("job", ""))
-            longest[key] = max(longest.get(key, 0), span.end - span.begin)
+            longest[span.alert] = max(longest.get(span.alert, 0), span.end - span.begin)
     return longest

@@ -22,7 +22,7 @@ from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
-from validation import seconds
+from rehearsal.speed import milliseconds
 
 LOOK_SECONDS, LOOK_REAL_SECONDS = 5.0, 0.5
 """Between two looks at Alertmanager, in the stack's time; but by the real clock not more often than this."""
@@ -58,7 +58,8 @@ class Soak:
         rules = {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
         bounds = Bounds(deployed)
         self._severities = {name: rule["labels"]["severity"] for name, rule in rules.items()}
-        self._brief = seconds(rules["ServiceDown"]["for"]) - bounds.scrape_seconds
+        self._waits = {name: milliseconds(rule.get("for", "0s")) / 1000 for name, rule in rules.items()}
+        self._brief = self._waits["ServiceDown"] - bounds.scrape_seconds
         self._watch = Watch(self._ports, self._speed, began, bounds.evaluation_seconds)
         self._zero = self._watch.stack(time.time())
 
@@ -90,6 +91,7 @@ class Soak:
             beats=health.get(f"{self._ports.url('receivers')}/heartbeat")["count"],
             counts=counts["responses"],
             unanswered=counts["unanswered"],
+            waits=self._waits,
             brief=self._brief,
         )
 

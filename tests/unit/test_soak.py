@@ -66,6 +66,7 @@ QUIET = Outcome(
     beats=60,
     counts={"gateway": {"404": 10}, "order-service": {"200": 980, "400": 5, "500": 5}},
     unanswered=2,
+    waits={"ServiceDown": 90},
 )
 
 
@@ -84,7 +85,7 @@ class TestReport:
             "requests:    1000 answered, 1.50 % client errors, 5 failed (0.50 %), "
             "2 without an answer; failed may 0.1 %",
             "heartbeats: 60",
-            "pending, which tells nobody: ServiceDown of order-service, for 0:01:00 at most",
+            "pending, which tells nobody: ServiceDown for 0:01:00 of 0:01:30",
             "noted: NoOrdersCreated in slack at 0:15:00, firing",
             "nobody was told anything",
         ]
