@@ -23,7 +23,7 @@ SCANS, WRONG_TOKENS, WRONG_PASSWORDS = 5.0, 2.0, 1.0
 """Requests in a second that somebody makes who is no customer."""
 LINES = 100
 """Log lines more at each request in a burst of them."""
-FAILED = 3
+FAILED = 4
 """Requests that fail if all go to the service that fails some: so of most services one does."""
 ANSWERED_SECONDS = 0.3
 """What requests under way take to be answered, by the real clock."""

@@ -22,7 +22,7 @@ from rehearsal.application.container import PART_BYTES, CriLog, Stream
 from rehearsal.application.counts import Counts, series
 from rehearsal.application.faults import Faults
 from rehearsal.application.kinds import KINDS
-from rehearsal.application.load import OTHERS, Customer
+from rehearsal.application.load import BESIDE, Customer
 from rehearsal.application.scenario import Scenario
 from rehearsal.dialect import DEFAULT, DIALECTS, TODAY
 from rehearsal.supervisor import STOP_SECONDS
@@ -187,9 +187,33 @@ class TestLoad:
             eventually(lambda: get_json(counts, lambda body: body["sent"] > sent + 20))
             for nonsense in ("fast", "-1", "nan", "inf"):
                 assert post(f"{load.url}/rate/{nonsense}")[0] == 400
-            for beside in OTHERS:
+            for beside in BESIDE:
                 assert post(f"{load.url}/{beside}/2") == (200, {"rate": 2.0})
             assert post(f"{load.url}/logins/2")[0] == 404
+
+    def test_it_may_begin_without_customers(self) -> None:
+        with closed_port() as nobody, started("load", "--gateway", f"http://127.0.0.1:{nobody}", "--rate", "0") as load:
+            assert eventually(lambda: get_json(f"{load.url}/counts"))["sent"] == 0
+            assert post(f"{load.url}/visits/200")[0] == 200
+            eventually(lambda: get_json(f"{load.url}/counts", lambda body: body["sent"] > 20))
+
+    def test_who_visits_looks_at_the_inventory_and_has_no_account(self) -> None:
+        sent: set[tuple[str, str | None]] = set()
+
+        async def call(
+            method: str, path: str, service: str, *, token: str | None = None, json: object = None
+        ) -> scenario.Reply:
+            assert (method, json) == ("GET", None)
+            sent.add((service, token))
+            return scenario.Reply(200, {})
+
+        async def visits() -> None:
+            customers = Scenario(call, Counts(), random.Random(7))  # noqa: S311 - repeatable
+            for _ in range(20):
+                await customers.visit()
+
+        asyncio.run(visits())
+        assert sent == {("inventory-service", None)}
 
     def test_a_guess_is_a_login_with_a_wrong_password(self) -> None:
         customers, sent = self.recorded(401)
