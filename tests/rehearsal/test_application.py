@@ -203,6 +203,7 @@ class TestLoad:
         async def call(
             method: str, path: str, service: str, *, token: str | None = None, json: object = None
         ) -> scenario.Reply:
+            assert path.startswith("/inventory/assets")
             assert (method, json) == ("GET", None)
             sent.add((service, token))
             return scenario.Reply(200, {})
