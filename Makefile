@@ -9,16 +9,15 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 SOURCES := *.py benchmarks components dashboards docs drills rehearsal report verify tests
 
-ifneq ($(and $(DAYS),$(HOURS)),)
+ifneq ($(and $(filter soak,$(MAKECMDGOALS)),$(DAYS),$(HOURS)),)
 $(error DAYS=$(DAYS) plays a healthy system through all rules by promtool, HOURS=$(HOURS) in the running stack: give one)
 endif
 
 .DEFAULT_GOAL := help
 .PHONY: help up status report down fault heal drill check test test-unit test-contract test-instrumentation test-engine test-logs \
-	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals \
-	soak test-cluster \
-	test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render diff preview deploy verify schema \
-	charts-check lock tools clean
+	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals soak \
+	test-cluster test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
+	diff preview deploy verify schema charts-check lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -59,3 +59,19 @@ def test_ci_runs_lint_and_every_part_by_its_name() -> None:
     parts = " ".join(listed).replace("\\\n", " ").split()
     run = yaml.safe_load(workflow.read_text())["jobs"]["checks"]["strategy"]["matrix"]["target"]
     assert sorted(run) == sorted(["lint", *parts, "test-signals"])
+
+
+def test_a_soak_is_of_days_or_of_hours() -> None:
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+    def soak(*given: str) -> tuple[int, str]:
+        command = ["make", "--dry-run", "soak", *given]
+        done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert "DAYS=14 .venv/bin/python -m pytest tests/signals/test_healthy.py" in soak()[1]
+    assert "DAYS=3 .venv" in soak("DAYS=3")[1]
+    assert '-m drills.soak --hours "4" --seed "7"' in soak("HOURS=4", "SEED=7")[1]
+    code, output = soak("DAYS=1", "HOURS=4")
+    assert code == 2
+    assert "give one" in output
