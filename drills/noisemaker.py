@@ -59,7 +59,7 @@ class Noisemaker:
         service = noise.target
         kinds: dict[str, Callable[[], Undo]] = {
             "missed scrape": lambda: self._standing(noise.target),
-            "scanner": lambda: self._beside("scans", SCANS),
+            "scanner": lambda: self._beside("random-paths", SCANS),
             "wrong tokens": lambda: self._beside("wrong-tokens", WRONG_TOKENS),
             "wrong passwords": lambda: self._beside("failed-logins", WRONG_PASSWORDS),
             "log burst": lambda: self._broken({"flood": {"service": service, "lines": LINES}}),
