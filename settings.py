@@ -226,7 +226,7 @@ class Email(Section):
 
 
 class Heartbeat(Section):
-    """A dead man's switch outside the cluster, called every minute: let it wait for two. Secret: `heartbeatUrl`."""
+    """A dead man's switch outside the cluster, called every 30 s: let it wait for 2 min. Secret: `heartbeatUrl`."""
 
 
 CHANNEL_SECRETS = {

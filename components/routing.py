@@ -165,11 +165,15 @@ def _route(settings: Settings) -> dict[str, Any]:
 
 
 def _heartbeat_route(notifications: Notifications) -> dict[str, Any]:
-    """Every minute to the dead man's switch, or once a day to people."""
+    """Every half minute to the dead man's switch, or once a day to people.
+
+    The switch waits for two minutes. A restart of a single Alertmanager leaves one until the next heartbeat, the time
+    that it takes, and the minute in which Prometheus tells it again.
+    """
     route = {"matchers": ['alertname="Watchdog"'], "receiver": HEARTBEAT.receiver(notifications), "group_wait": "0s"}
     if notifications.heartbeat:
         # A repeat interval below the group interval makes it exactly the group interval; equal ones would double it.
-        return route | {"group_interval": "1m", "repeat_interval": "30s"}
+        return route | {"group_interval": "30s", "repeat_interval": "15s"}
     return route | {"group_interval": "5m", "repeat_interval": "24h"}
 
 

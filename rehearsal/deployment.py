@@ -41,7 +41,7 @@ NEEDED_TOOLS = [
 ]
 RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
-"""The heartbeat comes every minute; an older one is no sign of life."""
+"""The heartbeat comes every half minute; an older one is no sign of life."""
 
 Say = Callable[[str], None]
 

@@ -121,14 +121,14 @@ def test_every_message_that_stands_in_for_another_says_so_and_no_other_does(chan
 @pytest.mark.parametrize("channels", SUBSETS)
 def test_without_a_heartbeat_people_get_one_sign_of_life_a_day(channels: tuple[str, ...]) -> None:
     (route,) = routes(stack(channels), 'alertname="Watchdog"')
-    assert route["repeat_interval"] == ("30s" if "heartbeat" in channels else "24h")
+    assert route["repeat_interval"] == ("15s" if "heartbeat" in channels else "24h")
 
 
 def test_waits_are_the_measured_ones() -> None:
     (page,) = routes(stack(), 'severity="critical"')
     (heartbeat,) = routes(stack(), 'alertname="Watchdog"')
     assert (page["group_wait"], page["group_interval"]) == ("5s", "1m")
-    assert (heartbeat["group_interval"], heartbeat["repeat_interval"]) == ("1m", "30s")
+    assert (heartbeat["group_interval"], heartbeat["repeat_interval"]) == ("30s", "15s")
 
 
 def test_no_route_delays_anything() -> None:
