@@ -113,7 +113,7 @@ test-soak: $(READY) tools ## Ten minutes of a healthy system's noise against the
 test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
 
-test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: ten minutes
+test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: 20 minutes
 	@$(PY) -m pytest tests/signals
 
 soak: $(READY) tools ## Does a healthy system stay silent? DAYS=14 through all rules, 15 minutes; HOURS=4 in the running stack (SPEED=10, SEED=n)
