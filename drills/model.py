@@ -198,6 +198,8 @@ class Drill(Section):
     """Alerts that do not even fire."""
     outlast: tuple[str, ...] = ()
     """Alerts that stay for longer than the drill, as their windows do."""
+    maybe: tuple[str, ...] = ()
+    """Alerts that are told or not, as chance has it."""
     patience: Minute = 30
     """Minutes after the last fault has healed, in which all must be over."""
 

@@ -113,6 +113,13 @@ class TestJudge:
         again = [*healthy().messages, message(400, "slack", "firing")]
         assert wrong(healthy(messages=again)) == "slack: ServiceDown of order-service was told twice instead of once"
 
+    def test_what_may_be_told_or_not_is_no_difference(self) -> None:
+        more = [*healthy().messages, replace(message(400, "heartbeat", "firing"), alert="HeartbeatMissed", service="")]
+        assert "heartbeat was told at 6:40 that HeartbeatMissed is firing" in wrong(healthy(messages=more))
+        maybe = DRILL.model_copy(update={"maybe": ("HeartbeatMissed",)})
+        assert judged(healthy(messages=more), maybe).held
+        assert judged(healthy(), maybe).held
+
     def test_never_resolved(self) -> None:
         open_ = [item for item in healthy().messages if (item.channel, item.status) != ("pagerduty", "resolved")]
         assert wrong(healthy(messages=open_)) == (
