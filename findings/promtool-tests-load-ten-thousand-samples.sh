@@ -2,10 +2,9 @@
 # promtool 3.14.0: a rule over 14 days cannot be tested with a sample a minute: `promtool test rules` evaluates with a
 # limit of 10,000 samples in memory, where a server has 50,000,000, and no option raises it.
 #
-# What looks back at two weeks, such as an error budget, needs 20,160 samples of each series. The limit is one of the
-# engine that promtool shares with Prometheus' own tests, and is not in the documentation of unit tests. A sample every
-# two minutes gets by for one series, and two series of it no more; an aggregation counts all that it reads. Way out: test
-# such a rule on series that are recorded more rarely, as rules of long windows are better made of anyway.
+# What looks back at two weeks, such as an error budget, needs 20,160 samples of a series, and with a sample every two
+# minutes still 10,080. Way out: test such a rule on series that are recorded more rarely, as rules of long windows are
+# better made of anyway.
 #
 # Seen: 9,999 samples: the test passes; 10,002: "query processing would load too many samples into memory". Exits with 1
 #       if that changes.
@@ -21,7 +20,6 @@ go build -tags remove_all_sd -o "$GOBIN/promtool" github.com/prometheus/promethe
 cat > rules.yaml <<'YAML'
 groups:
   - name: rules
-
     rules: [{ record: "job:requests:sum_2w", expr: "sum_over_time(requests[2w])" }]
 YAML
 tested() { # a test with so many samples, one a minute, all of them within two weeks
