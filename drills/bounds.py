@@ -36,6 +36,8 @@ class Bounds:
         groups = [group for item in deployed.objects("PrometheusRule") for group in item["spec"]["groups"]]
         alerts = [(group, rule) for group in groups for rule in group["rules"] if "alert" in rule]
         self._rules = {rule["alert"]: (group, rule) for group, rule in alerts}
+        self.alerts = {name: rule for name, (_, rule) in self._rules.items()}
+        """The deployed alerts by name."""
         self._unresolved = {rule["labels"].get("page", ""): (group, rule) for group, rule in alerts}
         self._routing = yaml.safe_load(deployed.secret(CONFIGURATION_SECRET)[CONFIGURATION_KEY])
 

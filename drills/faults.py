@@ -28,6 +28,8 @@ LOAD = 18.0
 and a share of the few requests in it would be a matter of chance."""
 FOR_GOOD = 1_000_000
 """Messages that a receiver refuses until it is healed."""
+RELOAD_SECONDS = 10
+"""What the reload of a configuration may take."""
 SILENCE_HOURS = 4
 """For how long somebody acknowledges a page, by the real clock: longer than any drill."""
 
@@ -41,8 +43,8 @@ class Breaker:
 
     def usual_load(self, *, orders: bool = True) -> None:
         """Have the customers take as many steps as they do while nothing is wrong with them."""
-        self._pace("rate", LOAD if orders else 0)
-        self._pace("browsing", 0 if orders else LOAD)
+        self.pace("rate", LOAD if orders else 0)
+        self.pace("browsing", 0 if orders else LOAD)
 
     def breaks(self, fault: Fault) -> Undo:
         """Put a fault in force. What it returns heals it, also where what it was about has ended meanwhile."""
@@ -66,14 +68,9 @@ class Breaker:
         }
         return kinds[fault.kind](fault)
 
-    def _down(self, fault: Fault) -> Undo:
-        name = str(fault.down)
-        self._supervisor.stop_program(name)
-        return lambda: self._supervisor.start_program(name)
-
-    def _hung(self, fault: Fault) -> Undo:
-        """The kernel stops the processes of the service's group; it still accepts connections for them."""
-        (group,) = (item.pid for item in self._supervisor.processes() if item.name == fault.hung)
+    def stands_still(self, name: str) -> Undo:
+        """The kernel stops the processes of a program's group; it still accepts connections for them."""
+        (group,) = (item.pid for item in self._supervisor.processes() if item.name == name and item.pid)
         os.killpg(group, signal.SIGSTOP)
 
         def undo() -> None:
@@ -81,6 +78,22 @@ class Breaker:
                 os.killpg(group, signal.SIGCONT)
 
         return undo
+
+    def reload(self, name: str) -> None:
+        """Have Prometheus or Alertmanager read its configuration again."""
+        health.CLIENT.post(f"{self._ports.url(name)}/-/reload", timeout=RELOAD_SECONDS).raise_for_status()
+
+    def pace(self, of: str, rate: float) -> None:
+        """Have customers, or who is beside them, come so often in a second."""
+        health.post(f"{self._ports.url('load')}/{of}/{rate:g}", None)
+
+    def _down(self, fault: Fault) -> Undo:
+        name = str(fault.down)
+        self._supervisor.stop_program(name)
+        return lambda: self._supervisor.start_program(name)
+
+    def _hung(self, fault: Fault) -> Undo:
+        return self.stands_still(str(fault.hung))
 
     def _absent(self, fault: Fault) -> Undo:
         name = str(fault.absent)
@@ -152,14 +165,14 @@ class Breaker:
         return lambda: health.post(address, order | {"count": 0})
 
     def _load(self, fault: Fault) -> Undo:
-        self._pace("rate", float(fault.load or 0))
-        return lambda: self._pace("rate", LOAD)
+        self.pace("rate", float(fault.load or 0))
+        return lambda: self.pace("rate", LOAD)
 
     def _visitors(self, fault: Fault) -> Undo:
         """Somebody beside the customers, at a pace of its own."""
         name = fault.kind.replace("_", "-")
-        self._pace(name, float(getattr(fault, fault.kind)))
-        return lambda: self._pace(name, 0)
+        self.pace(name, float(getattr(fault, fault.kind)))
+        return lambda: self.pace(name, 0)
 
     def _clock(self, fault: Fault) -> Undo:
         """Have Alertmanager read its zones anew: where a real one is, from a file of ours."""
@@ -171,12 +184,12 @@ class Breaker:
         for name, file in files.items():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(as_of(name, fault.clock, time.time()))
-        self._reload("alertmanager")
+        self.reload("alertmanager")
 
         def undo() -> None:
             for file in files.values():
                 file.unlink()
-            self._reload("alertmanager")
+            self.reload("alertmanager")
 
         return undo
 
@@ -197,17 +210,11 @@ class Breaker:
                 "comment": "acknowledged",
             }
             health.post(f"{self._ports.url('alertmanager')}/api/v2/silences", silence)
-        return _nothing
+        return nothing
 
     def _reloaded(self, fault: Fault) -> Undo:
-        self._reload(str(fault.reloaded))
-        return _nothing
-
-    def _reload(self, name: str) -> None:
-        health.CLIENT.post(f"{self._ports.url(name)}/-/reload").raise_for_status()
-
-    def _pace(self, of: str, rate: float) -> None:
-        health.post(f"{self._ports.url('load')}/{of}/{rate:g}", None)
+        self.reload(str(fault.reloaded))
+        return nothing
 
 
 def silenced(link: str) -> dict[str, str]:
@@ -216,5 +223,5 @@ def silenced(link: str) -> dict[str, str]:
     return {name: value for name, _, value in map(parsed, matchers)}
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Undo what nobody undoes."""

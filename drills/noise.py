@@ -7,7 +7,7 @@ minute for the usual. Then the day begins. All along one kind of noise follows a
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rehearsal.ports import SERVICES
@@ -82,7 +82,7 @@ def plan(minutes: float, seed: int) -> list[Noise]:
     at_night = [kind for kind in ABOUT if kind not in BY_DAY]
     night = _dealt(at_night, 0, day, slot, rng)
     by_day = _dealt(list(ABOUT), day, minutes, slot, rng)
-    return [Noise(0, NIGHT), *night, Noise(day, DAY), *_spaced([*by_day])]
+    return [Noise(0, NIGHT), *night, Noise(day, DAY), *_spaced(by_day)]
 
 
 def _dealt(kinds: list[str], begins: float, ends: float, slot: float, rng: random.Random) -> Iterator[Noise]:
@@ -97,7 +97,7 @@ def _dealt(kinds: list[str], begins: float, ends: float, slot: float, rng: rando
         yield Noise(at, kind, rng.choice(TARGETS.get(kind, ("",))), lasts)
 
 
-def _spaced(noises: list[Noise]) -> Iterator[Noise]:
+def _spaced(noises: Iterable[Noise]) -> Iterator[Noise]:
     """Without the restarts that come too soon after another."""
     last = -RESTART_EVERY
     for noise in noises:

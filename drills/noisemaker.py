@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from drills.faults import LOAD, Breaker, Undo
+from drills.faults import LOAD, Breaker, Undo, nothing
 from drills.model import Fault
 from drills.noise import DAY, NIGHT, Noise
 from rehearsal import health
@@ -52,13 +50,13 @@ class Noisemaker:
             "reload": self._reloaded,
         }
         if noise.kind in moments:
-            return moments[noise.kind](noise.target), _nothing
+            return moments[noise.kind](noise.target), nothing
         return 0, self._lasting(noise)
 
     def _lasting(self, noise: Noise) -> Undo:
         service = noise.target
         kinds: dict[str, Callable[[], Undo]] = {
-            "missed scrape": lambda: self._standing(noise.target),
+            "missed scrape": lambda: self._breaker.stands_still(noise.target),
             "scanner": lambda: self._beside("random-paths", SCANS),
             "wrong tokens": lambda: self._beside("wrong-tokens", WRONG_TOKENS),
             "wrong passwords": lambda: self._beside("failed-logins", WRONG_PASSWORDS),
@@ -109,21 +107,8 @@ class Noisemaker:
         return (time.monotonic() - began) * self._speed
 
     def _reloaded(self, name: str) -> float:
-        health.CLIENT.post(f"{self._ports.url(name)}/-/reload", timeout=10).raise_for_status()
+        self._breaker.reload(name)
         return 0
-
-    def _standing(self, name: str) -> Undo:
-        """The kernel stops the process; it still accepts connections for it."""
-        groups = [item.pid for item in self._supervisor.processes() if item.name == name and item.pid]
-        for group in groups:
-            os.killpg(group, signal.SIGSTOP)
-
-        def undo() -> None:
-            for group in groups:
-                with suppress(ProcessLookupError):
-                    os.killpg(group, signal.SIGCONT)
-
-        return undo
 
     def _broken(self, fault: dict[str, object]) -> Undo:
         return self._breaker.breaks(Fault.model_validate({"from": 0, "to": 1} | fault))
@@ -143,7 +128,7 @@ class Noisemaker:
 
     def _pace(self, name: str, rate: float) -> None:
         self._paces[name] = rate
-        health.post(f"{self._ports.url('load')}/{name}/{rate:g}", None)
+        self._breaker.pace(name, rate)
 
 
 @contextmanager
@@ -153,7 +138,3 @@ def undone(undo: Undo) -> Iterator[None]:
         yield
     finally:
         undo()
-
-
-def _nothing() -> None:
-    """End what is over already."""

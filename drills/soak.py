@@ -10,6 +10,7 @@ from dataclasses import replace
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from catalogue import Objectives
 from drills import own
 from drills.bounds import Bounds
 from drills.noise import Noise, plan
@@ -22,11 +23,11 @@ from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.speed import milliseconds
+from validation import seconds
 
 LOOK_SECONDS, LOOK_REAL_SECONDS = 5.0, 0.5
 """Between two looks at Alertmanager, in the stack's time; but by the real clock not more often than this."""
-OBJECTIVE = 99.9
+OBJECTIVE = Objectives().availability
 """What the catalogue promises where it says nothing else: percentage of the requests that do not fail."""
 
 Tell = Callable[[str], None]
@@ -53,12 +54,9 @@ class Soak:
         """Start the stack. What that tells is part of the soak, whose time begins when all of it works."""
         began = time.time()
         Deployment(self._rehearsal, lambda _: None).up()
-        deployed = Deployed(self._rehearsal.state.cluster)
-        groups = [group for item in deployed.objects("PrometheusRule") for group in item["spec"]["groups"]]
-        rules = {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
-        bounds = Bounds(deployed)
-        self._severities = {name: rule["labels"]["severity"] for name, rule in rules.items()}
-        self._waits = {name: milliseconds(rule.get("for", "0s")) / 1000 for name, rule in rules.items()}
+        bounds = Bounds(Deployed(self._rehearsal.state.cluster))
+        self._severities = {name: rule["labels"]["severity"] for name, rule in bounds.alerts.items()}
+        self._waits = {name: seconds(rule.get("for", "0s")) for name, rule in bounds.alerts.items()}
         self._brief = self._waits["ServiceDown"] - bounds.scrape_seconds
         self._watch = Watch(self._ports, self._speed, began, bounds.evaluation_seconds)
         self._zero = self._watch.stack(time.time())
