@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +19,17 @@ from rehearsal import toolchain
 from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.health import ABOUT_THE_NODE
 from rehearsal.ports import Ports
+from rehearsal.state import ROOT
 from tests.free_ports import claim
 from tests.tree import copy_tree
+from tests.waiting import eventually
 
 Notification = dict[str, Any]
 
 ABOUT_SLOWNESS = frozenset({"LatencyDegraded"})
 """Alerts that are right where the machine is too slow for the services' objective."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 SLOW_MS, SLOW_SHARE = 250, 0.01
 """95 % of the requests of 5 min should take no longer; where 1 % of all do, some minutes may be worse than that."""
 
@@ -100,6 +106,31 @@ def up(directory: Path, prepare: Callable[[Running], None] = lambda _: None) -> 
         yield running
     finally:
         running.run("down")
+
+
+def interrupted(directory: Path, *command: str, **environment: str) -> str:
+    """What a command said that has a rehearsal of its own and got Ctrl-C once that was up; nothing of it is left.
+
+    Raises AssertionError if it ends otherwise or leaves a process.
+    """
+    own = {"PORT_OFFSET": str(claim().offset), "STATE": str(directory / "state")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=os.environ | own | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    began = time.monotonic()
+    try:
+        eventually(lambda: (directory / "state" / "ready").exists(), what="the rehearsal is up")
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate()
+    assert process.returncode == INTERRUPTED, output
+    assert "interrupted" in output
+    eventually(lambda: not processes_of(directory), what=f"left after {time.monotonic() - began:.0f} s")
+    return output
 
 
 def processes_of(directory: Path) -> list[int]:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +14,9 @@ from drills.stack import deployment
 from rehearsal import toolchain
 from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.state import ROOT, State
+from rehearsal.state import State
 from tests.free_ports import claim
-from tests.rehearsal.running import processes_of
-from tests.waiting import eventually
+from tests.rehearsal.running import interrupted
 
 SPEED = 25
 pytestmark = pytest.mark.random_order(disabled=True)  # the longest last
@@ -84,15 +78,4 @@ STATUSES = ("firing", "resolved")
 
 
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
-    environment = os.environ | {"PORT_OFFSET": str(claim().offset), "STATE": str(tmp_path / "state")}
-    command = [sys.executable, "-m", "drills", "--name", "killed"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    began = time.monotonic()
-    try:
-        eventually(lambda: (tmp_path / "state" / "ready").exists(), what="the rehearsal is up")
-    finally:
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate()
-    assert process.returncode == 130, output
-    assert "interrupted" in output
-    eventually(lambda: not processes_of(tmp_path), what=f"left after {time.monotonic() - began:.0f} s")
+    interrupted(tmp_path, "drills", "--name", "killed")

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +15,9 @@ from drills.soak import OBJECTIVE, Soak
 from rehearsal import toolchain
 from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.state import ROOT, State
+from rehearsal.state import State
 from tests.free_ports import claim
-from tests.rehearsal.running import processes_of
-from tests.waiting import eventually
+from tests.rehearsal.running import interrupted
 
 SPEED = 5
 """Two seconds in which a service restarts are ten to the stack; thirty would be an outage."""
@@ -69,16 +63,5 @@ def test_an_outage_among_it_is_noticed(soak: tuple[Rehearsal, Soak]) -> None:
 
 
 def test_an_interrupted_soak_leaves_nothing(tmp_path: Path) -> None:
-    environment = os.environ | {"PORT_OFFSET": str(claim().offset), "STATE": str(tmp_path / "state"), "SPEED": "10"}
-    command = [sys.executable, "-m", "drills.soak", "--hours", "1", "--seed", "7"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    began = time.monotonic()
-    try:
-        eventually(lambda: (tmp_path / "state" / "ready").exists(), what="the rehearsal is up")
-    finally:
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate()
-    assert process.returncode == 130, output
+    output = interrupted(tmp_path, "drills.soak", "--hours", "1", "--seed", "7", SPEED="10")
     assert "SEED=7" in output
-    assert "interrupted" in output
-    eventually(lambda: not processes_of(tmp_path), what=f"left after {time.monotonic() - began:.0f} s")
