@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from catalogue import Catalogue, Service
+from components.expected import expected_jobs
+from settings import Settings
 
 DAY = 24 * 60
 """Minutes; a sample of each series is a minute after the one before."""
@@ -57,6 +59,12 @@ def series(catalogue: Catalogue, days: int, seed: int) -> Iterator[tuple[str, st
         yield probed(service.name, days)
         if service.prefix:
             yield from _of_service(service, catalogue.namespace, days, rng)
+
+
+def infrastructure(settings: Settings, samples: int) -> dict[str, str]:
+    """What is scraped of all but the services, for so many samples: all of it is up."""
+    found = {f'up{{job="{job}", instance="a"}}': f"1x{samples}" for job in expected_jobs(settings)}
+    return found | {'aws_eks_apiserver_request_total_sum{job="cloudwatch-exporter"}': f"5x{samples}"}
 
 
 def probed(service: str, days: int) -> tuple[str, str]:

@@ -6,7 +6,7 @@ the gateway fails. The stand-in is the shape of these series; the rules are thos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from catalogue import Catalogue, Service
@@ -102,24 +102,25 @@ def series(catalogue: Catalogue, phases: list[Phase]) -> Iterator[tuple[str, str
             yield from _scraped(service, catalogue.namespace, played)
 
 
-def _gauge(phases: list[Phase], value: dict[bool, str], bad: list[bool]) -> str:
-    return " ".join(f"{value[is_bad]}x{STEPS * phase.minutes - 1}" for phase, is_bad in zip(phases, bad, strict=True))
+def _gauge(phases: list[Phase], value: Callable[[Phase], str]) -> str:
+    return " ".join(f"{value(phase)}x{STEPS * phase.minutes - 1}" for phase in phases)
 
 
 def _probed(service: str, namespace: str, phases: list[Phase]) -> Iterator[tuple[str, str]]:
     deployment = f'{{job="kube-state-metrics", namespace="{namespace}", deployment="{service}"}}'
-    without_pod = [service in phase.down | phase.withdrawn for phase in phases]
-    yield f"kube_deployment_status_replicas_ready{deployment}", _gauge(phases, {True: "0", False: "1"}, without_pod)
     labels = f'{{job="service-probes", service="{service}", instance="http://{service}"}}'
-    lost = [service in phase.down | phase.unprobed | phase.withdrawn for phase in phases]
-    unready = [service in phase.unready for phase in phases]
-    bad = [one or other for one, other in zip(lost, unready, strict=True)]
-    yield f"probe_success{labels}", _gauge(phases, {True: "0", False: "1"}, bad)
-    status = ["0" if one else "503" if other else "200" for one, other in zip(lost, unready, strict=True)]
-    yield (
-        f"probe_http_status_code{labels}",
-        " ".join(f"{text}x{STEPS * phase.minutes - 1}" for text, phase in zip(status, phases, strict=True)),
-    )
+
+    def ready(phase: Phase) -> str:
+        return "0" if service in phase.down | phase.withdrawn else "1"
+
+    def status(phase: Phase) -> str:
+        if service in phase.down | phase.unprobed | phase.withdrawn:
+            return "0"
+        return "503" if service in phase.unready else "200"
+
+    yield f"kube_deployment_status_replicas_ready{deployment}", _gauge(phases, ready)
+    yield f"probe_success{labels}", _gauge(phases, lambda phase: "1" if status(phase) == "200" else "0")
+    yield f"probe_http_status_code{labels}", _gauge(phases, status)
 
 
 def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[tuple[str, str]]:
@@ -127,9 +128,8 @@ def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[
     labels = (
         f'service="{name}", job="{name}", namespace="{namespace}", pod="{name}-1", container="{name}", instance="a"'
     )
-    down = [name in phase.down for phase in phases]
-    yield f"up{{{labels}}}", _gauge(phases, {True: "0", False: "1"}, down)
-    yield f"scrape_samples_scraped{{{labels}}}", _gauge(phases, {True: "0", False: "200"}, down)
+    yield f"up{{{labels}}}", _gauge(phases, lambda phase: "0" if name in phase.down else "1")
+    yield f"scrape_samples_scraped{{{labels}}}", _gauge(phases, lambda phase: "0" if name in phase.down else "200")
     requests, buckets = f"{service.prefix}_requests_total", f"{service.prefix}_request_latency_seconds_bucket"
     counters = {
         "good": Counter(f'{requests}{{{labels}, endpoint="/x", status_code="200"}}'),
@@ -143,9 +143,9 @@ def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[
         del counters["unanswered"]
     if service.name != "order-service":
         del counters["created"]
-    for phase, is_down in zip(phases, down, strict=True):
+    for phase in phases:
         for key, counter in counters.items():
-            if is_down:
+            if name in phase.down:
                 counter.gone(STEPS * phase.minutes)
             else:
                 counter.grow(STEPS * phase.minutes, SCRAPE_SECONDS * _rate(key, service, phase))

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.expected import expected_jobs
 from tests.contract.test_rules import CATALOGUE, SETTINGS, promtool, rendered
-from tests.signals.healthy import DAY, Series, series
+from tests.signals.healthy import DAY, Series, infrastructure, series
 
 DAYS = int(os.environ.get("DAYS") or 1)
 SEED = 1
@@ -24,12 +23,11 @@ UNREAD = "service:slo_error_budget_remaining:ratio"
 
 def played(directory: Path, minutes: int, given: dict[str, str]) -> Path:
     """A test file in which nothing critical and no warning may fire, ever."""
-    infrastructure = {f'up{{job="{job}", instance="a"}}': f"1x{minutes}" for job in expected_jobs(SETTINGS)}
-    infrastructure['aws_eks_apiserver_request_total_sum{job="cloudwatch-exporter"}'] = f"5x{minutes}"
+    given = given | infrastructure(SETTINGS, minutes)
     fired = f'count_over_time(ALERTS{{alertstate="firing", severity=~"critical|warning"}}[{minutes}m])'
     test = {
         "interval": "1m",
-        "input_series": [{"series": name, "values": text} for name, text in (given | infrastructure).items()],
+        "input_series": [{"series": name, "values": text} for name, text in given.items()],
         "promql_expr_test": [{"expr": f"count by (alertname, service) ({fired})", "eval_time": f"{minutes}m"}],
     }
     files = [path.name for path in rendered(directory, SETTINGS)]

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.expected import expected_jobs
 from tests.contract.test_rules import CATALOGUE, promtool, rendered, stack
+from tests.signals.healthy import infrastructure
 from tests.signals.incidents import BEFORE, FRONT, SCRAPE_SECONDS, Phase, series
 
 SETTINGS = stack("prod")
@@ -141,9 +141,7 @@ def played(directory: Path, phases: list[Phase], begins: Begins) -> None:
     phases = [*phases, AFTER]
     minutes = BEFORE + sum(phase.minutes for phase in phases)
     samples = 60 * minutes // SCRAPE_SECONDS
-    given = dict(series(CATALOGUE, phases))
-    given |= {f'up{{job="{job}", instance="a"}}': f"1x{samples}" for job in expected_jobs(SETTINGS)}
-    given['aws_eks_apiserver_request_total_sum{job="cloudwatch-exporter"}'] = f"5x{samples}"
+    given = dict(series(CATALOGUE, phases)) | infrastructure(SETTINGS, samples)
     firing = 'ALERTS{alertstate="firing", severity=~"critical|warning"}'
     step = f"{EVALUATION_SECONDS}s"
     test = {
