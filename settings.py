@@ -271,8 +271,12 @@ class Escalation(Section):
         return self
 
 
+MACHINES_OWN = {"Factory", "localtime"}
+"""What systems have beside the zones, and what each may take for another one."""
+
+
 def _time_zone(name: str) -> str:
-    if name not in zoneinfo.available_timezones():
+    if name not in zoneinfo.available_timezones() - MACHINES_OWN:
         raise ValueError("expected an IANA time zone such as America/New_York")
     return name
 
@@ -288,11 +292,11 @@ Clock = Annotated[str, AfterValidator(_clock)]
 
 
 class BusinessHours(Section):
-    """When info alerts may notify."""
+    """When info alerts may begin."""
 
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """IANA time zone of the hours below."""
-    days: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday")
+    days: tuple[Weekday, ...] = Field(default=("monday", "tuesday", "wednesday", "thursday", "friday"), min_length=1)
     """Working days."""
     start: Clock = "09:00"
     """Start of the working day."""
@@ -391,7 +395,7 @@ class Settings(Section):
     escalation: Escalation = Escalation()
     """When people are told: how long a condition or a page must last."""
     business_hours: BusinessHours = BusinessHours()
-    """When info alerts may notify."""
+    """When info alerts may begin."""
     aws: Aws | None = None
     """The AWS account; none leaves CloudWatch out."""
     links: Links = Links()

@@ -94,7 +94,11 @@ PAGES_NOBODY = (
 )
 """Critical alerts of the chart that are warnings here: no user is harmed while they fire."""
 
+KNOWS_NO_HOURS = ("KubeNodeEviction", "KubeQuotaAlmostFull", "KubeQuotaFullyUsed", "KubeletTooManyPods")
+"""Info alerts of the chart that are warnings here: its rules cannot be given business hours."""
+
 _WAITS = {
+    "0s": ("KubeNodeEviction",),
     "2m": ("NodeNetworkInterfaceFlapping",),
     "5m": (
         "KubeAPITerminatedRequests",
@@ -135,7 +139,9 @@ _WAITS = {
         "KubeHpaReplicasMismatch",
         "KubeJobFailed",
         "KubeNodeReadinessFlapping",
+        "KubeQuotaAlmostFull",
         "KubeQuotaExceeded",
+        "KubeQuotaFullyUsed",
         "KubeStateMetricsListErrors",
         "KubeStateMetricsShardingMismatch",
         "KubeStateMetricsShardsMissing",
@@ -144,6 +150,7 @@ _WAITS = {
         "KubeVersionMismatch",
         "KubeletClientCertificateRenewalErrors",
         "KubeletPodStartUpLatencyHigh",
+        "KubeletTooManyPods",
         "KubeletServerCertificateRenewalErrors",
         "NodeRAIDDegraded",
         "NodeSystemSaturation",
@@ -226,8 +233,8 @@ def custom_rules(escalation: Escalation) -> dict[str, dict[str, str]]:
     As ours, `warningAfter` later (`components.escalation`). An alert that comes as a warning and as a page keeps the
     chart's `for`, since the value is that of both.
     """
-    lowered = {alert: {"severity": "warning"} for alert in PAGES_NOBODY}
+    severities = {alert: {"severity": "warning"} for alert in (*PAGES_NOBODY, *KNOWS_NO_HOURS)}
     waits = {
         alert: {"for": later(wait, escalation.warning_after)} for wait, alerts in _WAITS.items() for alert in alerts
     }
-    return {alert: lowered.get(alert, {}) | waits.get(alert, {}) for alert in sorted({*lowered, *waits})}
+    return {alert: severities.get(alert, {}) | waits.get(alert, {}) for alert in sorted({*severities, *waits})}

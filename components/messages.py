@@ -38,16 +38,16 @@ def credential(channel: str) -> str:
     return f"{CREDENTIALS_DIRECTORY}/{CREDENTIAL_KEYS[channel]}"
 
 
-def integrations(notifications: Notifications, note: str, *, resolved: bool) -> dict[str, dict[str, Any]]:
+def integrations(notifications: Notifications, note: str) -> dict[str, dict[str, Any]]:
     """The part of a receiver that each configured channel makes, by channel.
 
     `note` is a sentence that every message carries, to say that it stands in for another; empty says nothing.
-    `resolved`: whether a message follows when it is over; an incident of PagerDuty is always closed.
+    All but the dead man's switch are told when it is over.
     """
     made: dict[str, dict[str, Any]] = {}
-    told = {"send_resolved": resolved}
+    told = {"send_resolved": True}
     if notifications.pagerduty:
-        made["pagerduty"] = {"pagerduty_configs": [{"send_resolved": True} | _pagerduty(notifications.pagerduty, note)]}
+        made["pagerduty"] = {"pagerduty_configs": [told | _pagerduty(notifications.pagerduty, note)]}
     if notifications.slack:
         made["slack"] = {"slack_configs": [told | _slack(notifications.slack, note)]}
     if notifications.email:

@@ -12,6 +12,7 @@ from catalogue import Catalogue
 from components import charts, monitors, sizing, storage
 from components.default_rules import custom_rules, default_rules
 from components.grafana import grafana_values
+from components.routing import REMEMBERED
 from settings import Settings
 from validation import mebibytes
 
@@ -173,7 +174,7 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
         "useExistingSecret": True,
         "configSecret": secrets.configuration,
         "secrets": [secrets.credentials],
-        "retention": "120h",
+        "retention": REMEMBERED,
         "externalUrl": settings.links.alertmanager,  # where the silence links of notifications lead
     }
     if settings.storage.kind != "ephemeral":

@@ -2,6 +2,7 @@
 
 `expectations`: what should be there, as series that the plain rules of `alerts/` compare with what is.
 `normalisation`: every service's metrics under one name; `order_requests_total`, … become `instance:http_requests:sum`.
+`business-hours`: the clock of the stack's time zone, and whether it is business hours.
 
 Only here do rules grow with the number of services.
 """
@@ -11,11 +12,14 @@ from __future__ import annotations
 from typing import Any
 
 from catalogue import Catalogue, Service
+from components import business_hours
 from components.expected import expected_jobs
 from settings import Settings
 
 NORMALISATION = "normalisation"
 """Name of the object with the generated rules."""
+BUSINESS_HOURS = "business-hours"
+"""Name of the group with the rules of business hours."""
 
 _PROCESS = "service, namespace, pod, container, job, instance"
 """Labels that tell one process from another. Counters may be summed within a process before rate(), never across."""
@@ -28,6 +32,7 @@ def generated_groups(catalogue: Catalogue, settings: Settings) -> list[dict[str,
     return [
         {"name": "expectations", "rules": expectations(catalogue, settings)},
         {"name": NORMALISATION, "rules": [rule for service in catalogue.measured for rule in _normalised(service)]},
+        {"name": BUSINESS_HOURS, "rules": business_hours.rules(settings.business_hours)},
     ]
 
 

@@ -2,7 +2,7 @@
 
 critical: to the engineer on call; PageUnresolved, by e-mail, says that one is neither resolved nor acknowledged
 warning:  to the team
-info:     to the team, in business hours, as a note: that it is over is not told
+info:     to the team; it begins in business hours alone: `components.business_hours`
 Watchdog: to the dead man's switch outside the cluster, all the time
 
 All of it at once. What is to be told later fires later: `components.escalation`.
@@ -18,8 +18,10 @@ from typing import Any
 
 from components.escalation import UNRESOLVED
 from components.messages import TEMPLATES_GLOB, integrations, smtp
-from settings import BusinessHours, Notifications, Settings
+from settings import Notifications, Settings
 
+REMEMBERED = "120h"
+"""For how long Alertmanager remembers what it has told, and silences that have ended; its own default."""
 NOBODY = "nobody"
 """Receiver without an integration, for a stack without any channel for people."""
 
@@ -62,8 +64,6 @@ class Audience:
     """Channels that are used together."""
     instead: tuple[str, ...]
     """Where none of them is there, the first of these that is."""
-    resolved: bool = True
-    """Whether a message follows when it is over."""
 
     def channels(self, notifications: Notifications) -> tuple[str, ...]:
         """The channels that are used; none if there is no channel for people."""
@@ -90,9 +90,7 @@ class Audience:
 ON_CALL = Audience("oncall", "critical alerts", ("pagerduty", "slack"), ("email",))
 ESCALATION = Audience("escalation", "escalations", ("email",), ("slack", "pagerduty"))
 WARNING = Audience("warning", "warnings", ("slack",), ("email", "pagerduty"))
-# No message when it is over: what is over at night would stay open for good, as Alertmanager forgets a resolve that it
-# may not tell.
-INFO = Audience("info", "info alerts", ("slack",), ("email", "pagerduty"), resolved=False)
+INFO = Audience("info", "info alerts", ("slack",), ("email", "pagerduty"))
 UNROUTED = Audience("unrouted", "alerts of no known severity", ("slack",), ("email", "pagerduty"))
 HEARTBEAT = Audience("heartbeat", "daily signs of life", ("heartbeat",), ("slack", "email", "pagerduty"))
 
@@ -102,14 +100,12 @@ AUDIENCES = (UNROUTED, HEARTBEAT, ON_CALL, ESCALATION, WARNING, INFO)
 def alertmanager_configuration(settings: Settings) -> dict[str, Any]:
     """Alertmanager's configuration, whose credentials are files; `messages.templates()` go beside it."""
     notifications = settings.notifications
-    hours = settings.business_hours
     return {
         "global": smtp(notifications.email) if notifications.email else {},
         "templates": [TEMPLATES_GLOB],
         "route": _route(settings),
         "inhibit_rules": inhibit_rules(),
         "receivers": _receivers(notifications),
-        "time_intervals": [_business_hours(hours), *_holidays(hours)],
     }
 
 
@@ -153,12 +149,8 @@ def _route(settings: Settings) -> dict[str, Any]:
             {
                 "matchers": ['severity="info"'],
                 "receiver": INFO.receiver(notifications),
-                "group_wait": "1m",
-                "group_interval": "15m",
-                # Shorter than a night, so that what fires anew while nobody is there is told in the morning.
-                "repeat_interval": "12h",
-                "active_time_intervals": ["business-hours"],
-                **({"mute_time_intervals": ["holidays"]} if settings.business_hours.holidays else {}),
+                # A repeat knows no business hours, so it is as late as can be.
+                "repeat_interval": REMEMBERED,
             },
         ],
     }
@@ -200,33 +192,11 @@ def _receivers(notifications: Notifications) -> list[dict[str, Any]]:
     receivers: dict[str, dict[str, Any]] = {}
     for audience in AUDIENCES:
         name = audience.receiver(notifications)
-        made = integrations(notifications, audience.note(notifications), resolved=audience.resolved)
+        made = integrations(notifications, audience.note(notifications))
         receivers[name] = {"name": name}
         for channel in audience.channels(notifications):
             receivers[name] |= made[channel]
     return list(receivers.values())
-
-
-def _business_hours(hours: BusinessHours) -> dict[str, Any]:
-    working = {
-        "weekdays": list(hours.days),
-        "times": [{"start_time": hours.start, "end_time": hours.end}],
-        "location": hours.time_zone,
-    }
-    return {"name": "business-hours", "time_intervals": [working]}
-
-
-def _holidays(hours: BusinessHours) -> list[dict[str, Any]]:
-    days = [
-        {
-            "years": [str(day.year)],
-            "months": [str(day.month)],
-            "days_of_month": [str(day.day)],
-            "location": hours.time_zone,
-        }
-        for day in hours.holidays
-    ]
-    return [{"name": "holidays", "time_intervals": days}] if days else []
 
 
 def _configured(channels: tuple[str, ...], notifications: Notifications) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from catalogue import Catalogue
+from components import business_hours
 from components.escalation import escalations, when_told
 from components.normalisation import NORMALISATION, generated_groups
 from settings import Settings
@@ -109,10 +110,10 @@ def read(directory: Path) -> dict[str, dict[str, Any]]:
 def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The rule groups of each PrometheusRule object by name: the files of `directory` and the generated ones.
 
-    Every alert gets its owner and the addresses of its runbook and its dashboard, and fires when it is to be told; what
-    warns of a symptom is silent where a page says it. Prometheus loads `{"groups": …}` as it is. Raises
-    InvalidInputError if a file is not valid or has a taken name, an alert has no runbook, or a rule looks back further
-    than metrics are kept.
+    Every alert gets its owner and the addresses of its runbook and its dashboard, and fires when it is to be told: what
+    warns of a symptom is silent where a page says it, and an info alert begins in business hours. Prometheus loads
+    `{"groups": …}` as it is. Raises InvalidInputError if a file is not valid or has a taken name, an alert has no
+    runbook, or a rule looks back further than metrics are kept.
     """
     files = read(directory)
     plain = {name: document["groups"] for name, document in files.items()}
@@ -190,8 +191,10 @@ def _completed(rule: Json, settings: Settings, runbooks: bool) -> Json:
         labels = labels | {"owner": _of_catalogue(service, "owner", otherwise="platform")}
         if runbooks:
             annotations["service_runbook_url"] = _of_catalogue(service, "runbook")
-    told = when_told(rule, settings.escalation)
-    return told | {"expr": _unless_paged(rule), "labels": labels, "annotations": annotations}
+    told, expression = when_told(rule, settings.escalation), _unless_paged(rule)
+    if labels["severity"] == "info":
+        expression = business_hours.begins_in_them(rule, expression)
+    return told | {"expr": expression, "labels": labels, "annotations": annotations}
 
 
 def _unless_paged(rule: Json) -> str:

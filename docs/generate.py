@@ -113,10 +113,10 @@ def alerts_page() -> str:
         "fire, to stay silent at its threshold, and to wait. `default-rules.md` says which of the charts' own stay.",
         "",
         "A critical alert is told at once when its condition has held for the time below, a warning `warningAfter`",
-        "later: until then it is pending, and what is interrupted waits anew. An info alert is a note, told in",
-        "business hours; no message says that it is over. A page that lasts `emailAfter` without being acknowledged is",
-        f"told again, by e-mail: [{UNRESOLVED}](../alerts/{rules.RUNBOOKS}/{UNRESOLVED}.md). To acknowledge it is to",
-        "silence that, by the link in the page's message; the page's own end is then still told.",
+        "later: until then it is pending, and what is interrupted waits anew. An info alert begins in business hours",
+        "alone, and waits anew each day; its end is told at any hour. A page that lasts `emailAfter` without",
+        f"being acknowledged is told again, by e-mail: [{UNRESOLVED}](../alerts/{rules.RUNBOOKS}/{UNRESOLVED}.md). To",
+        "acknowledge it is to silence that, by the link in the page's message; the page's own end is then still told.",
     ]
     for name, document in rules.read(ROOT / "alerts").items():
         written = [rule for group in document["groups"] for rule in group["rules"] if "alert" in rule]

@@ -54,6 +54,11 @@ def judge(drill: Drill, timeline: Timeline, bound: Bound) -> Verdict:
         "which the drill does not say"
         for item in others
     ]
+    verdict.problems += [
+        f"{fault.words}, from {clock(fault.begin)} on, was never seen in the series"
+        for fault in timeline.faults
+        if fault.looked and fault.shown is None
+    ]
     verdict.problems += _labels(drill, timeline)
     verdict.problems += [
         f"{span.alert} fired at {clock(span.begin)}, and the drill says that it does not"

@@ -87,7 +87,8 @@ class Fault(Section):
     to: Minute | None = None
     """When it heals."""
     shows: str | None = None
-    """An expression with a result once the fault is in the series: whether the chain's first link holds."""
+    """An expression with a result once the fault is in the series, the chain's first link; if it never has one, the
+    drill fails."""
 
     down: Literal[Service, Part] | None = None
     """A process that ends and is not started again."""
@@ -106,7 +107,7 @@ class Fault(Section):
     failed_logins: float | None = Field(default=None, gt=0, le=100)
     """Attempts in a second to log in with a wrong password."""
     clock: AwareDatetime | None = None
-    """The moment that it is from then on for business hours."""
+    """The moment that it is from then on for business hours; it goes on as fast as real time."""
     statements: float | None = Field(default=None, gt=0, le=100)
     """Requests in a second of a path that nobody else asks for: what has happened on an account."""
     random_paths: float | None = Field(default=None, gt=0, le=1000)

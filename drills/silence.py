@@ -13,7 +13,7 @@ from drills.noise import SERVICES_RESTARTED, Noise
 from drills.timeline import Message, Span
 
 TOLD = frozenset({"critical", "warning"})
-"""Severities that a healthy system must not have. An info is a note in business hours."""
+"""Severities that a healthy system must not have. An info alert is a note."""
 BEFORE_MINUTES = 30
 """How far back the noise is listed that came before what fired."""
 

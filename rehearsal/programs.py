@@ -109,8 +109,8 @@ def _alertmanager(state: State, ports: Ports) -> Program:
         "--cluster.listen-address=",
         "--log.level=warn",
     ]
-    # The mail receiver's certificate is from the rehearsal's own authority; zones that are not there are the system's.
-    environment = {"SSL_CERT_FILE": str(state.certificates / "ca.pem"), "ZONEINFO": str(state.zones)}
+    # The mail receiver's certificate is from the rehearsal's own authority.
+    environment = {"SSL_CERT_FILE": str(state.certificates / "ca.pem")}
     return Program("alertmanager", command, environment)
 
 

@@ -46,11 +46,6 @@ class State:
         return self.root / "pods"
 
     @property
-    def zones(self) -> Path:
-        """Time zones that Alertmanager goes by in place of the real ones; none but in drills."""
-        return self.root / "zones"
-
-    @property
     def data(self) -> Path:
         """What Prometheus, Alertmanager, Loki and the agent store."""
         return self.root / "data"

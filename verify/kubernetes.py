@@ -31,8 +31,6 @@ CRDS = "prometheus-operator-crds"
 OPERATOR = "kube-prometheus-stack-operator"
 OPERATED = ("Prometheus", "Alertmanager")
 """The kinds that the operator makes workloads of."""
-KNOWS_TIME_ZONES = "0.94.0"
-"""First version of the operator whose binary has the time zones; before, it needs its image's /usr/share/zoneinfo."""
 
 
 def definitions(cluster: Cluster, expected: Expected) -> list[Finding]:
@@ -132,34 +130,25 @@ def _release(item: Mapping[str, Any]) -> str | None:
     return name
 
 
-def conditions(cluster: Cluster, expected: Expected) -> list[Finding]:
+def conditions(cluster: Cluster, _: Expected) -> list[Finding]:
     """The operator made Prometheus and Alertmanager of their objects' newest version, and all replicas run."""
-    return [finding for kind in OPERATED for finding in _conditions_of(kind.lower(), _listed(cluster, kind), expected)]
+    return [finding for kind in OPERATED for finding in _conditions_of(kind.lower(), _listed(cluster, kind))]
 
 
-def _conditions_of(kind: str, objects: list[Any], expected: Expected) -> Iterator[Finding]:
+def _conditions_of(kind: str, objects: list[Any]) -> Iterator[Finding]:
     if not objects:
         yield Finding(f"there is no {kind}", "the check of the charts says how to bring it back")
     for item in objects:
         name, generation = f"{kind}/{item['metadata']['name']}", item["metadata"].get("generation")
+        said = f"kubectl describe {name}; kubectl logs deployment/{OPERATOR} says more"
         for type_ in ("Reconciled", "Available"):
             condition = _condition(item, type_)
             status = condition.get("status", "missing: the operator has not seen the object")
             message = condition.get("message", "no message")
             if status != "True":
-                yield Finding(f"{name} is not {type_} ({status}): {message}", _remedy(name, message, expected))
+                yield Finding(f"{name} is not {type_} ({status}): {message}", said)
             elif condition.get("observedGeneration", generation) != generation:
-                yield Finding(f"{name} is {type_}, but an older version of it", _remedy(name, message, expected))
-
-
-def _remedy(name: str, message: str, expected: Expected) -> str:
-    if "unknown time zone" in message:
-        return (
-            "the operator's image has no time zones, and so it refuses Alertmanager's whole configuration: "
-            f"set businessHours.timeZone: UTC in Pulumi.{expected.stack}.yaml and run pulumi up, or give the operator "
-            f"an image that has them; from {KNOWS_TIME_ZONES} on its binary does"
-        )
-    return f"kubectl describe {name}; kubectl logs deployment/{OPERATOR} says more"
+                yield Finding(f"{name} is {type_}, but an older version of it", said)
 
 
 def workloads(cluster: Cluster, _: Expected) -> list[Finding]:

@@ -19,8 +19,8 @@ from rehearsal.control_plane.volumes import data, field
 from rehearsal.toolchain import tool
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([-._a-zA-Z0-9]+)\))")
-_FOUND_IN_IMAGES = ("/proc", "/dev/null", "/dev/urandom", "/usr/share/zoneinfo")
-"""What programs read beside their volumes. Time zones are this machine's, if it has any: images may have none."""
+_FOUND_IN_IMAGES = ("/proc", "/dev/null", "/dev/urandom")
+"""What programs read beside their volumes."""
 
 _MOUNT = """
 set -e

@@ -44,6 +44,7 @@ SHARED_GROUPS = {
     "expectations": "what should be there; constants",
     "services": "the rates of the services",
     "objectives": "the services' events by objective, one for each process",
+    "business-hours": "whether it is business hours",
 }
 """Groups whose series other groups may read, and what they are. Such a reader is up to one evaluation behind."""
 

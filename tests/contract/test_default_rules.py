@@ -12,6 +12,7 @@ from components import default_rules, rules
 from components.charts import KUBE_PROMETHEUS_STACK
 from components.default_rules import (
     COVERED_BY_OURS,
+    KNOWS_NO_HOURS,
     NOBODY_NEEDS,
     OFF_ON_PLATFORM,
     PAGES_NOBODY,
@@ -45,7 +46,7 @@ def choice(alert: str) -> str:
     if not on:
         return "off"
     where = "" if len(on) == len(PLATFORMS) else f" on {' and '.join(on)}"
-    return f"stays{where}" + (", as a warning" if alert in PAGES_NOBODY else "")
+    return f"stays{where}" + (", as a warning" if alert in (*PAGES_NOBODY, *KNOWS_NO_HOURS) else "")
 
 
 def test_the_list_is_that_of_the_pinned_chart() -> None:
@@ -69,7 +70,7 @@ def test_what_is_switched_exists_and_is_switched_once() -> None:
     choices = [*COVERED_BY_OURS, *NOBODY_NEEDS]
     assert len(set(choices)) == len(choices)
     for platform in PLATFORMS:
-        assert {*choices, *OFF_ON_PLATFORM[platform], *PAGES_NOBODY} <= set(GROUP_OF)
+        assert {*choices, *OFF_ON_PLATFORM[platform], *PAGES_NOBODY, *KNOWS_NO_HOURS} <= set(GROUP_OF)
         assert not set(choices) & set(OFF_ON_PLATFORM[platform])
 
 
@@ -110,19 +111,25 @@ def test_only_what_is_about_to_break_or_ones_own_control_plane_pages() -> None:
             assert "warning" in severities or not stays(alert, "eks"), alert
 
 
-def test_severities_are_lowered_only_for_alerts_that_stay_and_page() -> None:
-    lowered = {alert for alert, values in CUSTOM.items() if "severity" in values}
-    assert lowered == set(PAGES_NOBODY)
-    for alert in PAGES_NOBODY:
-        assert "critical" in SEVERITIES[alert]
-        assert any(stays(alert, platform) for platform in PLATFORMS)
+def test_severities_are_changed_only_for_alerts_that_stay_and_have_another() -> None:
+    changed = {alert for alert, values in CUSTOM.items() if "severity" in values}
+    assert changed == {*PAGES_NOBODY, *KNOWS_NO_HOURS}
+    for severity, alerts in (("critical", PAGES_NOBODY), ("info", KNOWS_NO_HOURS)):
+        for alert in alerts:
+            assert severity in SEVERITIES[alert]
+            assert any(stays(alert, platform) for platform in PLATFORMS)
+
+
+def test_no_info_alert_of_the_chart_is_told_at_night() -> None:
+    for alert, severities in SEVERITIES.items():
+        assert "info" not in severities or alert in KNOWS_NO_HOURS or not any(stays(alert, p) for p in PLATFORMS), alert
 
 
 def test_warnings_that_stay_are_told_later_as_ours_are() -> None:
     """But for those that come as a warning and as a page, and those that the chart gives no `for`."""
     later = {alert for alert, values in CUSTOM.items() if "for" in values}
     for alert, severities in SEVERITIES.items():
-        told = {"warning"} if alert in PAGES_NOBODY and len(severities) == 1 else severities
+        told = {"warning"} if alert in (*PAGES_NOBODY, *KNOWS_NO_HOURS) and len(severities) == 1 else severities
         if any(stays(alert, platform) for platform in PLATFORMS):
             assert (alert in later) == (told == {"warning"} and alert not in TOLD_AT_ONCE), alert
     assert not later & set(TOLD_AT_ONCE)
@@ -133,3 +140,4 @@ def test_a_wait_is_the_charts_and_the_stacks() -> None:
     assert custom["KubeJobFailed"] == {"for": "35m"}
     assert custom["KubeAPIDown"] == {"severity": "warning", "for": "35m"}
     assert custom["KubeAPIErrorBudgetBurn"] == {"severity": "warning"}
+    assert custom["KubeNodeEviction"] == {"severity": "warning", "for": "20m"}

@@ -126,7 +126,7 @@ def test_alertmanager_accepts_the_configuration(settings: Settings, tmp_path: Pa
         ({"alertname": "ServiceDown", "service": "gateway", "severity": "critical"}, ["oncall"]),
         ({"alertname": "PageUnresolved", "page": "ServiceDown", "severity": "none"}, ["escalation"]),
         ({"alertname": "KubePodCrashLooping", "namespace": "x", "severity": "warning"}, ["warning"]),
-        ({"alertname": "CPUThrottlingHigh", "severity": "info"}, ["info"]),
+        ({"alertname": "NoOrdersCreated", "severity": "info"}, ["info"]),
         ({"alertname": "Watchdog", "severity": "none"}, ["heartbeat"]),
         ({"alertname": "Watchdog", "severity": "critical"}, ["heartbeat"]),
         ({"alertname": "Forgotten"}, ["unrouted"]),
@@ -220,6 +220,7 @@ SAMPLES = {
         alert({"alertname": "LatencyDegraded", "severity": "warning", "pod": "c"}, description="c"),
     ),
     "note": data("firing", alert({"alertname": "NoOrdersCreated", "severity": "info"})),
+    "note resolved": data("resolved", alert({"alertname": "NoOrdersCreated", "severity": "info"})),
     "no service": data("firing", {"labels": NODE, "annotations": ANNOTATIONS}),
     "bare": data("firing", {"labels": {"alertname": "Forgotten"}, "annotations": {}}),
     "unnamed": data("firing", {"labels": {"severity": "none"}, "annotations": {}}),
@@ -430,9 +431,10 @@ def test_a_message_about_several_services_names_each_once(template_files: str, t
     assert said["warning.slack_configs.0.title_link"] == DASHBOARD, "that of the first, whose variable can be changed"
 
 
-def test_what_is_over_without_a_message_never_says_that_it_goes_on(template_files: str, tmp_path: Path) -> None:
-    said = render(STACKS["prod"], SAMPLES["note"], template_files, tmp_path)
-    assert said["info.slack_configs.0.title"] == "[INFO] NoOrdersCreated order-service (prod)"
+@pytest.mark.parametrize(("sample", "status"), [("note", "INFO"), ("note resolved", "RESOLVED")])
+def test_an_info_alert_looks_like_no_alarm(sample: str, status: str, template_files: str, tmp_path: Path) -> None:
+    said = render(STACKS["prod"], SAMPLES[sample], template_files, tmp_path)
+    assert said["info.slack_configs.0.title"] == f"[{status}] NoOrdersCreated order-service (prod)"
 
 
 def test_an_escalation_looks_like_the_page_that_it_is_about(template_files: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,45 +26,27 @@ from rehearsal.ports import HOST, free_ports
 from rehearsal.toolchain import tool
 
 Labels = dict[str, str]
-Intervals = Mapping[str, list[dict[str, Any]]]
-"""What each named time interval is made of."""
 
 ANSWER_SECONDS = 0.2
 """How long a receiver takes to answer, as vendors do: with instant answers, repeats differ from the deployed ones."""
 START_SECONDS = 20.0
-_INTERVALS = ("active_time_intervals", "mute_time_intervals")
 
 
-def staged(
-    configuration: dict[str, Any], factor: float, hours: Mapping[str, Intervals], receivers: str
-) -> dict[str, Any]:
+def staged(configuration: dict[str, Any], factor: float, cases: Sequence[str], receivers: str) -> dict[str, Any]:
     """The same routing for several cases at once, with every duration divided by `factor`.
 
-    `hours` has each case's own time intervals. The label `case` of an alert leads it to a copy of the whole tree of
-    routes, and no alert mutes one of another case. The integration `x` of receiver `y` posts to `<receivers>/y/x`.
-    Raises KeyError for an interval that is not given.
+    The label `case` of an alert leads it to a copy of the whole tree of routes, and no alert mutes one of another case.
+    The integration `x` of receiver `y` posts to `<receivers>/y/x`.
     """
     route = speed.alertmanager(configuration["route"], factor)
     return {
         "route": {
             "receiver": route["receiver"],
-            "routes": [_of_case(case, route) | {"matchers": [f"case={json.dumps(case)}"]} for case in hours],
+            "routes": [route | {"matchers": [f"case={json.dumps(case)}"]} for case in cases],
         },
         "inhibit_rules": [rule | {"equal": [*rule["equal"], "case"]} for rule in configuration["inhibit_rules"]],
         "receivers": [_recorded(receiver, receivers) for receiver in configuration["receivers"]],
-        "time_intervals": [
-            {"name": f"{interval['name']} {case}", "time_intervals": intervals[interval["name"]]}
-            for case, intervals in hours.items()
-            for interval in configuration["time_intervals"]
-        ],
     }
-
-
-def _of_case(case: str, route: dict[str, Any]) -> dict[str, Any]:
-    """A route and those below it with the time intervals of one case."""
-    intervals = {key: [f"{name} {case}" for name in route[key]] for key in _INTERVALS if key in route}
-    below = [_of_case(case, child) for child in route.get("routes", [])]
-    return route | intervals | ({"routes": below} if below else {})
 
 
 def _recorded(receiver: dict[str, Any], url: str) -> dict[str, Any]:
@@ -166,7 +148,6 @@ class Alertmanager:
     """A running Alertmanager."""
 
     client: httpx.Client
-    configuration: Path
     command: list[str]
     log: Path
     sent: dict[str, Sent] = field(default_factory=dict)
@@ -212,13 +193,8 @@ class Alertmanager:
         span = {"startsAt": datetime.now(UTC).isoformat(), "endsAt": until.isoformat()}
         self._post("/api/v2/silences", {"matchers": matchers, **span, "createdBy": "test", "comment": "test"})
 
-    def configure(self, configuration: dict[str, Any]) -> None:
-        """Change the configuration while it runs, which starts every wait anew."""
-        self.configuration.write_text(json.dumps(configuration))
-        self.reload()
-
     def reload(self) -> None:
-        """Read the configuration again."""
+        """Read the configuration again, which starts every wait anew."""
         self._post("/-/reload")
 
     def _post_alerts(self, alerts: list[Sent]) -> None:
@@ -240,7 +216,7 @@ def alertmanager(configuration: dict[str, Any], directory: Path) -> Iterator[Ale
     places = [f"--config.file={path}", f"--storage.path={directory / 'data'}", f"--web.listen-address={address}"]
     command = [str(tool("alertmanager")), *places, "--cluster.listen-address="]
     with httpx.Client(base_url=f"http://{address}", timeout=10, trust_env=False) as client:
-        running = Alertmanager(client, path, command, directory / "log")
+        running = Alertmanager(client, command, directory / "log")
         try:
             running.start()
             yield running

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import Field
@@ -25,7 +24,6 @@ FOR_GOOD = 24 * 60.0
 """Minutes, longer than any story."""
 
 Labels = dict[str, str]
-Starts = Literal["at once", "on the minute", "within an hour"]
 
 _MINUTES = {"ms": 1 / 60_000, "s": 1 / 60, "m": 1.0, "h": 60.0}
 
@@ -43,8 +41,6 @@ class Step:
     silences: tuple[Labels, ...] = ()
     until: float = FOR_GOOD
     """Minute at which the silences end."""
-    hours: str | None = None
-    """New business hours."""
     away: tuple[str, ...] = ()
     """Integrations that answer no more."""
     back: tuple[str, ...] = ()
@@ -72,8 +68,6 @@ class Case:
     name: str
     steps: tuple[Step, ...]
     heard: tuple[Heard, ...]
-    hours: str = "open"
-    """Business hours: `open`, `closed`, `holiday`, `open from the beginning`, or a moment of the stack's own."""
     messages: int | None = None
     """How many messages everything is heard in, where that is said."""
 
@@ -86,8 +80,6 @@ class Run:
     factor: float
     until: float
     """Last minute of the cases; what nobody hears until then counts as silence."""
-    starts: Starts
-    """When minute 0 may be: `within an hour`, the whole run is in one hour of the clock."""
     cases: tuple[Case, ...]
 
 
@@ -101,7 +93,6 @@ class _Happening(Section):
     resolves: _Names = ()
     silences: _Names = ()
     until: str = f"{FOR_GOOD}m"
-    hours: str | None = None
     away: _Names = ()
     back: _Names = ()
     reloads: bool = False
@@ -110,7 +101,6 @@ class _Happening(Section):
 
 class _Story(Section):
     story: str
-    hours: str = "open"
     copies: int = 1
     messages: int | None = None
     happens: dict[str, _Happening]
@@ -127,8 +117,8 @@ class _Inhibition(Section):
 class _Run(Section):
     minute: str
     until: str
-    starts: Starts = "at once"
-    moments: dict[str, Literal["open", "closed"]] = Field(default_factory=dict)
+    every_severity: bool = False
+    """With and without a service, silenced and not."""
     stories: tuple[_Story, ...] = ()
     inhibitions: tuple[_Inhibition, ...] = ()
 
@@ -164,11 +154,6 @@ class Matrix:
         return set(self._table.made_up)
 
     @property
-    def moments(self) -> dict[str, bool]:
-        """Whether info alerts are told at the moments of the table."""
-        return {moment: told == "open" for run in self._table.runs.values() for moment, told in run.moments.items()}
-
-    @property
     def inhibitions(self) -> list[Inhibition]:
         """What mutes what."""
         return [self._inhibition(written) for run in self._table.runs.values() for written in run.inhibitions]
@@ -184,9 +169,9 @@ class Matrix:
         cases = [
             *(case for story in run.stories for case in self._told(story)),
             *(case for written in run.inhibitions for case in self._inhibited(self._inhibition(written))),
-            *self._crossed(run.moments),
+            *(self._crossed() if run.every_severity else ()),
         ]
-        return Run(name, 1 / minutes(run.minute), minutes(run.until), run.starts, tuple(cases))
+        return Run(name, 1 / minutes(run.minute), minutes(run.until), tuple(cases))
 
     def _told(self, story: _Story) -> Iterator[Case]:
         """The story, as often as it is to be played."""
@@ -202,7 +187,6 @@ class Matrix:
                     for alert in self._alerts(alerts)
                     for heard in self._heard(who, alert, when, later)
                 ),
-                hours=story.hours,
                 messages=story.messages,
             )
 
@@ -210,7 +194,7 @@ class Matrix:
         fires, resolves, silences = map(self._alerts, (what.fires, what.resolves, what.silences))
         away, back = _several(what.away), _several(what.back)
         until = minutes(what.until)
-        return Step(minute, fires, resolves, silences, until, what.hours, away, back, what.reloads, what.restarts)
+        return Step(minute, fires, resolves, silences, until, away, back, what.reloads, what.restarts)
 
     def _alerts(self, names: _Names) -> tuple[Labels, ...]:
         return tuple(self.alert(one) for text in _several(names) for one in _numbered(text))
@@ -230,17 +214,15 @@ class Matrix:
         yield Case(f"{inhibition.rule}, also while the cause is silenced", (silence, fires, follow), spared)
         yield Case(f"without the cause all are heard: {inhibition.rule}", (follow,), self._hear(both, AFTER_ITS_CAUSE))
 
-    def _crossed(self, moments: dict[str, Literal["open", "closed"]]) -> Iterator[Case]:
-        """Every severity with and without a service, at every moment, silenced and not."""
+    def _crossed(self) -> Iterator[Case]:
+        """Every severity with and without a service, silenced and not."""
         whose = {"of a service": "service=order-service", "of no service": "owner=platform"}
-        for moment, severity, of, silenced in product(moments, self._table.hears, whose, (False, True)):
+        for severity, of, silenced in product(self._table.hears, whose, (False, True)):
             alert = self.alert(f"Any severity={severity} {whose[of]}")
-            told = not silenced and (severity != "info" or moments[moment] == "open")
             yield Case(
-                name=f"{moment} {severity} {of}{', silenced' if silenced else ''}",
+                name=f"{severity} {of}{', silenced' if silenced else ''}",
                 steps=(*([Step(-1, silences=(alert,))] if silenced else []), Step(0, fires=(alert,))),
-                heard=self._hear((alert,)) if told else (),
-                hours=moment,
+                heard=() if silenced else self._hear((alert,)),
             )
 
     def _hear(self, alerts: tuple[Labels, ...], later: float = 0) -> tuple[Heard, ...]:

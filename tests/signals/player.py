@@ -13,8 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tests.signals import hours
-from tests.signals.alertmanager import Alertmanager, Intervals, Labels, Receivers, Told, alertmanager, receivers, staged
+from tests.signals.alertmanager import Alertmanager, Labels, Receivers, Told, alertmanager, receivers, staged
 from tests.signals.matrix import Case, Heard, Run, Step
 
 LATE_SECONDS = 1.0
@@ -86,43 +85,27 @@ class _Player:
         self._configuration = configuration
         self._server = server
         self._interrupted = interrupted
-        self._hours = {case.name: case.hours for case in run.cases}
+        self._cases = {case.name for case in run.cases}
         self._zero = 0.0
 
     @property
     def told(self) -> list[Told]:
         """What was heard of the run's cases."""
-        return [message for message in self._server.told if message.labels["case"] in self._hours]
+        return [message for message in self._server.told if message.labels["case"] in self._cases]
 
     def play(self, directory: Path) -> float:
         """Play all cases to the end; returns the epoch second of minute 0."""
         steps = sorted(
             ((case.name, step) for case in self._run.cases for step in case.steps), key=lambda pair: pair[1].minute
         )
-        self._zero = self._beginning(steps[0][1].minute)
-        with alertmanager(self._staged(), directory) as running:
+        self._zero = time.time() + START_SECONDS - 60 * steps[0][1].minute / self._run.factor
+        configuration = staged(self._configuration, self._run.factor, sorted(self._cases), self._server.url)
+        with alertmanager(configuration, directory) as running:
             for minute, together in groupby(steps, key=lambda pair: pair[1].minute):
                 self._wait_for(minute, running)
                 self._act(running, dict(together))
             self._wait_for(self._run.until, running)
         return self._zero
-
-    def _beginning(self, first: float) -> float:
-        """Minute 0, so that the first step is still to come."""
-        earliest = time.time() + START_SECONDS - 60 * first / self._run.factor
-        if self._run.starts == "on the minute":
-            return 60 * (earliest // 60 + 1)
-        if self._run.starts == "within an hour":
-            ends = earliest + 60 * self._run.until / self._run.factor
-            return max(earliest, 3600 * (ends // 3600)) if ends // 3600 > earliest // 3600 else earliest
-        return earliest
-
-    def _staged(self) -> dict[str, Any]:
-        deployed = self._configuration["time_intervals"]
-        own: dict[str, Intervals] = {
-            case: hours.intervals(text, self._zero, deployed) for case, text in self._hours.items()
-        }
-        return staged(self._configuration, self._run.factor, own, self._server.url)
 
     def _act(self, running: Alertmanager, steps: dict[str, Step]) -> None:
         """What happens to each case at one moment; what fires together does so in one request."""
@@ -140,10 +123,8 @@ class _Player:
 
     def _change(self, running: Alertmanager, steps: dict[str, Step]) -> None:
         """What happens to Alertmanager itself, and so to all cases."""
-        changed = {case: step.hours for case, step in steps.items() if step.hours}
-        self._hours |= changed
-        if changed or any(step.reloads for step in steps.values()):
-            running.configure(self._staged())
+        if any(step.reloads for step in steps.values()):
+            running.reload()
         if any(step.restarts for step in steps.values()):
             running.stop()
             running.start()

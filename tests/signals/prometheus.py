@@ -14,7 +14,6 @@ import yaml
 from rehearsal import speed
 from rehearsal.ports import HOST, free_ports
 from rehearsal.toolchain import tool
-from tests.signals import hours
 from tests.signals.alertmanager import Alertmanager, Receivers, alertmanager, receivers, staged
 from tests.waiting import eventually
 
@@ -27,9 +26,8 @@ def holds(spans: list[tuple[float, float]], zero: float, factor: int) -> str:
 
 @contextmanager
 def notified(routing: Mapping[str, Any], directory: Path, factor: int) -> Iterator[tuple[Receivers, Alertmanager]]:
-    """Receivers, and an Alertmanager with this routing that is told by one Prometheus; it is always business hours."""
-    always = {"all": hours.intervals("open", 0, [])}
-    with receivers() as server, alertmanager(staged(dict(routing), factor, always, server.url), directory) as running:
+    """Receivers, and an Alertmanager with this routing that is told by one Prometheus."""
+    with receivers() as server, alertmanager(staged(dict(routing), factor, ["all"], server.url), directory) as running:
         yield server, running
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, get_args
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
+from components.normalisation import BUSINESS_HOURS
 from drills import model
 from drills.bounds import Bounds
-from drills.faults import silenced
+from drills.faults import as_of, silenced
 from drills.history import openmetrics
 from drills.judge import Verdict, broken_link, clock, judge
 from drills.model import Drill, Told
@@ -24,7 +22,6 @@ from drills.stack import SETTINGS
 from drills.summary import latencies, line, percentile, spreads
 from drills.timeline import Broken, Message, Sent, Span, Timeline
 from drills.watch import Watch, firing, stretches
-from drills.zone import as_of
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES, Ports
@@ -137,7 +134,7 @@ class TestJudge:
         odd += [message(97, "pagerduty", "firing"), message(50, "pagerduty", "resolved")]
         assert "out of order: resolved 0:50, firing 1:37" in wrong(healthy(messages=odd))
 
-    def test_an_info_is_not_told_to_be_over(self) -> None:
+    def test_what_outlasts_the_drill_is_not_told_to_be_over(self) -> None:
         told = DRILL.told[0].model_copy(update={"resolved": False})
         drill = DRILL.model_copy(update={"told": (told,)})
         firing = [item for item in healthy().messages if item.status == "firing"]
@@ -159,6 +156,12 @@ class TestJudge:
         assert wrong(healthy(spans=fires)) == "HighErrorRate fired at 5:00, and the drill says that it does not"
         pending = [*healthy().spans, span("pending", 300, 350, "HighErrorRate")]
         assert judged(healthy(spans=pending)).held
+
+    def test_a_fault_that_is_never_seen(self) -> None:
+        unseen = [Broken("clock: Monday", 14, 840, 900, None, looked=True), Broken("load: 6", 15, 900, 960)]
+        assert wrong(healthy(faults=[*healthy().faults, *unseen])) == (
+            "clock: Monday, from 14:00 on, was never seen in the series"
+        )
 
     def test_other_labels(self) -> None:
         told = DRILL.told[0].model_copy(update={"labels": {"severity": "warning"}})
@@ -204,7 +207,6 @@ def test_the_first_link_that_is_broken(changes: dict[str, Any], link: str) -> No
 
 
 def test_what_was_sent_before_its_fault_is_no_broken_link() -> None:
-    """As an info alert that fires at night, and is to be told in the morning."""
     told = DRILL.told[0].model_copy(update={"of": 5.0})
     assert broken_link(told, healthy(messages=[])) == "sent → received"
     over = healthy(messages=[], spans=[span("firing", 90, 200)])
@@ -283,23 +285,14 @@ def test_what_a_link_to_acknowledge_silences() -> None:
     assert silenced(link) == {"alertname": "PageUnresolved", "page": "A", "service": "b"}
 
 
-@pytest.mark.parametrize(
-    ("moment", "shown", "afterwards"),
-    [
-        pytest.param("2026-11-01T05:59:56Z", "Sun 01:59:56", "Sun 01:00:00", id="to winter time"),
-        pytest.param("2027-03-14T06:59:56Z", "Sun 01:59:56", "Sun 03:00:00", id="to summer time"),
-        pytest.param("2026-12-23T06:00:00Z", "Wed 01:00:00", "Wed 01:00:04", id="no change"),
-    ],
-)
-def test_a_zone_in_which_it_is_another_moment(moment: str, shown: str, afterwards: str) -> None:
-    wanted = datetime.fromisoformat(moment)
-    now = wanted + timedelta(hours=9)  # further is nothing that Python reads
-    zone = ZoneInfo.from_file(BytesIO(as_of("America/New_York", wanted, now.timestamp())))
-    after = (now + timedelta(seconds=4)).astimezone(zone)
-    assert as_of("America/New_York", wanted, now.timestamp() + 0.9) == as_of(
-        "America/New_York", wanted, now.timestamp()
-    )
-    assert (f"{now.astimezone(zone):%a %T}", f"{after:%a %T}") == (shown, afterwards)
+def test_only_business_hours_take_it_for_another_moment() -> None:
+    rule = {"record": "a:b:c", "expr": "vector(\n  time() - 18000\n  + 3600 * (time() >= bool 1772953200)\n)\n"}
+    groups = [{"name": name, "rules": [dict(rule)]} for name in (BUSINESS_HOURS, "other")]
+    later, other = yaml.safe_load(as_of(yaml.safe_dump({"groups": groups}), 90.5))["groups"]
+    assert other == groups[1]
+    (moved,) = later["rules"]
+    assert moved["expr"].replace("(time() + 90.500)", "time()") == rule["expr"]
+    assert moved["expr"].count("(time() + 90.500)") == 2
 
 
 def test_a_clock_of_the_stack() -> None:

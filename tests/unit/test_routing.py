@@ -144,46 +144,18 @@ def test_every_alert_takes_one_route() -> None:
     assert first == [['alertname="Watchdog"'], ['alertname="PageUnresolved"']], "they are of no severity"
 
 
-def test_info_waits_for_business_hours_and_holidays_in_the_stacks_zone() -> None:
-    hours = {"timeZone": "Europe/Berlin", "days": ["monday", "sunday"], "start": "08:30", "end": "24:00"}
-    settings = stack(businessHours=hours | {"holidays": ["2026-12-25", "2027-01-01"]})
-    (route,) = routes(settings, 'severity="info"')
-    intervals = {item["name"]: item["time_intervals"] for item in configuration(settings)["time_intervals"]}
-    assert (route["active_time_intervals"], route["mute_time_intervals"]) == (["business-hours"], ["holidays"])
-    assert intervals["business-hours"] == [
-        {
-            "weekdays": ["monday", "sunday"],
-            "times": [{"start_time": "08:30", "end_time": "24:00"}],
-            "location": "Europe/Berlin",
-        }
-    ]
-    assert intervals["holidays"] == [
-        {"years": ["2026"], "months": ["12"], "days_of_month": ["25"], "location": "Europe/Berlin"},
-        {"years": ["2027"], "months": ["1"], "days_of_month": ["1"], "location": "Europe/Berlin"},
-    ]
-
-
-@pytest.mark.parametrize("holidays", [[], ["2026-12-25"]])
-def test_intervals_that_routes_name_exist(holidays: list[str]) -> None:
-    settings = stack(businessHours={"holidays": holidays})
-    made = configuration(settings)
-    named = {
-        name
-        for route in made["route"]["routes"]
-        for key in ("active_time_intervals", "mute_time_intervals")
-        for name in route.get(key, [])
-    }
-    assert named == {interval["name"] for interval in made["time_intervals"]}
+def test_nothing_is_muted_by_the_time_of_day() -> None:
+    """Its resolve would be, too. Prometheus decides when an info alert begins."""
+    made = configuration(stack())
+    assert not keys(made) & {"time_intervals", "active_time_intervals", "mute_time_intervals"}
 
 
 @pytest.mark.parametrize("channels", SUBSETS)
-def test_it_is_told_that_everything_is_over_but_for_signs_of_life_and_notes(channels: tuple[str, ...]) -> None:
-    """Of an info alert that ends at night it could not be told. An incident is closed, whatever opened it."""
-    for name, receiver in receivers(stack(channels)).items():
+def test_it_is_told_that_everything_is_over_but_for_signs_of_life(channels: tuple[str, ...]) -> None:
+    for receiver in receivers(stack(channels)).values():
         for key, integrations in receiver.items():
-            told = key == "pagerduty_configs" or not (key == "webhook_configs" or name.startswith("info"))
             if key != "name":
-                assert [item["send_resolved"] for item in integrations] == [told]
+                assert [item["send_resolved"] for item in integrations] == [key != "webhook_configs"]
 
 
 def test_credentials_are_mounted_files() -> None:

@@ -146,12 +146,6 @@ def test_lokis_job_is_that_of_a_part_that_always_runs() -> None:
 
 
 CONDITIONS = ("status", "conditions")
-ZONE = "failed to initialize from secret: unknown time zone America/New_York"
-ZONE_REMEDY = (
-    "the operator's image has no time zones, and so it refuses Alertmanager's whole configuration: "
-    "set businessHours.timeZone: UTC in Pulumi.dev.yaml and run pulumi up, or give the operator an "
-    "image that has them; from 0.94.0 on its binary does"
-)
 FIRST_RULE = ("spec", "groups", 0, "rules", 0)
 
 
@@ -357,12 +351,6 @@ DEFECTS: list[tuple[str, Defect, str, str]] = [
         edit(ALERTMANAGERS, f"{STACK}-alertmanager", *CONDITIONS, 1, value=not_reconciled('undefined receiver "nul"')),
         f'alertmanager/{STACK}-alertmanager is not Reconciled (False): undefined receiver "nul"',
         f"kubectl describe alertmanager/{STACK}-alertmanager{OPERATORS_LOG}",
-    ),
-    (
-        "conditions",
-        edit(ALERTMANAGERS, f"{STACK}-alertmanager", *CONDITIONS, 1, value=not_reconciled(ZONE)),
-        f"alertmanager/{STACK}-alertmanager is not Reconciled (False): {ZONE}",
-        ZONE_REMEDY,
     ),
     (
         "conditions",
