@@ -15,6 +15,7 @@ import httpx
 import yaml
 
 from components.normalisation import BUSINESS_HOURS, NORMALISATION
+from drills import disk
 from drills.model import Fault
 from rehearsal import health
 from rehearsal.lifecycle import Rehearsal
@@ -57,6 +58,7 @@ class Breaker:
             "series": self._series,
             "pods": self._pods,
             "flood": self._flood,
+            "disk": self._disk,
             "refused": self._refused,
             "load": self._load,
             "failed_logins": self._visitors,
@@ -156,6 +158,12 @@ class Breaker:
             health.CLIENT.delete(address).raise_for_status()
 
         return undo
+
+    def _disk(self, fault: Fault) -> Undo:
+        assert fault.disk  # noqa: S101
+        file = self._rehearsal.state.disks / f"{disk.name(fault.disk)}.prom"
+        write(file, disk.textfile(fault.disk))
+        return file.unlink
 
     def _refused(self, fault: Fault) -> Undo:
         assert fault.refused  # noqa: S101

@@ -72,6 +72,16 @@ class Flood(Section):
     """Written at each request."""
 
 
+class Disk(Section):
+    """A file system of the node beside this machine's own, on a disk of a made-up size."""
+
+    mountpoint: str = Field(pattern="^(/[a-z0-9]+)+$")
+    """Where it is mounted; its device is named after it."""
+    used: float = Field(ge=0, le=1)
+    """Share of it that is used."""
+    read_only: bool = False
+
+
 class Refused(Section):
     """A receiver of notifications that is away."""
 
@@ -101,6 +111,7 @@ class Fault(Section):
     series: tuple[Series, ...] | None = None
     pods: Pods | None = None
     flood: Flood | None = None
+    disk: Disk | None = None
     refused: Refused | None = None
     load: float | None = Field(default=None, ge=0, le=100)
     """Steps that customers take in a second."""
@@ -156,7 +167,7 @@ class Fault(Section):
 MOMENTS = ("acknowledged", "reloaded")
 """What somebody does at one minute, and nobody undoes."""
 KINDS = (
-    *("down", "hung", "absent", "errors", "slow", "series", "pods", "flood", "refused"),
+    *("down", "hung", "absent", "errors", "slow", "series", "pods", "flood", "disk", "refused"),
     *("load", "failed_logins", "statements", "random_paths", "clock"),
     *MOMENTS,
 )

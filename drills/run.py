@@ -18,7 +18,7 @@ from drills.history import remember, usual
 from drills.judge import Verdict, judge
 from drills.model import Drill, Fault
 from drills.timeline import Broken, Message, Timeline
-from drills.watch import Watch
+from drills.watch import Watch, left_out
 from rehearsal import health, interruption
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
@@ -86,7 +86,7 @@ class Runner:
         self._wait_until_quiet(drill)
         self._pass(60 * drill.healthy)
         health.CLIENT.delete(f"{self._rehearsal.ports.url('receivers')}/notifications").raise_for_status()
-        watch = Watch(self._rehearsal.ports, self._speed, time.time(), self._bounds.evaluation_seconds)
+        watch = self._watch(drill)
         with self._healing() as heal:
             broken = self._play(drill, watch, heal, progress)
         timeline = self._finish(drill, watch, broken, progress)
@@ -105,9 +105,14 @@ class Runner:
             supervisor.start_program(name)
         health.wait_for_processes(parts, self._rehearsal.ports, supervisor)
 
+    def _watch(self, drill: Drill) -> Watch:
+        """One that begins now."""
+        ports, evaluation = self._rehearsal.ports, self._bounds.evaluation_seconds
+        return Watch(ports, self._speed, time.time(), evaluation, left_out(drill))
+
     def _wait_until_quiet(self, drill: Drill) -> None:
         ports = self._rehearsal.ports
-        watch = Watch(ports, self._speed, time.time(), self._bounds.evaluation_seconds)
+        watch = self._watch(drill)
         calm = _Quiet(CALM_SECONDS)
         active: list[str] | None = None
         while watch.stack(time.time()) < 60 * QUIET_MINUTES:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from drills.model import Drill
 from drills.timeline import Message, Sent, Span, of_whom
 from rehearsal import health, speed
 from rehearsal.ports import Ports
@@ -31,6 +32,7 @@ class Watch:
     began: float
     evaluation_seconds: float
     """Between two evaluations of rules, in the stack's time."""
+    not_watched: frozenset[str] = NOT_WATCHED
     _sent: dict[tuple[str, str, str], Sent] = field(default_factory=dict)
 
     def stack(self, moment: float) -> float:
@@ -45,7 +47,7 @@ class Watch:
         found: list[dict[str, Any]] | None = self._asked(f"{self.ports.url('alertmanager')}/api/v2/alerts")
         for alert in found or []:
             name, service = alert["labels"]["alertname"], of_whom(alert["labels"])
-            if name not in NOT_WATCHED:
+            if name not in self.not_watched:
                 key = (name, service, alert["startsAt"])
                 self._sent.setdefault(key, Sent(self.stack(time.time()), name, service))
         return found
@@ -69,7 +71,7 @@ class Watch:
             )
             for item in found
         ]
-        return [item for item in messages if item.at >= 0 and item.alert not in NOT_WATCHED]
+        return [item for item in messages if item.at >= 0 and item.alert not in self.not_watched]
 
     def active(self) -> list[str] | None:
         """Look: every alert that is pending or firing, at Prometheus or still at Alertmanager; None if one is away.
@@ -82,15 +84,16 @@ class Watch:
             return None
         alerts = prometheus["data"]["alerts"]
         pending, fires = ({_name(item) for item in alerts if item["state"] == state} for state in ("pending", "firing"))
-        return sorted((pending - BY_CHANCE | fires | set(map(_name, alertmanager))) - NOT_WATCHED)
+        return sorted((pending - BY_CHANCE | fires | set(map(_name, alertmanager))) - self.not_watched)
 
     def spans(self, end: float) -> list[Span]:
         """When alerts were pending and firing, by the samples that Prometheus stored of them up to `end`."""
         window = f"{max(1, round(1000 * (end - self.began)))}ms"
+        others = "|".join(sorted(self.not_watched))
         return sorted(
             (
                 span
-                for series in self._query(f'ALERTS{{alertname!~"{"|".join(sorted(NOT_WATCHED))}"}}[{window}]', end)
+                for series in self._query(f'ALERTS{{alertname!~"{others}"}}[{window}]', end)
                 for span in self._stretches(series)
             ),
             key=lambda span: span.begin,
@@ -128,6 +131,11 @@ class Watch:
             return health.get(address)
         except httpx.HTTPError:
             return None  # it is away, which may be what the drill is about
+
+
+def left_out(drill: Drill) -> frozenset[str]:
+    """The alerts that a drill does not watch; of those about this machine, it watches what it says something of."""
+    return NOT_WATCHED.difference(drill.not_firing, (told.alert for told in drill.told))
 
 
 def _name(alert: dict[str, Any]) -> str:

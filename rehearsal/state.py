@@ -46,6 +46,11 @@ class State:
         return self.root / "pods"
 
     @property
+    def disks(self) -> Path:
+        """Disks that node_exporter shows beside this machine's own; none but in drills."""
+        return self.root / "disks"
+
+    @property
     def data(self) -> Path:
         """What Prometheus, Alertmanager, Loki and the agent store."""
         return self.root / "data"
@@ -98,6 +103,7 @@ class State:
             self.credentials,
             self.certificates,
             self.pods,
+            self.disks,
             self.data,
             self.logs,
             self.received,

@@ -5,6 +5,7 @@ Some series first appear when something fails: a service is stopped until a call
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import subprocess
@@ -23,6 +24,10 @@ import trustme
 import yaml
 
 import catalogue
+from drills.faults import Breaker
+from drills.model import Fault
+from rehearsal.lifecycle import Rehearsal
+from rehearsal.state import State
 from rehearsal.toolchain import ROOT, tool
 from tests.contract import metrics
 from tests.contract.metrics import Component, Signature
@@ -88,6 +93,27 @@ def test_a_failed_call_and_a_refused_line_are_counted(rehearsal: Running) -> Non
     ):
         urls = [item["scrapeUrl"] for item in targets(rehearsal, COMPONENTS[name])]
         until_none(partial(unlike, name, series, urls), what=series)
+
+
+def test_a_disk_of_a_drill_is_shown_beside_those_of_this_machine(rehearsal: Running) -> None:
+    """A help text or a type other than node_exporter's own would hide these, and be no error of the collector."""
+    address = f"{rehearsal.ports.url('node-exporter')}/metrics"
+
+    def disks(series: str) -> set[str]:
+        return set(re.findall(rf'^node_filesystem_{series}{{device="(.+?)"', httpx.get(address).text, re.MULTILINE))
+
+    breaker = Breaker(Rehearsal(State(rehearsal.project / ".rehearsal"), rehearsal.ports))
+    fault = Fault.model_validate({"from": 0, "to": 1, "disk": {"mountpoint": "/drilled", "used": 0.5}})
+    before = disks("size_bytes")
+    heal = breaker.breaks(fault)
+    try:
+        for series in ("avail_bytes", "readonly", "size_bytes"):
+            assert disks(series) == {*before, "/dev/mapper/drill-drilled"}
+            assert unlike("node_exporter", f"node_filesystem_{series}", [address]) == []
+        assert "\nnode_textfile_scrape_error 0\n" in httpx.get(address).text
+    finally:
+        heal()
+    assert disks("size_bytes") == before
 
 
 def unlike(component: str, series: str, urls: list[str]) -> list[str]:

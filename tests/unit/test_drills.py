@@ -12,19 +12,21 @@ import yaml
 from components.normalisation import BUSINESS_HOURS
 from drills import model
 from drills.bounds import Bounds
-from drills.faults import as_of, silenced
+from drills.faults import Breaker, as_of, silenced
 from drills.history import openmetrics
 from drills.judge import Verdict, broken_link, clock, judge
-from drills.model import Drill, Told
+from drills.model import Drill, Fault, Told
 from drills.page import page
 from drills.run import Result
 from drills.stack import SETTINGS
 from drills.summary import latencies, line, percentile, spreads
 from drills.timeline import Broken, Message, Sent, Span, Timeline
-from drills.watch import Watch, firing, stretches
+from drills.watch import NOT_WATCHED, Watch, firing, left_out, stretches
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
+from rehearsal.lifecycle import Rehearsal
 from rehearsal.ports import SERVICES, Ports
+from rehearsal.state import State
 from settings import parse
 from tests.unit.test_settings import document as stack_file
 from validation import InvalidInputError
@@ -256,8 +258,11 @@ def test_a_day_without_failures_in_the_windows_of_the_budget() -> None:
     assert lines[-1] == "# EOF"
 
 
-def test_what_is_pending_by_chance_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    states = {"LoginFailures": "pending", "OrderFailures": "firing", "ServiceDown": "pending", "Watchdog": "firing"}
+@pytest.fixture
+def alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Prometheus and Alertmanager have."""
+    states = {"LoginFailures": "pending", "OrderFailures": "firing", "ServiceDown": "pending"}
+    states |= dict.fromkeys(NOT_WATCHED, "firing")
     alerts = [{"labels": {"alertname": name}, "state": state} for name, state in states.items()]
     at_alertmanager = [{"labels": {"alertname": "RedisDown"}, "startsAt": "2026-12-01T10:00:00Z"}]
     monkeypatch.setattr(
@@ -265,7 +270,37 @@ def test_what_is_pending_by_chance_is_not_waited_for(monkeypatch: pytest.MonkeyP
         "_asked",
         staticmethod(lambda address: at_alertmanager if "/v2/" in address else {"data": {"alerts": alerts}}),
     )
+
+
+@pytest.mark.usefixtures("alerts")
+def test_what_is_pending_by_chance_is_not_waited_for() -> None:
     assert Watch(Ports(), 30, 0.0, 15).active() == ["OrderFailures", "RedisDown", "ServiceDown"]
+
+
+@pytest.mark.usefixtures("alerts")
+def test_what_is_about_this_machine_is_watched_if_the_drill_says_something_of_it() -> None:
+    told = DRILL.told[0].model_copy(update={"alert": "NodeDiskFilling"})
+    drill = DRILL.model_copy(update={"told": (told,), "not_firing": ("NodeMemoryNearlyFull",)})
+    assert Watch(Ports(), 30, 0.0, 15, left_out(DRILL)).active() == ["OrderFailures", "RedisDown", "ServiceDown"]
+    assert Watch(Ports(), 30, 0.0, 15, left_out(drill)).active() == [
+        *("NodeDiskFilling", "NodeMemoryNearlyFull", "OrderFailures", "RedisDown", "ServiceDown")
+    ]
+
+
+def test_a_disk_is_a_file_for_node_exporter_until_it_is_healed(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    disk = {"mountpoint": "/var/lib", "used": 0.75, "readOnly": True}
+    heal = Breaker(Rehearsal(state, Ports())).breaks(Fault.model_validate({"from": 0, "to": 6, "disk": disk}))
+    (file,) = state.disks.iterdir()
+    assert file.name == "drill-var-lib.prom"
+    labels = '{device="/dev/mapper/drill-var-lib",device_error="",fstype="ext4",mountpoint="/var/lib"}'
+    assert [line for line in file.read_text().splitlines() if not line.startswith("#")] == [
+        f"node_filesystem_avail_bytes{labels} {20 * 2**30}.0",
+        f"node_filesystem_readonly{labels} 1.0",
+        f"node_filesystem_size_bytes{labels} {80 * 2**30}.0",
+    ]
+    heal()
+    assert list(state.disks.iterdir()) == []
 
 
 def test_stretches_of_samples() -> None:
@@ -323,6 +358,9 @@ class TestDrills:
             ("from: 0, down: loki", "down lasts: say with `to` when it heals"),
             ("from: 0, to: 6, acknowledged: Lost", "acknowledged is done at one minute: leave out to: 6"),
             ("from: 0, to: 6, series: [{ name: up }]", "give a value, or perSecond, or both"),
+            ("from: 0, to: 6, disk: { mountpoint: /var }", r"faults\[0\].disk.used"),
+            ("from: 0, to: 6, disk: { mountpoint: /var, used: 93 }", "disk.used: 93 input should be less than .* 1"),
+            ("from: 0, to: 6, disk: { mountpoint: var, used: 1 }", r"faults\[0\].disk.mountpoint: 'var'"),
         ],
     )
     def test_what_is_wrong_is_said_with_its_key(self, change: str, problem: str, tmp_path: Path) -> None:
