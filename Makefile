@@ -13,6 +13,9 @@ ifneq ($(and $(filter soak,$(MAKECMDGOALS)),$(DAYS),$(HOURS)),)
 $(error DAYS=$(DAYS) plays a healthy system through all rules by promtool, HOURS=$(HOURS) in the running stack: give one)
 endif
 
+# Without bytecode of Pulumi's SDKs, every process compiles them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up status report down fault heal drill check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals soak \
