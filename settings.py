@@ -7,6 +7,7 @@ and become `Secrets`. Both are complete and consistent when `load` returns, or i
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 import zoneinfo
 from dataclasses import dataclass
@@ -275,8 +276,14 @@ MACHINES_OWN = {"Factory", "localtime"}
 """What systems have beside the zones, and what each may take for another one."""
 
 
+@functools.cache
+def _time_zones() -> set[str]:
+    """Cached, as it opens every file of the system's zones."""
+    return zoneinfo.available_timezones() - MACHINES_OWN
+
+
 def _time_zone(name: str) -> str:
-    if name not in zoneinfo.available_timezones() - MACHINES_OWN:
+    if name not in _time_zones():
         raise ValueError("expected an IANA time zone such as America/New_York")
     return name
 
