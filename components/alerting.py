@@ -44,7 +44,7 @@ class Alerting(pulumi.ComponentResource):
         self._namespace = args.namespace
         for rule, groups in sorted(args.rules.items()):
             self._rule(rule, groups)
-        text = yaml.safe_dump(args.configuration, sort_keys=False, allow_unicode=True, width=120)
+        text = yaml.dump(args.configuration, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
         configuration = {CONFIGURATION_KEY: text, **args.templates}
         self.configuration_secret = self._secret(CONFIGURATION_SECRET, configuration).metadata.name
         self.credentials_secret = self._secret(CREDENTIALS_SECRET, credentials(args.secrets)).metadata.name

@@ -255,7 +255,7 @@ def exporter_values(aws: Aws, role_arn: pulumi.Input[str]) -> dict[str, Any]:
     return {
         "fullnameOverride": NAME,
         "serviceAccount": {"name": NAME, "annotations": {"eks.amazonaws.com/role-arn": role_arn}},
-        "config": yaml.safe_dump(exporter_configuration(aws), sort_keys=False),
+        "config": yaml.dump(exporter_configuration(aws), Dumper=yaml.CSafeDumper, sort_keys=False),
         "extraArgs": {"scraping-interval": seconds(aws.interval), "labels-snake-case": True},
         "extraEnv": [{"name": "AWS_REGION", "value": aws.region}],
         "resources": sizing.sized("20m", "64Mi", "200m", "256Mi"),

@@ -18,7 +18,7 @@ from verify.prometheus import label_of, query
 
 def configuration(cluster: Cluster, expected: Expected) -> list[Finding]:
     """Every Alertmanager runs the configuration that the program deploys."""
-    running = yaml.safe_load(_alertmanager(cluster, "status")["config"]["original"])
+    running = yaml.load(_alertmanager(cluster, "status")["config"]["original"], Loader=yaml.CSafeLoader)
     see = "kubectl describe alertmanager: an undefined receiver or a refused key keeps the old configuration"
     found = [
         Finding(f"Alertmanager does not run what was deployed: {text}", see)

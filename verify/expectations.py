@@ -55,7 +55,8 @@ class Expected:
     def alertmanager(self) -> Mapping[str, Any]:
         """Alertmanager's configuration."""
         (secret,) = (each for each in self.of("Secret") if each.name == CONFIGURATION_SECRET)
-        document: Mapping[str, Any] = yaml.safe_load(secret.fields["stringData"][CONFIGURATION_KEY])
+        text = secret.fields["stringData"][CONFIGURATION_KEY]
+        document: Mapping[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
         return document
 
     @property
