@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from settings import KEY
+from settings import KEY, read_config
 from verify import program
 from verify.program import Program, Registered
 
@@ -57,14 +55,17 @@ def _evaluated(stack: str, settings: str, secrets: str) -> bytes:
 
 def evaluated_anew(stack: str, settings: Mapping[str, Any], secrets: Mapping[str, str] = SECRETS) -> Program:
     """Run `__main__.py` now, with these settings under the stack file's structured key."""
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return program.evaluate(stack, config | {KEY: settings}, secrets)
+    return program.evaluate(stack, {**_config(stack), KEY: settings}, secrets)
 
 
 def document(stack: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A stack file's structured key, with `overrides` merged into it."""
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return merged(config[KEY], overrides or {})
+    return merged(_config(stack)[KEY], overrides or {})
+
+
+@functools.cache
+def _config(stack: str) -> Mapping[str, Any]:
+    return read_config(ROOT / f"Pulumi.{stack}.yaml")
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 import settings
 from docs import generate
 from settings import CHANNEL_SECRETS, KEY, parse, usable_channels
-from tests.program import ROOT, merged
+from tests import program
+from tests.program import ROOT
 from validation import InvalidInputError
 
 
 def document(stack: str, **overrides: Any) -> dict[str, Any]:
     """The structured key of a stack file, with changes."""
-    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"][KEY]
-    return merged(content, overrides)
+    return program.document(stack, overrides)
 
 
 def problems(content: Any) -> list[str]:
@@ -173,8 +173,8 @@ def test_every_key_is_described(name: str) -> None:
 
 
 def test_only_settings_reads_the_configuration() -> None:
-    program = list(ROOT.glob("*.py")) + list((ROOT / "components").glob("*.py"))
-    readers = [path.name for path in program if "pulumi.Config(" in path.read_text()]
+    files = list(ROOT.glob("*.py")) + list((ROOT / "components").glob("*.py"))
+    readers = [path.name for path in files if "pulumi.Config(" in path.read_text()]
     assert readers == ["__main__.py"]  # which hands it to settings.load and to nothing else
     assert (ROOT / "__main__.py").read_text().count("pulumi.Config()") == 1
     assert settings.load.__module__ == "settings"
