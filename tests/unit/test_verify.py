@@ -58,7 +58,7 @@ from tests.unit.fake_cluster import (
 from verify.checks import CHECKS, Check
 from verify.cluster import ForbiddenError, NotServedError, Snapshot
 from verify.configuration import differences
-from verify.expectations import Expected, expectations, jobs
+from verify.expectations import Expected, jobs
 from verify.finding import Finding
 from verify.kubernetes import DEFINITIONS, MONITORING_API
 from verify.objects import listing, plural
@@ -97,7 +97,7 @@ def found(name: str, answers: Answers, stack: Expected | None = None) -> list[Fi
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 def test_a_stack_that_works_has_no_findings(check: Check, stack: str) -> None:
     wanted = expected(stack)
-    assert check.run(FakeCluster(healthy(wanted)), wanted) == []
+    assert check.run(FakeCluster(healthy(stack)), wanted) == []
 
 
 def test_a_round_of_all_checks_asks_for_each_thing_once() -> None:
@@ -583,7 +583,7 @@ def test_somebody_elses_workload_may_be_at_0() -> None:
 
 
 def test_a_release_is_compared_with_the_chart_and_values_of_the_program() -> None:
-    other = expectations("dev")
+    other = expected()
     (loki,) = (release for release in other.releases if release.name == "loki")
     values = json.loads(json.dumps(loki.values))
     values["loki"]["limits_config"]["retention_period"] = "24h"
@@ -609,7 +609,7 @@ def test_whatever_an_interrupted_run_leaves_is_found(status: str) -> None:
 
 
 def test_secrets_are_neither_compared_nor_shown() -> None:
-    answers = healthy(expected("prod"))
+    answers = healthy("prod")
     names = list(item(answers, SECRETS, "alertmanager-credentials")["data"])
     edit(SECRETS, "alertmanager-credentials", "data", names[0], value="YW5vdGhlcg==")(answers)
     assert found("objects", answers, expected("prod")) == []

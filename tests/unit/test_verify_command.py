@@ -101,6 +101,7 @@ def test_an_unknown_stack_is_refused_with_those_there_are() -> None:
 def test_the_exit_code_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = healthy()
     monkeypatch.setattr(command, "Kubectl", lambda _: FakeCluster(answers))
+    monkeypatch.setattr(command, "expectations", expected)
     assert run("--stack", "dev", "--context", "x", "--timeout", "0").exit_code == 0
     without_target(job="kubelet")(answers)
     broken = run("--stack", "dev", "--context", "x", "--timeout", "0")
