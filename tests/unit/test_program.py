@@ -13,12 +13,12 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 def test_the_same_stack_registers_the_same_every_time() -> None:
-    def by_key(stack: str) -> dict[str, program.Registered]:
-        return {resource.key: resource for resource in evaluated_anew(stack, document(stack))}
+    def by_key(registered: program.Program) -> dict[str, program.Registered]:
+        return {resource.key: resource for resource in registered}
 
-    first = by_key("dev")
-    assert by_key("prod") != first
-    assert by_key("dev") == first
+    first = by_key(evaluate("dev"))
+    assert by_key(evaluate("prod")) != first
+    assert by_key(evaluated_anew("dev", document("dev"))) == first
 
 
 def test_what_a_test_does_to_a_program_reaches_no_other_test() -> None:

@@ -10,9 +10,9 @@ import pulumi
 import pytest
 import yaml
 
-from components import cloudwatch, protection, storage
+from components import charts, cloudwatch, protection, storage
 from components.logs import AGENT_GATES, AGENT_STATE
-from settings import parse
+from settings import Charts, parse
 from tests.program import SECRETS, Program, Registered, evaluate
 from tests.unit.test_settings import document
 
@@ -31,6 +31,25 @@ def dev() -> Program:
 @pytest.fixture(scope="module")
 def prod() -> Program:
     return evaluate("prod")
+
+
+@pytest.fixture(scope="module")
+def changed() -> Program:
+    """Dev with other settings, none of which has to do with another: to run the program for each takes long."""
+    return evaluate(
+        "dev",
+        {
+            "platform": "other",
+            "instrumentedServices": ["insights-service", "order-service"],
+            "retention": {"metrics": "30d", "logs": "3d"},
+            "scrape": {"infrastructure": "20s", "applications": "60s"},
+            "storage": {"kind": "ephemeral"},
+            "tracing": None,
+            "logs": {"namespaces": ["ingress", "kube-system"]},
+            "workloads": {"loki": {"memory": "1Gi", "memoryLimit": "3Gi"}},
+            "charts": {"source": "mirror", "location": "https://charts.example.com"},
+        },
+    )
 
 
 def values(program: Program, release: str) -> dict[str, Any]:
@@ -59,10 +78,9 @@ def test_a_service_that_a_cluster_does_not_run_is_neither_watched_nor_missed(dev
     assert "insights-service" not in {item.inputs["metadata"]["name"] for item in custom(prod, "Probe")}
 
 
-def test_a_service_that_a_cluster_runs_with_the_package_is_watched_as_such(dev: Program) -> None:
-    migrated = evaluate("dev", {"instrumentedServices": ["insights-service", "order-service"]})
+def test_a_service_that_a_cluster_runs_with_the_package_is_watched_as_such(dev: Program, changed: Program) -> None:
     assert "insights-service" not in {item.inputs["metadata"]["name"] for item in custom(dev, "ServiceMonitor")}
-    monitors = {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in custom(migrated, "ServiceMonitor")}
+    monitors = {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in custom(changed, "ServiceMonitor")}
     paths = {name: spec["endpoints"][0]["path"] for name, spec in monitors.items()}
     assert paths == dict.fromkeys(paths, "/internal/metrics") | {
         "gateway": "/metrics",
@@ -70,10 +88,10 @@ def test_a_service_that_a_cluster_runs_with_the_package_is_watched_as_such(dev: 
         "order-service": "/metrics",
     }
     assert len(paths) == 6
-    probes = {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in custom(migrated, "Probe")}
+    probes = {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in custom(changed, "Probe")}
     ready = {name for name, spec in probes.items() if "/health/ready" in json.dumps(spec["targets"])}
     assert ready == {"insights-service", "order-service"}
-    rules = json.dumps([item.inputs for item in custom(migrated, "PrometheusRule")])
+    rules = json.dumps([item.inputs for item in custom(changed, "PrometheusRule")])
     assert "insights_requests_total" in rules
     assert "insights_requests_total" not in json.dumps([item.inputs for item in custom(dev, "PrometheusRule")])
 
@@ -102,20 +120,16 @@ def test_dev_previews_with_no_secret_set_and_says_what_is_missing() -> None:
     assert program.outputs["grafanaSecret"] == "kube-prometheus-stack-grafana"
 
 
-def test_metrics_and_logs_are_kept_and_scraped_as_the_settings_say() -> None:
-    program = evaluate(
-        "dev",
-        {"retention": {"metrics": "30d", "logs": "3d"}, "scrape": {"infrastructure": "20s", "applications": "60s"}},
-    )
-    spec = values(program, "kube-prometheus-stack")["prometheus"]["prometheusSpec"]
+def test_metrics_and_logs_are_kept_and_scraped_as_the_settings_say(changed: Program) -> None:
+    spec = values(changed, "kube-prometheus-stack")["prometheus"]["prometheusSpec"]
     assert (spec["retention"], spec["scrapeInterval"], spec["evaluationInterval"]) == ("30d", "20s", "20s")
-    loki = values(program, "loki")["loki"]
+    loki = values(changed, "loki")["loki"]
     assert loki["limits_config"]["retention_period"] == "72h"
     # Without these Loki never deletes anything, whatever the period.
     assert loki["compactor"]["retention_enabled"] is True
     assert loki["compactor"]["delete_request_store"] == "filesystem"
-    assert {item.inputs["spec"]["endpoints"][0]["interval"] for item in custom(program, "ServiceMonitor")} == {"60s"}
-    sources = json.loads(program.one(CONFIG_MAP, "grafana-datasources").inputs["data"]["datasources.yaml"])
+    assert {item.inputs["spec"]["endpoints"][0]["interval"] for item in custom(changed, "ServiceMonitor")} == {"60s"}
+    sources = json.loads(changed.one(CONFIG_MAP, "grafana-datasources").inputs["data"]["datasources.yaml"])
     assert sources["datasources"][0]["jsonData"]["timeInterval"] == "60s"
 
 
@@ -133,8 +147,10 @@ def test_prometheus_stops_growing_before_its_volume_is_full(dev: Program) -> Non
 
 
 @pytest.mark.parametrize(("platform", "watched"), [("eks", False), ("kind", False), ("other", True)])
-def test_unreachable_control_planes_are_not_watched(platform: str, watched: bool) -> None:
-    found = values(evaluate("dev", {"platform": platform}), "kube-prometheus-stack")
+def test_unreachable_control_planes_are_not_watched(
+    platform: str, watched: bool, dev: Program, prod: Program, changed: Program
+) -> None:
+    found = values({"eks": prod, "kind": dev, "other": changed}[platform], "kube-prometheus-stack")
     parts = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
     assert {found[part]["enabled"] for part in parts} == {watched}
 
@@ -163,11 +179,10 @@ def test_changing_where_volumes_are_does_not_touch_what_writes_to_them(dev: Prog
     assert {f"{VOLUME}::{item.name}" for item in dev.of(VOLUME)} <= namespace.dependencies
 
 
-def test_logs_are_of_the_application_and_of_the_namespaces_that_a_stack_names(dev: Program) -> None:
-    named = evaluate("dev", {"logs": {"namespaces": ["ingress", "kube-system"]}})
+def test_logs_are_of_the_application_and_of_the_namespaces_that_a_stack_names(dev: Program, changed: Program) -> None:
     read = {
         variable["value"]
-        for program in (dev, named)
+        for program in (dev, changed)
         for variable in values(program, "log-agent")["extraEnvs"]
         if variable["name"] == "LOG_NAMESPACES"
     }
@@ -197,24 +212,21 @@ def test_the_log_agent_may_read_what_belongs_to_root_and_nothing_else(dev: Progr
     assert "clusterRole" not in agent
 
 
-def test_traces_are_only_listened_for_where_they_are_kept(dev: Program) -> None:
-    without = evaluate("dev", {"tracing": None})
-    for program, enabled in ((dev, True), (without, False)):
+def test_traces_are_only_listened_for_where_they_are_kept(dev: Program, changed: Program) -> None:
+    for program, enabled in ((dev, True), (changed, False)):
         ports = values(program, "log-agent")["ports"]
         assert (ports["otlp"]["enabled"], ports["otlp-http"]["enabled"]) == (enabled, enabled)
         assert ports["metrics"]["enabled"] is True
 
 
-def test_lines_that_are_only_in_memory_outlive_loki(dev: Program) -> None:
+def test_lines_that_are_only_in_memory_outlive_loki(dev: Program, changed: Program) -> None:
     """By the write-ahead log on its volume, or where there is none by writing them to chunks before it ends."""
-    ephemeral = evaluate("dev", {"storage": {"kind": "ephemeral"}})
-    flushes = [values(program, "loki")["loki"]["ingester"]["wal"]["flush_on_shutdown"] for program in (dev, ephemeral)]
+    flushes = [values(program, "loki")["loki"]["ingester"]["wal"]["flush_on_shutdown"] for program in (dev, changed)]
     assert flushes == [False, True]
 
 
-def test_loki_reads_its_write_ahead_log_within_its_memory() -> None:
-    workloads = {"loki": {"memory": "1Gi", "memoryLimit": "3Gi"}}
-    loki = values(evaluate("dev", {"workloads": workloads}), "loki")["loki"]
+def test_loki_reads_its_write_ahead_log_within_its_memory(changed: Program) -> None:
+    loki = values(changed, "loki")["loki"]
     assert loki["ingester"]["wal"]["replay_memory_ceiling"] == "1536MB"
 
 
@@ -257,10 +269,9 @@ def test_each_replica_has_a_local_volume_of_its_own() -> None:
     assert {"alertmanager-0", "alertmanager-1", "alertmanager-2"} <= set(storage.local_volumes(settings))
 
 
-def test_ephemeral_storage_claims_nothing() -> None:
-    program = evaluate("dev", {"storage": {"kind": "ephemeral"}})
-    assert program.of(VOLUME) == program.of(CLASS) == []
-    stack = values(program, "kube-prometheus-stack")
+def test_ephemeral_storage_claims_nothing(changed: Program) -> None:
+    assert changed.of(VOLUME) == changed.of(CLASS) == []
+    stack = values(changed, "kube-prometheus-stack")
     assert "storageSpec" not in stack["prometheus"]["prometheusSpec"]
     assert stack["grafana"]["persistence"] == {"enabled": False}
 
@@ -374,13 +385,12 @@ def test_a_distributed_loki_takes_and_finds_lines_while_a_node_is_lost() -> None
     assert loki["ingester"]["replicas"] >= loki["loki"]["commonConfig"]["replication_factor"] > 2
 
 
-def test_the_chart_source_reaches_every_release() -> None:
-    mirrored = evaluate("dev", {"charts": {"source": "mirror", "location": "https://charts.example.com"}})
-    assert {item.inputs["repositoryOpts"]["repo"] for item in mirrored.of(RELEASE)} == {"https://charts.example.com"}
-    oci = evaluate("dev", {"charts": {"source": "oci", "location": "oci://registry.example.com/charts"}})
-    assert all(item.inputs["chart"].startswith("oci://registry.example.com/charts/") for item in oci.of(RELEASE))
-    local = evaluate("dev", {"charts": {"source": "directory", "location": "/charts"}})
-    assert local.one(RELEASE, "loki").inputs["chart"] == "/charts/loki-18.11.0.tgz"
+def test_the_chart_source_reaches_every_release(changed: Program) -> None:
+    assert {item.inputs["repositoryOpts"]["repo"] for item in changed.of(RELEASE)} == {"https://charts.example.com"}
+    oci = Charts(source="oci", location="oci://registry.example.com/charts")
+    assert all(charts.locate(chart, oci)[0].startswith(f"{oci.location}/") for chart in charts.CHARTS)
+    local = Charts(source="directory", location="/charts")
+    assert charts.locate(charts.LOKI, local) == ("/charts/loki-18.11.0.tgz", None)
 
 
 def test_grafana_has_one_default_data_source_under_a_stable_uid(dev: Program) -> None:
