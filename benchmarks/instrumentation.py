@@ -26,16 +26,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from fastapi import FastAPI
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rehearsal.toolchain import ROOT
+
+if TYPE_CHECKING:  # slow to import, and only measuring needs it
+    from fastapi import FastAPI
 
 PACKAGE = ROOT / "instrumentation" / "src"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -55,6 +57,8 @@ REQUEST = (
 
 def bare() -> FastAPI:
     """A service that does nothing but route and answer."""
+    from fastapi import FastAPI
+
     app = FastAPI()
 
     @app.get("/orders/{order_id}")
