@@ -21,6 +21,5 @@ def pytest_collection() -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was imported out of garbage collection, which Pulumi's many futures set off again and again."""
-    gc.collect()
     gc.freeze()
     gc.enable()
