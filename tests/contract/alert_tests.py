@@ -44,7 +44,7 @@ def expectations() -> tuple[Expectation, ...]:
 
 def _expectations() -> Iterator[Expectation]:
     for path in TESTS:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
         for test in document["tests"]:
             inputs = tuple(given["series"] for given in test.get("input_series", []))
             for expected in test.get("alert_rule_test", []):

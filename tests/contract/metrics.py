@@ -62,7 +62,7 @@ class Component:
 
 def components(catalogue: Catalogue) -> list[Component]:
     """Every program of the list, with the series of each service."""
-    listed: dict[str, dict[str, Any]] = yaml.safe_load(LISTED.read_text())
+    listed: dict[str, dict[str, Any]] = yaml.load(LISTED.read_text(), Loader=yaml.CSafeLoader)
     prefixes = [str(service.prefix) for service in catalogue.measured]
     return [_component(name, item, prefixes) for name, item in listed.items()]
 

@@ -95,7 +95,7 @@ def template_files(tmp_path: Path) -> str:
 
 def written(settings: Settings, directory: Path) -> Path:
     """A stack's configuration as a file, whose templates are in the same directory."""
-    text = yaml.safe_dump(routing.alertmanager_configuration(settings))
+    text = yaml.dump(routing.alertmanager_configuration(settings), Dumper=yaml.CSafeDumper)
     path = directory / "alertmanager.yaml"
     path.write_text(text.replace(messages.TEMPLATES_GLOB, str(directory / "*.tmpl")))
     return path

@@ -55,7 +55,7 @@ def rendered(directory: Path, settings: Settings) -> list[Path]:
     paths = []
     for name, groups in rules.prometheus_rules(ALERTS, CATALOGUE, settings).items():
         paths.append(directory / f"{name}.yaml")
-        paths[-1].write_text(yaml.safe_dump({"groups": groups}))
+        paths[-1].write_text(yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper))
     return paths
 
 

@@ -39,7 +39,7 @@ class Deployed:
 
 def deployed() -> list[Deployed]:
     """Everything that the pinned charts deploy and that matters here."""
-    listed = yaml.safe_load(LISTED.read_text())
+    listed = yaml.load(LISTED.read_text(), Loader=yaml.CSafeLoader)
     return [Deployed(chart, place, **item) for chart, places in listed.items() for place, item in places.items()]
 
 
