@@ -77,7 +77,7 @@ test-unit: $(READY) ## Unit tests alone, in seconds
 	@$(PYTEST) --numprocesses=$(WORKERS) --dist=worksteal tests/unit
 
 test-contract: $(READY) tools ## Rules, routes, dashboards, charts and AWS objects, without running them
-	@$(PYTEST) tests/contract tests/aws
+	@$(PYTEST) --numprocesses=$(WORKERS) --dist=worksteal tests/contract tests/aws
 
 test-instrumentation: $(READY) ## The package in instrumentation/
 	@$(PYTEST) instrumentation/tests
