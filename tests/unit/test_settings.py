@@ -106,6 +106,12 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
         ({"charts": {"source": "oci", "location": "https://x"}}, 'must start with oci:// for "oci"'),
         ({"charts": {"location": "https://x"}}, "has no use"),
         ({"businessHours": {"start": "18:00"}}, 'start "18:00" must be before end "17:00"'),
+        ({"businessHours": {"days": []}}, "businessHours.days: tuple should have at least 1 item"),
+        (
+            {"businessHours": {"timeZone": "localtime"}},
+            "businessHours.timeZone: 'localtime' expected an IANA time zone",
+        ),
+        ({"businessHours": {"timeZone": "Factory"}}, "businessHours.timeZone: 'Factory' expected an IANA time zone"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(overrides: dict[str, Any], expected: str) -> None:
