@@ -38,8 +38,8 @@ EDITS: Edits = {
     "repaired object": [
         ("components/foundation.py", '"persistentvolumeclaims": "many"', '"persistentvolumeclaims": "30"')
     ],
-    "failed release": [("components/metrics.py", '"retention": "120h"', '"retention": "long"')],
-    "repaired release": [("components/metrics.py", '"retention": "long"', '"retention": "120h"')],
+    "failed release": [("components/metrics.py", '"retention": REMEMBERED', '"retention": "long"')],
+    "repaired release": [("components/metrics.py", '"retention": "long"', '"retention": REMEMBERED')],
     "absent service": [(PROD, "insights-service", "insights-service, inventory-service")],
 }
 
