@@ -38,13 +38,21 @@ def rules(hours: BusinessHours) -> list[Rule]:
 
 
 def begins_in_them(alert: Rule, expression: str) -> str:
-    """The expression of an alert that begins in business hours alone, as its `for` does, and ends at any hour."""
+    """The expression of an alert that begins in business hours alone, as its `for` does, and ends at any hour.
+
+    It also ends if Prometheus is away for longer than an instant query looks back, and begins anew on the next day.
+    """
     condition = f"(\n{textwrap.indent(expression.rstrip(), '  ')}\n)"
-    # What tells two alerts of one name apart is not what the rule gives both.
-    given = {name for name, value in alert["labels"].items() if "{{" not in value}
+    # What tells two alerts of one name apart is what the expression says of them, not what the rule gives both.
+    given = {name for name, value in alert["labels"].items() if value != f"{{{{ $labels.{name} }}}}"}
     same = ", ".join(sorted({"alertname", "alertstate", "owner", *given}))
-    told = f'ALERTS{{alertname="{alert["alert"]}", alertstate="firing"}}'
+    told = f'ALERTS{{alertname="{alert["alert"]}", alertstate="firing", severity="info"}}'
     return f"{condition}\nand on ()\n{_OPEN}\nor\n{condition}\nand ignoring ({same})\n{told}\n"
+
+
+def length_seconds(hours: BusinessHours) -> int:
+    """How long they last on a day."""
+    return _seconds(hours.end) - _seconds(hours.start)
 
 
 def _clock(zone: ZoneInfo) -> str:
@@ -62,7 +70,7 @@ def _changes(zone: ZoneInfo, first: datetime) -> Iterator[tuple[datetime, int]]:
     for day, next_day in itertools.pairwise(first + timedelta(days=number) for number in range(days + 1)):
         before, after = _offset(zone, day), _offset(zone, next_day)
         if before != after:
-            moments = [day + timedelta(minutes=number) for number in range(24 * 60)]
+            moments = [day + timedelta(minutes=number) for number in range(24 * 60 + 1)]  # with the next day's first
             change = bisect_left(moments, True, key=partial(_differs, zone, before))
             yield moments[change], after - before
 

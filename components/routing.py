@@ -20,8 +20,11 @@ from components.escalation import UNRESOLVED
 from components.messages import TEMPLATES_GLOB, integrations, smtp
 from settings import Notifications, Settings
 
-REMEMBERED = "120h"
-"""For how long Alertmanager remembers what it has told, and silences that have ended; its own default."""
+REMEMBERED = "336h"
+"""For how long Alertmanager remembers what it has told, and silences that have ended.
+
+Longer than any repeat interval: of what it has forgotten it does not tell the end.
+"""
 NOBODY = "nobody"
 """Receiver without an integration, for a stack without any channel for people."""
 
@@ -149,8 +152,8 @@ def _route(settings: Settings) -> dict[str, Any]:
             {
                 "matchers": ['severity="info"'],
                 "receiver": INFO.receiver(notifications),
-                # A repeat knows no business hours, so it is as late as can be.
-                "repeat_interval": REMEMBERED,
+                # A repeat knows no business hours: a week later it is the same hour of the same day.
+                "repeat_interval": "168h",
             },
         ],
     }

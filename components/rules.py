@@ -113,12 +113,17 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     Every alert gets its owner and the addresses of its runbook and its dashboard, and fires when it is to be told: what
     warns of a symptom is silent where a page says it, and an info alert begins in business hours. Prometheus loads
     `{"groups": …}` as it is. Raises InvalidInputError if a file is not valid or has a taken name, an alert has no
-    runbook, or a rule looks back further than metrics are kept.
+    runbook, a rule looks back further than metrics are kept, or an info alert waits for longer than a day has hours.
     """
     files = read(directory)
     plain = {name: document["groups"] for name, document in files.items()}
     objects = {NORMALISATION: generated_groups(catalogue, settings)} | plain
-    wrong = [*_taken(files), *_without_runbook(plain, directory), *_beyond_retention(objects, settings)]
+    wrong = [
+        *_taken(files),
+        *_without_runbook(plain, directory),
+        *_beyond_retention(objects, settings),
+        *_longer_than_business_hours(plain, settings),
+    ]
     if wrong:
         raise InvalidInputError(wrong)
     complete = partial(_completed, settings=settings, runbooks=any(service.runbook for service in catalogue.services))
@@ -159,6 +164,19 @@ def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings
         for rule in group["rules"]
         for window in windows(rule["expr"])
         if seconds(window) > seconds(kept)
+    ]
+
+
+def _longer_than_business_hours(files: dict[str, Any], settings: Settings) -> list[str]:
+    hours = settings.business_hours
+    return [
+        f"businessHours: {hours.start} to {hours.end} is no longer than the {rule['for']} for which {rule['alert']} "
+        f"({name}.yaml) waits, which would never be told; let them last longer"
+        for name, groups in files.items()
+        for group in groups
+        for rule in group["rules"]
+        if rule.get("labels", {}).get("severity") == "info"
+        and seconds(rule.get("for", "0s")) >= business_hours.length_seconds(hours)
     ]
 
 

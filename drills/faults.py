@@ -41,6 +41,8 @@ class Breaker:
     def __init__(self, rehearsal: Rehearsal) -> None:
         self._rehearsal = rehearsal
         self._ports, self._supervisor = rehearsal.ports, rehearsal.supervisor
+        self._deployed_hours = ""
+        """The rules of business hours while they take it for another moment."""
 
     def usual_load(self, *, orders: bool = True) -> None:
         """Have the customers take as many steps as they do while nothing is wrong with them."""
@@ -186,13 +188,15 @@ class Breaker:
         """Have the rules of business hours take it for another moment, from which on their time goes on."""
         assert fault.clock  # noqa: S101
         (file,) = self._rehearsal.state.configuration.glob(f"prometheus/rules/*{NORMALISATION}.yaml")
-        before = file.read_text()
-        write(file, as_of(before, fault.clock.timestamp() - time.time()))
+        deployed = self._deployed_hours = self._deployed_hours or file.read_text()
+        write(file, as_of(deployed, fault.clock.timestamp() - time.time()))
         self.reload("prometheus")
 
         def undo() -> None:
-            write(file, before)
-            self.reload("prometheus")
+            if self._deployed_hours:
+                write(file, deployed)
+                self.reload("prometheus")
+            self._deployed_hours = ""
 
         return undo
 

@@ -118,7 +118,7 @@ class Fault(Section):
     failed_logins: float | None = Field(default=None, gt=0, le=100)
     """Attempts in a second to log in with a wrong password."""
     clock: AwareDatetime | None = None
-    """The moment that it is from then on for business hours; it goes on as fast as real time."""
+    """The moment that it is for business hours, from then on until the last fault has healed; as fast as real time."""
     statements: float | None = Field(default=None, gt=0, le=100)
     """Requests in a second of a path that nobody else asks for: what has happened on an account."""
     random_paths: float | None = Field(default=None, gt=0, le=1000)
@@ -164,11 +164,11 @@ class Fault(Section):
         return self
 
 
-MOMENTS = ("acknowledged", "reloaded")
-"""What somebody does at one minute, and nobody undoes."""
+MOMENTS = ("acknowledged", "clock", "reloaded")
+"""What somebody does at one minute, and nobody undoes before the end."""
 KINDS = (
     *("down", "hung", "absent", "errors", "slow", "series", "pods", "flood", "disk", "refused"),
-    *("load", "failed_logins", "statements", "random_paths", "clock"),
+    *("load", "failed_logins", "statements", "random_paths"),
     *MOMENTS,
 )
 

@@ -27,6 +27,7 @@ CASES = {
     "half an hour of summer": {"timeZone": "Australia/Lord_Howe", "start": "08:30", "end": "24:00"},
     "the other half of the year": {"timeZone": "America/Santiago", "days": ["sunday", "monday"]},
     "a quarter of an hour": {"timeZone": "Asia/Kathmandu", "holidays": ["2026-12-31"]},
+    "a change at midnight of UTC": {"timeZone": "Asia/Jerusalem", "days": ["friday"], "start": "01:00", "end": "04:00"},
     "UTC": {},
 }
 

@@ -131,6 +131,14 @@ def test_waits_are_the_measured_ones() -> None:
     assert (heartbeat["group_interval"], heartbeat["repeat_interval"]) == ("30s", "15s")
 
 
+def test_what_lasts_is_told_again_and_never_forgotten() -> None:
+    (info,) = routes(stack(), 'severity="info"')
+    assert info["repeat_interval"] == "168h", "at the same hour of the same day, as a repeat knows no business hours"
+    root = configuration(stack())["route"]
+    repeats = [route["repeat_interval"] for route in [root, *root["routes"]] if "repeat_interval" in route]
+    assert 1.5 * max(map(seconds, repeats)) < seconds(routing.REMEMBERED)
+
+
 def test_no_route_delays_anything() -> None:
     """Prometheus decides when: a long wait would begin anew at each reload, and is skipped by what joins a group."""
     root = configuration(stack())["route"]

@@ -14,7 +14,7 @@ import catalogue
 from catalogue import Catalogue, Service
 from components import rules
 from components.normalisation import expectations, generated_groups
-from settings import Aws, Escalation, Links, Retention, parse
+from settings import Aws, BusinessHours, Escalation, Links, Retention, parse
 from tests.program import ROOT
 from validation import InvalidInputError
 
@@ -214,6 +214,39 @@ def test_a_rule_may_not_look_back_further_than_metrics_are_kept(directory: Path)
     ]
     exact = SETTINGS.model_copy(update={"retention": Retention(metrics="14d")})
     assert rules.prometheus_rules(directory, CATALOGUE, exact)
+
+
+def test_an_info_alert_waits_for_less_than_a_days_business_hours(directory: Path) -> None:
+    write(directory, alert(labels={"severity": "info"}, **{"for": "2h"}))
+    hours = BusinessHours(start="09:00", end="11:00")
+    with pytest.raises(InvalidInputError) as error:
+        rules.prometheus_rules(directory, CATALOGUE, SETTINGS.model_copy(update={"business_hours": hours}))
+    assert error.value.problems == [
+        "businessHours: 09:00 to 11:00 is no longer than the 2h for which SomethingWrong (things.yaml) waits, "
+        "which would never be told; let them last longer"
+    ]
+    longer = BusinessHours(start="09:00", end="11:01")
+    assert rules.prometheus_rules(directory, CATALOGUE, SETTINGS.model_copy(update={"business_hours": longer}))
+
+
+@pytest.mark.parametrize(
+    ("labels", "apart_from"),
+    [
+        pytest.param({}, "alertname, alertstate, owner, severity", id="what it is about, the expression says"),
+        pytest.param({"service": "a"}, "alertname, alertstate, owner, service, severity", id="a name"),
+        pytest.param({"service": "{{ $labels.service }}"}, "alertname, alertstate, owner, severity", id="the same"),
+        pytest.param(
+            {"service": "{{ $labels.app }}"}, "alertname, alertstate, owner, service, severity", id="another label"
+        ),
+    ],
+)
+def test_what_was_told_by_day_is_found_again_by_what_it_is_about(
+    directory: Path, labels: dict[str, str], apart_from: str
+) -> None:
+    write(directory, alert(labels={"severity": "info"} | labels))
+    (rule,) = rules.prometheus_rules(directory, CATALOGUE, SETTINGS)["things"][0]["rules"]
+    told = 'ALERTS{alertname="SomethingWrong", alertstate="firing", severity="info"}'
+    assert rule["expr"].endswith(f"and ignoring ({apart_from})\n{told}\n")
 
 
 @pytest.mark.parametrize(
