@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -159,9 +159,7 @@ def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings
     return [
         f"retention.metrics: {kept} is less than the {window} that {rule.get('alert') or rule['record']} "
         f"({name}.yaml) looks back; keep at least {window}"
-        for name, groups in files.items()
-        for group in groups
-        for rule in group["rules"]
+        for name, rule in _rules(files)
         for window in windows(rule["expr"])
         if seconds(window) > seconds(kept)
     ]
@@ -172,9 +170,7 @@ def _longer_than_business_hours(files: dict[str, Any], settings: Settings) -> li
     return [
         f"businessHours: {hours.start} to {hours.end} is no longer than the {rule['for']} for which {rule['alert']} "
         f"({name}.yaml) waits, which would never be told; let them last longer"
-        for name, groups in files.items()
-        for group in groups
-        for rule in group["rules"]
+        for name, rule in _rules(files)
         if rule.get("labels", {}).get("severity") == "info"
         and seconds(rule.get("for", "0s")) >= business_hours.length_seconds(hours)
     ]
@@ -191,8 +187,12 @@ def _with_alerts(group: Json, complete: Callable[[Json], Json]) -> Json:
 
 def _pages(files: dict[str, list[Json]]) -> list[Json]:
     """The critical alerts of rule groups, in order."""
-    rules = (rule for groups in files.values() for group in groups for rule in group["rules"])
-    return [rule for rule in rules if "alert" in rule and rule["labels"]["severity"] == "critical"]
+    return [rule for _, rule in _rules(files) if "alert" in rule and rule["labels"]["severity"] == "critical"]
+
+
+def _rules(files: dict[str, list[Json]]) -> Iterator[tuple[str, Json]]:
+    """Every rule with the name of its file."""
+    return ((name, rule) for name, groups in files.items() for group in groups for rule in group["rules"])
 
 
 def _completed(rule: Json, settings: Settings, runbooks: bool) -> Json:
