@@ -66,9 +66,9 @@ def _clock(zone: ZoneInfo) -> str:
 
 def _changes(zone: ZoneInfo, first: datetime) -> Iterator[tuple[datetime, int]]:
     """When the zone's clocks change from a moment on, and by how many seconds. They do once a day at most."""
-    days = (date(YEARS.stop, 1, 1) - first.date()).days
-    for day, next_day in itertools.pairwise(first + timedelta(days=number) for number in range(days + 1)):
-        before, after = _offset(zone, day), _offset(zone, next_day)
+    count = (date(YEARS.stop, 1, 1) - first.date()).days + 1
+    days = (first + timedelta(days=number) for number in range(count))
+    for (day, before), (_, after) in itertools.pairwise((day, _offset(zone, day)) for day in days):
         if before != after:
             moments = [day + timedelta(minutes=number) for number in range(24 * 60 + 1)]  # with the next day's first
             change = bisect_left(moments, True, key=partial(_differs, zone, before))
