@@ -84,7 +84,7 @@ def main() -> None:
         MetricsArgs(settings=settings, catalogue=catalogue, namespace=namespace, secrets=stack_secrets),
         opts,
     )
-    logs_args = LogsArgs(settings=settings, namespace=namespace, application_namespace=catalogue.namespace)
+    logs_args = LogsArgs(settings=settings, catalogue=catalogue, namespace=namespace)
     parts: list[pulumi.Resource] = [foundation, alerting, grafana, metrics, Logs("logs", logs_args, opts)]
     if settings.tracing:
         traces_args = TracesArgs(settings=settings, tracing=settings.tracing, namespace=namespace)

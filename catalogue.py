@@ -1,16 +1,21 @@
-"""The service catalogue: `services.yaml`, typed and validated."""
+"""The catalogue: `services.yaml` and the events beside it, `events.yaml`, typed and validated."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from validation import InvalidInputError, Name, Section, problems
+from validation import InvalidInputError, Name, Section, collect, problems
 
+S = TypeVar("S", bound=Section)
+
+EVENTS = "events.yaml"
+"""Name of the file with the events, beside the file with the services."""
 DEPENDENCIES_OUTSIDE = frozenset({"dynamodb", "redis"})
 """Dependencies that are not services of the catalogue themselves."""
 LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -102,13 +107,60 @@ def _package_prefix(name: str) -> str:
     return name.removesuffix("-service").replace("-", "_")
 
 
+class Telling(Section):
+    """Lines that tell of an event: all of this holds for them."""
+
+    logger: str = Field(min_length=1)
+    """Name of the logger: `logger` of a line of the instrumentation package, `service` of a line of today."""
+    action: str = Field(min_length=1)
+    """What was done: `context.operation` of a line of the instrumentation package, `action` of a line of today."""
+    message: str = Field(min_length=1)
+    """How the message begins."""
+
+
+class Event(Section):
+    """One kind of event of the business, and the log lines that tell it."""
+
+    name: str = Field(pattern=r"^[a-z]+(_[a-z]+)*$")
+    """Name of the event: the label `event` of its counts."""
+    service: Name
+    """The service whose lines tell it."""
+    series: str = Field(pattern=r"^[a-z_]+(\{[a-z_]+=\"[a-z_]+\"\})?$")
+    """The series that counts it where a service uses the instrumentation package; its lines do not count then."""
+    told_by: tuple[Telling, ...] = ()
+    """The lines that tell it, one line for each event."""
+    untold: str | None = None
+    """Why no line tells it; without the package it is not measured then."""
+    examples: tuple[str, ...] = ()
+    """Lines that are counted, each once: of the application as it is today, and with the package."""
+    echoes: tuple[str, ...] = ()
+    """Lines that tell the same once more, or are alike, and are not counted."""
+
+    @model_validator(mode="after")
+    def _told_or_not(self) -> Event:
+        if bool(self.told_by) == bool(self.untold):
+            raise ValueError("expected either toldBy, the lines that tell it, or untold, why none does")
+        if self.told_by and not self.examples:
+            raise ValueError("expected at least one of examples, a line that tells it")
+        return self
+
+
+class Events(Section):
+    """What happens in the business: the file beside the services."""
+
+    events: tuple[Event, ...] = Field(min_length=1)
+    """The kinds of events."""
+
+
 class Catalogue(Section):
-    """Every monitored service, in the order of the file."""
+    """Every monitored service, in the order of the file, and what happens in the business."""
 
     namespace: Name = "order-processor"
     """Kubernetes namespace of the application."""
     services: tuple[Service, ...] = Field(min_length=1)
     """The monitored services."""
+    events: SkipJsonSchema[tuple[Event, ...]] = ()
+    """What happens in the business, as log lines tell it."""
 
     @property
     def measured(self) -> tuple[Service, ...]:
@@ -128,7 +180,8 @@ class Catalogue(Section):
             for service in self.services
             if service.name not in names
         ]
-        return self.model_copy(update={"services": tuple(rest)})
+        events = tuple(event for event in self.events if event.service not in names)
+        return self.model_copy(update={"services": tuple(rest), "events": events})
 
     def instrumented(self, names: Collection[str]) -> Catalogue:
         """The catalogue with some services as they are with the instrumentation package.
@@ -160,21 +213,38 @@ class Catalogue(Section):
             for dependency in service.dependencies
             if dependency not in known
         ]
+        wrong += [
+            f"event {event.name} is told by {event.service}, which is not one of the services: {', '.join(names)}"
+            for event in self.events
+            if event.service not in names
+        ]
+        told = [event.name for event in self.events]
+        again = sorted({name for name in told if told.count(name) > 1})
+        wrong += [f"event names must be unique; given twice: {', '.join(again)}"] if again else []
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
 
 
 def load(path: Path) -> Catalogue:
-    """Read and validate the catalogue.
+    """Read and validate the catalogue: the file of the services, and the events beside it, none if that is missing.
 
     Raises InvalidInputError with every problem, each naming the file, the key, the value and what is allowed.
     """
+    told = path.with_name(EVENTS)
+    services, events = collect(
+        lambda: _validated(Catalogue, path), lambda: _validated(Events, told).events if told.is_file() else ()
+    )
     try:
-        document = yaml.safe_load(path.read_text())
+        return Catalogue(namespace=services.namespace, services=services.services, events=events)
+    except ValidationError as error:
+        raise InvalidInputError(problems(error, Catalogue, EVENTS)) from error
+
+
+def _validated(model: type[S], path: Path) -> S:
+    try:
+        return model.model_validate(yaml.safe_load(path.read_text()))
     except yaml.YAMLError as error:
         raise InvalidInputError([f"{path.name}: not valid YAML: {error}"]) from error
-    try:
-        return Catalogue.model_validate(document)
     except ValidationError as error:
-        raise InvalidInputError(problems(error, Catalogue, path.name)) from error
+        raise InvalidInputError(problems(error, model, path.name)) from error

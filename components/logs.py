@@ -10,7 +10,8 @@ import pulumi
 import yaml
 from pulumi_aws import s3
 
-from components import charts, redaction, sizing, storage
+from catalogue import Catalogue
+from components import charts, log_events, redaction, sizing, storage
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from settings import Settings
@@ -31,8 +32,8 @@ class LogsArgs:
     """What the logs depend on."""
 
     settings: Settings
+    catalogue: Catalogue
     namespace: pulumi.Input[str]
-    application_namespace: str
 
 
 class Logs(pulumi.ComponentResource):
@@ -54,7 +55,7 @@ class Logs(pulumi.ComponentResource):
             charts.LOG_AGENT,
             "log-agent",
             namespace=args.namespace,
-            values=agent_values(settings, args.application_namespace),
+            values=agent_values(settings, args.catalogue),
             source=settings.charts,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[loki_release]),
         )
@@ -308,9 +309,13 @@ def _object_store(settings: Settings) -> dict[str, Any]:
     return {"type": "s3", "bucketNames": {"chunks": settings.logs.bucket}, "s3": {"region": region}}
 
 
-def agent_configuration(settings: Settings) -> dict[str, Any]:
-    """The agent's configuration: the file beside this module with what it masks, fitted to Prometheus and traces."""
+def agent_configuration(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+    """The agent's configuration: the file beside this module with what it masks and which events it counts."""
     configuration = _masking(AGENT_CONFIGURATION)
+    configuration["processors"]["transform/parse"]["log_statements"][-1]["statements"] += log_events.statements(
+        catalogue.events
+    )
+    configuration["connectors"]["count"]["logs"] |= log_events.counts(catalogue.events)
     configuration["processors"]["redaction/attributes"] |= redaction.attributes()
     if settings.workloads.prometheus.replicas > 1:
         _count_on_every_replica(configuration, settings.workloads.prometheus.replicas)
@@ -341,17 +346,17 @@ def _count_on_every_replica(configuration: dict[str, Any], replicas: int) -> Non
     configuration["service"]["pipelines"]["metrics"]["exporters"] = list(addresses)
 
 
-def agent_values(settings: Settings, application_namespace: str) -> dict[str, Any]:
+def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """Values of the agent's chart. Its presets stay off: they win over a configuration given here."""
     return {
         "fullnameOverride": "log-agent",
         "mode": "daemonset",
         "image": {"repository": AGENT_IMAGE},
         "command": {"extraArgs": [f"--feature-gates={AGENT_GATES}"]},
-        "alternateConfig": agent_configuration(settings),
+        "alternateConfig": agent_configuration(settings, catalogue),
         "extraEnvs": [
             {"name": "CLUSTER_NAME", "value": settings.cluster},
-            {"name": "LOG_NAMESPACES", "value": ",".join((application_namespace, *settings.logs.namespaces))},
+            {"name": "LOG_NAMESPACES", "value": ",".join((catalogue.namespace, *settings.logs.namespaces))},
             {"name": "LOKI_OTLP_URL", "value": f"{loki(settings)}/otlp"},
             {"name": "PROMETHEUS_OTLP_URL", "value": OTLP_RECEIVER},
         ],

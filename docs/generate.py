@@ -1,4 +1,4 @@
-"""Writes what is said elsewhere: JSON Schemas of both inputs, their tables in the README, and the page of alerts."""
+"""Writes what is said elsewhere: JSON Schemas of the inputs, their tables in the README, and the page of alerts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import settings
-from catalogue import Catalogue, Service
+from catalogue import Catalogue, Events, Service
 from components import rules
 from components.escalation import UNRESOLVED
 from settings import Settings
@@ -26,8 +26,8 @@ Schema = dict[str, Any]
 
 
 def schemas() -> dict[Path, str]:
-    """The JSON Schema of each input, by its file: a whole `Pulumi.<stack>.yaml`, and `services.yaml`."""
-    stack, catalogue = (model.model_json_schema(by_alias=True) for model in (Settings, Catalogue))
+    """The JSON Schema of each input, by its file: a whole `Pulumi.<stack>.yaml`, `services.yaml`, `events.yaml`."""
+    stack, catalogue, events = (model.model_json_schema(by_alias=True) for model in (Settings, Catalogue, Events))
     definitions = stack.pop("$defs")
     whole = {
         "type": "object",
@@ -37,6 +37,7 @@ def schemas() -> dict[Path, str]:
     return {
         ROOT / "docs" / "stack.schema.json": _document("Stack file of the order processor's monitoring", whole),
         ROOT / "docs" / "services.schema.json": _document("Service catalogue", catalogue),
+        ROOT / "docs" / "events.schema.json": _document("Events of the business", events),
     }
 
 

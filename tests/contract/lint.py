@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+import catalogue
 from components.logs import AGENT_GATES, agent_configuration
 from components.routing import alertmanager_configuration
 from rehearsal.toolchain import tool
@@ -28,7 +29,7 @@ def commands(scratch: Path) -> Iterator[list[str | Path]]:
         routes.write_text(yaml.safe_dump(alertmanager_configuration(settings)))
         yield [tool("amtool"), "check-config", routes]
         agent = scratch / f"agent-{stack}.yaml"
-        agent.write_text(yaml.safe_dump(agent_configuration(settings)))
+        agent.write_text(yaml.safe_dump(agent_configuration(settings, catalogue.load(ROOT / "services.yaml"))))
         yield [tool("collector"), "validate", f"--config={agent}", f"--feature-gates={AGENT_GATES}"]
     yield [tool("actionlint"), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 import yaml
 
+import catalogue
 from components.logs import agent_values, loki_values
 from components.metrics import prometheus_spec
 from rehearsal.derive import loki_configuration
@@ -84,7 +85,7 @@ class Pipeline:
         self.state, self.ports = State(root), ports
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._settings = _with_namespaces(read_stack(ROOT / "Pulumi.dev.yaml"), OTHER_NAMESPACES)
-        self._values = agent_values(self._settings, NAMESPACE)
+        self._values = agent_values(self._settings, catalogue.load(ROOT / "services.yaml"))
         self.state.pods.mkdir(parents=True)
         self.state.logs.mkdir()
 
@@ -181,8 +182,13 @@ class Pipeline:
 
     def value(self, promql: str) -> float | None:
         """The only value of an instant query; None if there is none yet."""
-        result = self._get("prometheus", "/api/v1/query", {"query": promql})["data"]["result"]
+        result = self.vector(promql)
         return float(result[0]["value"][1]) if result else None
+
+    def vector(self, promql: str) -> list[dict[str, Any]]:
+        """What an instant query gives, as Prometheus answers."""
+        found: list[dict[str, Any]] = self._get("prometheus", "/api/v1/query", {"query": promql})["data"]["result"]
+        return found
 
     def agent_metric(self, name: str) -> float:
         """Sum of one of the agent's own metrics; 0 before it exists."""

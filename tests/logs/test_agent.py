@@ -296,8 +296,8 @@ def test_what_waits_for_its_end_when_the_agent_ends(node: Pipeline, number: sign
 
 def failed_login(log: Container) -> None:
     """Today's two lines of one failed login."""
-    log.write(python_line("audit", "WARN", "auth_failed", "Security warning: auth_failed for user bob"))
-    log.write(python_line("user", "WARN", "auth_failed", "Authentication failed for: bob"))
+    log.write(python_line("database", "WARN", "auth_failed", "Invalid password for user: bob"))
+    log.write(python_line("user", "WARN", "validation_error", "Authentication failed: Invalid credentials for 'bob'"))
 
 
 def test_events_are_counted_from_0_on(node: Pipeline, users: Container) -> None:

@@ -15,6 +15,7 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import catalogue
 from components import redaction
 from components.logs import agent_configuration
 from rehearsal.state import ROOT
@@ -365,7 +366,7 @@ SPAN = {
 
 
 def test_no_secret_leaves_the_node_in_the_attributes_of_a_span(node: Pipeline) -> None:
-    deployed = agent_configuration(read_stack(ROOT / "Pulumi.dev.yaml"))
+    deployed = agent_configuration(read_stack(ROOT / "Pulumi.dev.yaml"), catalogue.load(ROOT / "services.yaml"))
     used = [name for name in deployed["service"]["pipelines"]["traces"]["processors"] if name.startswith("redaction/")]
     processors = {name: deployed["processors"][name] for name in used}
     attributes = [

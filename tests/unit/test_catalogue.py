@@ -56,6 +56,51 @@ def test_bad_entries_are_refused_by_key_and_value(tmp_path: Path, text: str, exp
     assert "services.yaml" in str(error.value)
 
 
+TOLD = "logger: a, action: b, message: c"
+EVENT = "name: refunded, service: a, series: refunds_total"
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (f"{{{EVENT}, toldBy: [{{{TOLD}}}]}}", "at least one of examples"),
+        (f"{{{EVENT}}}", "either toldBy, the lines that tell it, or untold"),
+        (f"{{{EVENT}, untold: it is not, toldBy: [{{{TOLD}}}], examples: [x]}}", "either toldBy"),
+        (f"{{{EVENT}, toldBy: [{{logger: a, action: b}}], examples: [x]}}", "events[0].toldBy[0].message: missing"),
+        (f"{{{EVENT}, untold: it is not, exmaples: []}}", 'exmaples: unknown key; did you mean "examples"?'),
+        (
+            f"{{{EVENT.replace('service: a', 'service: b')}, untold: it is not}}",
+            "told by b, which is not one of the services: a",
+        ),
+        (f"{{{EVENT}, untold: it is not}}, {{{EVENT}, untold: it is not}}", "given twice: refunded"),
+        ("{name: Refunded!, service: a, series: refunds_total, untold: it is not}", "events[0].name: 'Refunded!'"),
+        ("{", "not valid YAML"),
+    ],
+)
+def test_bad_events_are_refused_by_key_and_value(tmp_path: Path, events: str, expected: str) -> None:
+    services = write(tmp_path, "services: [{name: a, port: 1}]")
+    (tmp_path / "events.yaml").write_text(f"events: [{events}]")
+    with pytest.raises(InvalidInputError) as error:
+        load(services)
+    assert expected in str(error.value)
+    assert "events.yaml" in str(error.value)
+
+
+def test_what_is_wrong_with_both_files_is_said_at_once(tmp_path: Path) -> None:
+    services = write(tmp_path, "services: [{name: a}]")
+    (tmp_path / "events.yaml").write_text("events: []")
+    with pytest.raises(InvalidInputError) as error:
+        load(services)
+    assert "services.yaml" in str(error.value)
+    assert "events.yaml" in str(error.value)
+
+
+def test_a_service_that_is_absent_takes_its_events_along() -> None:
+    rest = load(ROOT / "services.yaml").without(["order-service"])
+    assert rest.events
+    assert all(event.service != "order-service" for event in rest.events)
+
+
 def test_a_new_service_is_scraped_and_probed_under_its_own_name() -> None:
     document = yaml.safe_load((ROOT / "services.yaml").read_text())
     document["services"].append({"name": "refund-service", "prefix": "refund", "port": 8007})
