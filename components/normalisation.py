@@ -2,6 +2,7 @@
 
 `expectations`: what should be there, as series that the plain rules of `alerts/` compare with what is.
 `normalisation`: every service's metrics under one name; `order_requests_total`, … become `instance:http_requests:sum`.
+`events`: what happens in the business under one name, told by series or by lines.
 `business-hours`: the clock of the stack's time zone, and whether it is business hours.
 
 Only here do rules grow with the number of services.
@@ -9,15 +10,18 @@ Only here do rules grow with the number of services.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from catalogue import Catalogue, Service
+from catalogue import Catalogue, Event, Service
 from components import business_hours
 from components.expected import expected_jobs
 from settings import Settings
 
 NORMALISATION = "normalisation"
 """Name of the object with the generated rules."""
+EVENTS = "events"
+"""Name of the group with the counters of events."""
 BUSINESS_HOURS = "business-hours"
 """Name of the group with the rules of business hours."""
 
@@ -32,6 +36,7 @@ def generated_groups(catalogue: Catalogue, settings: Settings) -> list[dict[str,
     return [
         {"name": "expectations", "rules": expectations(catalogue, settings)},
         {"name": NORMALISATION, "rules": [rule for service in catalogue.measured for rule in _normalised(service)]},
+        *([{"name": EVENTS, "rules": _events(catalogue.events)}] if catalogue.events else []),
         {"name": BUSINESS_HOURS, "rules": business_hours.rules(settings.business_hours)},
     ]
 
@@ -56,6 +61,28 @@ def expectations(catalogue: Catalogue, settings: Settings) -> list[Rule]:
     if settings.aws and settings.aws.monthly_budget_usd:
         rules.append(_constant("aws:monthly_budget:usd", settings.aws.monthly_budget_usd))
     return rules
+
+
+def _events(events: Iterable[Event]) -> list[Rule]:
+    """Counters of what happens in the business.
+
+    `pod:log_events:sum{event}`: what log lines tell, with the labels that scrapes give their pod. Only of what is
+    scraped: of another namespace that the agent reads, the services may have the same names.
+    `pod:business_events:sum{event}`: a pod's own series where it exports them, else what its log lines tell. These do
+    not say of which asset an order is.
+    """
+    lines = "log_events_total"
+    for ours, agents in (("namespace", "k8s_namespace_name"), ("service", "service_name"), ("pod", "k8s_pod_name")):
+        lines = f'label_replace({lines}, "{ours}", "$1", "{agents}", "(.*)")'
+    told = f"sum by (namespace, service, pod, event) ({lines})\nand on (namespace, service)\nup"
+    return [{"record": "pod:log_events:sum", "expr": told}, *map(_event, events)]
+
+
+def _event(event: Event) -> Rule:
+    expr = f"sum by (namespace, service, pod, asset) ({event.series})"
+    if event.told_by:
+        expr += f'\nor ignoring (event, asset)\npod:log_events:sum{{event="{event.name}"}}'
+    return {"record": "pod:business_events:sum", "expr": expr, "labels": {"event": event.name}}
 
 
 def _expected(service: Service) -> Rule:

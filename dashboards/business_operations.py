@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -15,13 +17,14 @@ from dashboards.promql import at_start, growth
 ASSET = 'namespace=~"$namespace", asset=~"$asset"'
 CUSTOMER = 'namespace=~"$namespace"'
 
-ORDERS = f"business_orders_total{{{ASSET}}}"
-DECIDED = f'business_orders_total{{{ASSET}, event=~"executed|rejected"}}'
 EVENTS = ("created", "executed", "cancelled", "rejected")
 EVENT_COLOURS = {"created": "blue", "executed": "green", "cancelled": "orange", "rejected": "red"}
+OF_THE_PACKAGE = re.compile("(?<!:)business_")
+"""Series that a service exports with the package alone."""
 SIDE_COLOURS = {"buy": "green", "sell": "red"}
 
 COUNTED = "Counted up to the last scrape, so up to half a minute late."
+BY_LINES = "Where the services do not use the instrumentation package, log lines are counted"
 
 GAIN_OR_LOSS: Limits = [(None, "red"), (0, "green")]
 
@@ -36,13 +39,14 @@ def build(catalogue: Catalogue) -> Dashboard:
         "business-operations",
         "Business Operations",
         "Trading, user activity, money in and out, portfolio performance and asset prices of the order processor. "
-        "All of it needs the instrumentation package in the services: without it there is no data.",
+        "Where the services use the instrumentation package they tell it; without it log lines do, which know how many "
+        "orders, logins, registrations and transactions there are, and neither amounts nor assets.",
         variables=[
             board.datasource(),
             board.choice(
                 "namespace",
                 "Namespace",
-                "label_values(business_registrations_total, namespace)",
+                "label_values(pod:business_events:sum, namespace)",
                 catalogue.namespace,
             ),
             board.choice("asset", "Asset", "label_values(business_asset_price_usd, asset)"),
@@ -53,8 +57,26 @@ def build(catalogue: Catalogue) -> Dashboard:
     )
 
 
+def _event(event: str, bound: str = CUSTOMER) -> str:
+    """The counters of one kind of event; a pattern names several."""
+    operator = "=" if event.replace("_", "").isalpha() else "=~"
+    return f'pod:business_events:sum{{{bound}, event{operator}"{event}"}}'
+
+
+def _order(event: str) -> str:
+    # What lines tell has no asset, and counts whichever is chosen.
+    return _event(f"order_{event}", 'namespace=~"$namespace", asset=~"$asset|"')
+
+
 def _row(title: str, *panels: model.Panel) -> Row:
-    return board.row(title, *where_there_is("the instrumentation package", *panels))
+    """A row, whose panels of amounts, assets and levels say what they need where they have no data."""
+    needing = [panel for panel in panels if any(map(OF_THE_PACKAGE.search, _expressions(panel)))]
+    where_there_is("the instrumentation package (setting instrumentedServices)", *needing)
+    return board.row(title, *panels)
+
+
+def _expressions(panel: model.Panel) -> list[str]:
+    return [getattr(target, "expr", "") for target in panel.targets or []]
 
 
 def _trading() -> Row:
@@ -62,10 +84,10 @@ def _trading() -> Row:
         "Trading volume and orders",
         stat(
             "Orders",
-            Query(f"sort_desc({growth(ORDERS, 'event')})", "{{event}}"),
-            shows=f"Orders created, executed, cancelled and rejected in the chosen time range. {COUNTED}",
-            wrong="Many rejected: look for validation errors in order-service's logs. None created: do the services "
-            "use the instrumentation package, and is the gateway up?",
+            *(Query(growth(_order(event)), event) for event in EVENTS),
+            shows=f"Orders created, executed, cancelled and rejected in the chosen time range. {COUNTED} {BY_LINES}: "
+            "they tell of no cancellation, and of no asset, so that all count whichever is chosen.",
+            wrong="Many rejected: look for validation errors in order-service's logs. None created: is the gateway up?",
             unit=units.LocaleFormat,
             decimals=0,
             limits=NEUTRAL,
@@ -85,7 +107,7 @@ def _trading() -> Row:
         ),
         stat(
             "Order success rate",
-            Query(f"{growth(_orders('executed'))}\n/\n({growth(DECIDED)} > 0)", "executed"),
+            Query(f"{growth(_order('executed'))}\n/\n({growth(_order('(executed|rejected)'))} > 0)", "executed"),
             shows="Share of decided orders, executed or rejected, that were executed. Target: above 99 %.",
             wrong="See which asset and side is rejected, then order-service's error logs.",
             unit=units.PercentUnit,
@@ -96,7 +118,7 @@ def _trading() -> Row:
         ),
         timeseries(
             "Orders per minute",
-            Query(f"60 * sum by (event) (rate({ORDERS}[$__rate_interval]))", "{{event}}"),
+            *(Query(f"60 * sum(rate({_order(event)}[$__rate_interval]))", event) for event in EVENTS),
             shows="Orders created, executed, cancelled and rejected per minute.",
             wrong="Created without executed: orders are stuck, see order-service in Service detail.",
             unit=units.EventsPerMinute,
@@ -188,9 +210,8 @@ def _statistics(label: str) -> list[Query]:
 
 
 def _users() -> Row:
-    registrations = f"business_registrations_total{{{CUSTOMER}}}"
-    logins = f"business_logins_total{{{CUSTOMER}}}"
-    logins_ok = f'business_logins_total{{{CUSTOMER}, result="ok"}}'
+    registrations = _event("registration")
+    logins = {"ok": _event("login_succeeded"), "failed": _event("login_failed")}
     active = f"max(business_active_users{{{CUSTOMER}}})"
     return _row(
         "User registration and activity",
@@ -207,7 +228,7 @@ def _users() -> Row:
         ),
         stat(
             "Logins",
-            Query(growth(logins, "result"), "{{result}}"),
+            *(Query(growth(counter), result) for result, counter in logins.items()),
             shows=f"Logins in the chosen time range, by result. {COUNTED}",
             wrong="Failed logins far above the usual: guessing of passwords, or a change of the password check.",
             unit=units.LocaleFormat,
@@ -219,7 +240,7 @@ def _users() -> Row:
         ),
         stat(
             "Login success rate",
-            Query(f"{growth(logins_ok)}\n/\n({growth(logins)} > 0)", "ok"),
+            Query(f"{growth(logins['ok'])}\n/\n({growth(_event('login_.+'))} > 0)", "ok"),
             shows="Share of logins that succeeded. Target: above 98 %.",
             wrong="Below target for all users: auth-service or the users' table. For a few: look for an attack.",
             unit=units.PercentUnit,
@@ -242,7 +263,10 @@ def _users() -> Row:
         timeseries(
             "Registrations and logins per hour",
             Query(f"3600 * sum(rate({registrations}[$__rate_interval]))", "registrations"),
-            Query(f"3600 * sum by (result) (rate({logins}[$__rate_interval]))", "logins {{result}}"),
+            *(
+                Query(f"3600 * sum(rate({counter}[$__rate_interval]))", f"logins {result}")
+                for result, counter in logins.items()
+            ),
             shows="Registrations, and logins by result, at their present pace per hour.",
             wrong="Failed logins above successful ones: see the login success rate.",
             unit=units.Short,
@@ -261,13 +285,13 @@ def _users() -> Row:
 
 
 def _money() -> Row:
-    transactions = f"business_transactions_total{{{CUSTOMER}}}"
+    transactions = {kind: _event(kind) for kind in ("deposit", "withdrawal")}
     value = f"business_transaction_value_usd_total{{{CUSTOMER}}}"
     return _row(
         "Deposits and withdrawals",
         stat(
             "Transactions",
-            Query(growth(transactions, "type"), "{{type}}"),
+            *(Query(growth(counter), kind) for kind, counter in transactions.items()),
             shows=f"Deposits and withdrawals in the chosen time range. {COUNTED}",
             wrong="None of one kind while customers trade: try one yourself, then read user-service's error logs.",
             unit=units.LocaleFormat,
@@ -300,7 +324,7 @@ def _money() -> Row:
         ),
         timeseries(
             "Transactions per minute",
-            Query(f"60 * sum by (type) (rate({transactions}[$__rate_interval]))", "{{type}}"),
+            *(Query(f"60 * sum(rate({counter}[$__rate_interval]))", kind) for kind, counter in transactions.items()),
             shows="Deposits and withdrawals per minute.",
             wrong="Withdrawals far above deposits: check for an abuse or a loss of trust before anything else.",
             unit=units.EventsPerMinute,

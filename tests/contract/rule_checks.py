@@ -275,9 +275,9 @@ def _fractional(stack: Stack, expr: Expr) -> bool:
 
 
 def counters_are_read_by_their_growth(stack: Stack) -> Findings:
-    """Since when a counter counts is chance. The series of one process are counters of the same kind."""
+    """Since when a counter counts is chance. The series of one process or pod are counters of the same kind."""
     for rule in stack.rules:
-        if rule.name.startswith("instance:"):
+        if rule.name.startswith("instance:") or re.fullmatch("pod:.*:sum", rule.name):
             continue  # the sum of a process' counters is one
         for selector in promql.unrated(rule.expr):
             yield rule.says(f"reads the counter {_text(selector)} as it is", "use rate() or increase()")

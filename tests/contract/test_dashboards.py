@@ -597,12 +597,12 @@ QUERY_CASES = [
         "business-operations",
         "Orders",
         {
-            'business_orders_total{namespace="n", asset="BTC", event="created", pod="old"}': "5x30 35x30",
-            'business_orders_total{namespace="n", asset="ETH", event="created", pod="old"}': "3x60",
-            'business_orders_total{namespace="n", asset="BTC", event="created", pod="replaced"}': "7x29 57x20 _x11",
-            'business_orders_total{namespace="n", asset="BTC", event="executed", pod="restarted"}': "35+35x29 0+35x30",
+            'pod:business_events:sum{namespace="n", event="order_created", pod="old"}': "5x30 35x30",
+            'pod:business_events:sum{namespace="n", asset="ETH", event="order_created", pod="old"}': "3x60",
+            'pod:business_events:sum{namespace="n", pod="replaced", event="order_created"}': "7x29 57x20 _x11",
+            'pod:business_events:sum{namespace="n", event="order_created", pod="again"}': "35+35x29 0+35x30",
         },
-        {'{event="created"}': 30 + 0 + 50 * 53 / 50, '{event="executed"}': 34 * 36},
+        {"{}": 30 + 0 + 50 * 53 / 50 + 34 * 36},
         id="orders are counted to the last one, and estimated where a pod is gone or a process restarted",
     ),
     pytest.param(

@@ -156,36 +156,45 @@ def total(panel: str, expected: Expected, *by: str, ref: str = "A") -> Figure:
     return Figure("business-operations", panel, expected, by, ref)
 
 
-EVENTS = ("created", "executed", "cancelled", "rejected")
+EVENTS = {"A": "created", "B": "executed", "C": "cancelled", "D": "rejected"}
+"""What becomes of orders, by the query that shows it."""
+LOGINS = {"A": "ok", "B": "failed"}
+TRANSACTIONS = {"A": "deposit", "B": "withdrawal"}
 
 FIGURES = [
-    total("Orders", business(ORDERS, "event"), "event"),
+    *(total("Orders", business(ORDERS, event=event), ref=ref) for ref, event in EVENTS.items()),
     total("Trading volume", business(VOLUME, event="executed")),
     total("Order success rate", share(business(ORDERS, event="executed"), decided)),
     *(
         total(f"Orders by {label}", business(ORDERS, label, event=event), label, ref=ref)
         for label in ("side", "asset")
-        for ref, event in zip("ABCD", EVENTS, strict=True)
+        for ref, event in EVENTS.items()
     ),
     *(
         total(f"Orders by {label}", business(VOLUME, label, event="executed"), label, ref="E")
         for label in ("side", "asset")
     ),
     total("Rejected orders", business(ORDERS, "asset", "side", event="rejected"), "asset", "side"),
-    pace("Orders per minute", 60, business(ORDERS, "event"), "event"),
+    *(pace("Orders per minute", 60, business(ORDERS, event=event), ref=ref) for ref, event in EVENTS.items()),
     pace("Executed orders by side", 60, business(ORDERS, "side", event="executed"), "side"),
     pace("Executed orders by asset", 60, business(ORDERS, "asset", event="executed"), "asset"),
     pace("Trading volume by side", 60, business(VOLUME, "side", event="executed"), "side"),
     pace("Trading volume by asset", 60, business(VOLUME, "asset", event="executed"), "asset"),
     total("Registrations", business("registrations")),
-    total("Logins", business("logins", "result"), "result"),
+    *(total("Logins", business("logins", result=result), ref=ref) for ref, result in LOGINS.items()),
     total("Login success rate", share(business("logins", result="ok"), business("logins"))),
     pace("Registrations and logins per hour", 3600, business("registrations")),
-    pace("Registrations and logins per hour", 3600, business("logins", "result"), "result", ref="B"),
-    total("Transactions", business("transactions", "type"), "type"),
+    *(
+        pace("Registrations and logins per hour", 3600, business("logins", result=result), ref=ref)
+        for ref, result in zip("BC", LOGINS.values(), strict=True)
+    ),
+    *(total("Transactions", business("transactions", type=kind), ref=ref) for ref, kind in TRANSACTIONS.items()),
     total("Transaction value", business("transaction_value_usd", "type"), "type"),
     total("Net deposits", net_deposits),
-    pace("Transactions per minute", 60, business("transactions", "type"), "type"),
+    *(
+        pace("Transactions per minute", 60, business("transactions", type=kind), ref=ref)
+        for ref, kind in TRANSACTIONS.items()
+    ),
     pace("Transaction value per minute", 60, business("transaction_value_usd", "type"), "type"),
     Figure("system-health", "Requests in the time range", ANSWERED, ("service",)),
     Figure("system-health", "Requests in the time range", FAILED, ("service",), ref="B"),
