@@ -17,7 +17,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up status report down fault heal drill check test test-unit test-contract test-instrumentation test-engine test-logs \
+.PHONY: help up status report down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals soak \
 	test-cluster test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
 	diff preview deploy verify schema charts-check lock tools clean
@@ -47,6 +47,9 @@ heal: $(READY) ## Undo every fault
 
 drill: $(READY) tools ## Real faults, and whether the right people are told in time: NAME=killed for one (SPEED=30, PORT_OFFSET=n)
 	@$(PY) -m drills $(foreach name,$(NAME),--name "$(name)")
+
+check-lines: $(READY) tools ## What the log agent finds in a service's log: FILE=order-service.log (SERVICE=order-service)
+	@$(PY) -m rehearsal.check_lines "$(FILE)" $(if $(SERVICE),--service "$(SERVICE)")
 
 # --- checks -----------------------------------------------------------------------------------------------------
 # `make test` runs its parts side by side, the longest first: most of them wait for scrapes and alerts most of the time.
