@@ -7,7 +7,7 @@ Scaled is how long things wait and how far they look back:
 - Alertmanager: `group_wait`, `group_interval`, `repeat_interval`;
 - the blackbox exporter's timeouts, which like those of scrapes are half a second at least; the log agent's interval
   between two pushes of counters, Loki's between two rounds of its compactor, and what the dead man's switch takes for
-  late; and how often a simulated service checks what it depends on.
+  late; and how often a simulated service checks what it depends on, or fetches prices.
 
 Not scaled is what an event is: a rate in an expression is still one of real seconds, as the load and its latencies are,
 so that `> 3 / 300` needs a tenth of the events in a window a tenth as long, and a count in a window is a tenth. Nor are

@@ -6,8 +6,9 @@ circuit breaker and its block of addresses after failed logins.
 
 How it tells what it does comes in two dialects, of which a process speaks one (`--dialect`):
 - `package/`: as the application is with the instrumentation package (`instrumentation/`);
-- `today/`: as it is now, with its metric names, raw-path labels and log lines, and without business metrics.
-Everything beside these two directories belongs to both.
+- `today/`: as it is now, with its metric names, raw-path labels and log lines, and without business metrics. Its lines
+  are those of the real application, recorded (`today/recorded/`).
+Everything beside these two directories belongs to both: what becomes of a request is decided here, and told there.
 
 Programs: `service` (one Python service), `gateway`, `load`, and `container` (runs a command and keeps its log).
 """

@@ -128,7 +128,8 @@ def _auth(exchange: Exchange, refused: bool) -> Iterator[Series]:
     if not refused or BAD_TOKEN in exchange.message:
         yield from _counted("auth", 200)  # 200 even for a bad token
     elif AUTH_FAILED in exchange.message:
-        yield from _counted("auth", int(exchange.message.rpartition(" ")[2]))
+        _, _, status = exchange.message.partition(AUTH_FAILED)
+        yield from _counted("auth", int(status.partition(":")[0]))
 
 
 def _backend(exchange: Exchange) -> Iterator[Series]:

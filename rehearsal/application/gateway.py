@@ -29,9 +29,11 @@ def application(
     *,
     rate_limit: int = RATE_LIMIT,
     metrics_path: str = METRICS_PATH,
+    redis: bool = True,
 ) -> ASGIApp:
-    """Return the gateway, with its metrics at `metrics_path`."""
-    built: ASGIApp = implementation(dialect, "gateway").application(backends, client, rate_limit, metrics_path)
+    """Return the gateway, with its metrics at `metrics_path`; without `redis` as if it had found none at its start."""
+    build = implementation(dialect, "gateway").application
+    built: ASGIApp = build(backends, client, rate_limit, metrics_path, redis)
     return built
 
 
@@ -63,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         default=RATE_LIMIT,
         help=f"requests per client address and minute (default {RATE_LIMIT})",
     )
+    result.add_argument("--without-redis", action="store_true", help="as if there had been no Redis when it started")
     return result
 
 
@@ -80,6 +83,7 @@ def main() -> None:
         arguments.dialect,
         rate_limit=arguments.rate_limit,
         metrics_path=arguments.metrics_path,
+        redis=not arguments.without_redis,
     )
     serve(app, arguments.port, uvicorn_lines=arguments.dialect != TODAY)  # today's is no Python service
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from hashlib import blake2s
 
+NOBODY = "nobody"
+
 
 def _mark(purpose: str, user: str) -> str:
     return blake2s(user.encode(), person=purpose.encode(), digest_size=8).hexdigest()
@@ -26,3 +28,8 @@ def user_of(token: str) -> str | None:
     """Return whose token this is, or None for an invalid one."""
     user = token.rpartition(".")[0]
     return user if user and token == token_of(user) else None
+
+
+def known(user: str) -> bool:
+    """Whether there is such a user: everybody but nobody, `nobody_1` and so on."""
+    return not user.startswith(NOBODY)

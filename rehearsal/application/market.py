@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 
-ASSETS = ("BTC", "ETH", "SOL", "ADA")
+ASSET_NAMES = {"BTC": "Bitcoin", "ETH": "Ethereum", "SOL": "Solana", "ADA": "Cardano"}
+ASSETS = tuple(ASSET_NAMES)
 REFERENCE_PRICES_USD = {"BTC": 64_000.0, "ETH": 3_100.0, "SOL": 145.0, "ADA": 0.48}
+BALANCE_USD = 5_000.0  # what every customer has, whatever was paid in or out
 REFERENCE_HOLDINGS = {"BTC": 12.0, "ETH": 210.0, "SOL": 5_400.0, "ADA": 900_000.0}
 
 

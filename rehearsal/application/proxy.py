@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +21,10 @@ from rehearsal.application.simulation import client_of
 
 API = "/api/v1"
 BACKENDS = ("auth-service", "insights-service", "inventory-service", "order-service", "user-service")
+
+
+CANCELLATION = "/orders/{order_id}/cancel"
+"""Which the application does not have yet."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ ROUTES = (
     ApiRoute(("GET",), "/inventory/assets/{asset_id}", "inventory-service", False),
     ApiRoute(("GET", "POST"), "/orders", "order-service", True),
     ApiRoute(("GET",), "/orders/{order_id}", "order-service", True),
-    ApiRoute(("POST",), "/orders/{order_id}/cancel", "order-service", True),
+    ApiRoute(("POST",), CANCELLATION, "order-service", True),
     ApiRoute(("GET",), "/assets/{asset_id}/transactions", "order-service", True),
     ApiRoute(("GET",), "/portfolio", "user-service", True),
     ApiRoute(("GET",), "/balance", "user-service", True),
@@ -52,7 +56,6 @@ ROUTES = (
     ApiRoute(("POST",), "/balance/withdraw", "user-service", True),
     ApiRoute(("GET",), "/insights/portfolio", "insights-service", True),
 )
-PATTERNS = tuple((compile_path(route.template)[0], route) for route in ROUTES)
 IDS = frozenset({"x-request-id", "x-correlation-id", "traceparent", "tracestate"})
 NOT_PASSED_ON = frozenset({"host", "content-length", "connection", "transfer-encoding"}) | IDS
 NOT_PASSED_BACK = frozenset({"content-length", "connection", "transfer-encoding", "date", "server"})
@@ -65,28 +68,22 @@ Ids = Callable[[Request], dict[str, str]]
 
 @dataclass
 class RateLimit:
-    """At most `per_minute` requests from one address within one minute of the clock."""
+    """At most `per_minute` requests from one address within one minute of the clock; no limit where that is None."""
 
-    per_minute: int
+    per_minute: int | None
     minute: int = 0
     seen: Counter[str] = field(default_factory=Counter)
 
     def allows(self, address: str) -> bool:
         """Count a request from this address and say whether it is within the limit."""
+        if self.per_minute is None:
+            return True
         minute = int(time.time() // 60)
         if minute != self.minute:
             self.minute = minute
             self.seen.clear()
         self.seen[address] += 1
         return self.seen[address] <= self.per_minute
-
-
-def route_of(method: str, path: str) -> ApiRoute | None:
-    """Return where the gateway sends a request, None for a path that it does not know."""
-    if not path.startswith(API):
-        return None
-    below = path.removeprefix(API)
-    return next((route for pattern, route in PATTERNS if method in route.methods and pattern.match(below)), None)
 
 
 class RefusedError(Exception):
@@ -104,13 +101,15 @@ class Gateway:
         self,
         backends: Mapping[str, str],
         client: AsyncClient,
-        rate_limit: int,
+        rate_limit: int | None,
         *,
         registry: CollectorRegistry,
         log: Log,
         ids: Ids,
+        routes: Sequence[ApiRoute] = ROUTES,
     ) -> None:
         self.backends, self.client = backends, client
+        self.patterns = tuple((compile_path(route.template)[0], route) for route in routes)
         self.log, self.ids = log, ids
         self.limit = RateLimit(rate_limit)
         self.faults = Faults()
@@ -132,10 +131,18 @@ class Gateway:
             raise RefusedError(429, "Rate limit exceeded")
         return user
 
+    def route_of(self, method: str, path: str) -> ApiRoute | None:
+        """Return where a request is sent, None for a path that is not known."""
+        if not path.startswith(API):
+            return None
+        below = path.removeprefix(API)
+        matching = (route for pattern, route in self.patterns if method in route.methods and pattern.match(below))
+        return next(matching, None)
+
     async def answer(self, request: Request, user: str | None) -> Response:
         """Answer a request that was let in."""
         path = request.scope["path"]
-        route = route_of(request.method, path)
+        route = self.route_of(request.method, path)
         if route is None:
             return error_response(404, "Route not found")
         if route.needs_token and user is None:
@@ -155,17 +162,21 @@ class Gateway:
             if scheme != "Bearer" or not token:
                 raise ValueError("Invalid authorization header format")
             return await self._validated(token)
-        except (ValueError, HTTPError) as error:
+        except ValueError as error:
             message = f"Token validation failed: {error}"
-            extra = {"path": request.scope["path"], "method": request.method, "message": message}
+            asked = {"path": request.scope["path"], "method": request.method}
+            extra = {"error_code": "AUTH_001", "message": message} | asked
             self.log("ERROR", "auth_failure", "Authentication/authorization error", extra)
             raise RefusedError(401, message) from error
 
     async def _validated(self, token: str) -> str:
         url = self.backends["auth-service"] + "/internal/auth/validate"
-        answer = await self.client.post(url, json={"token": token}, headers={"x-source": "gateway"})
+        try:
+            answer = await self.client.post(url, json={"token": token}, headers={"x-source": "gateway"})
+        except HTTPError as error:
+            raise ValueError(f'auth service request failed: Post "{url}": {error}') from error
         if answer.status_code != 200:
-            raise ValueError(f"auth service returned status {answer.status_code}")
+            raise ValueError(f"auth service returned status {answer.status_code}: {answer.text}")
         body = answer.json()
         if not body["valid"]:
             raise ValueError(f"token validation failed: {body['message']}")
@@ -178,9 +189,15 @@ class Gateway:
             answer = await self._forward(request, backend, user)
         except HTTPError as error:
             self.proxy_errors.labels(label, "request_failed").inc()
-            extra = {"target_service": label, "path": path, "error": f"backend service request failed: {error}"}
-            self.log("ERROR", "proxy_failure", "Proxy request failed", extra)
-            return error_response(503, f"Backend service error: {error}")
+            asked = f'{request.method.capitalize()} "{self.backends[backend]}{path.removeprefix(API)}"'
+            failed = f"backend service request failed: {asked}: {error}"
+            self.log(
+                "ERROR",
+                "proxy_failure",
+                "Proxy request failed",
+                {"target_service": label, "path": path, "error": failed},
+            )
+            return error_response(503, f"Backend service error: {failed}")
         status = {"target_service": label, "status_code": answer.status_code}
         if answer.status_code >= 500:
             self.proxy_errors.labels(label, str(answer.status_code)).inc()

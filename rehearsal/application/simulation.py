@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +18,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 SPREAD = 0.5  # sigma of the log-normal service time: P95 is 2.3 times the median
 TAIL_SHARE, TAIL_FACTOR = 0.01, 10.0  # one request in a hundred meets something slow
-CACHE_MISS, THROTTLED, CACHE_DOWN = 0.1, 0.004, 0.0015  # shares of requests that leave a DEBUG, WARN, ERROR line
+CHANCES = {"cache-down": 0.0015, "throttled": 0.004, "cache-missed": 0.1}  # shares of requests that leave such a line
+SAID = frozenset({"username", "email", "order_type", "asset_id", "quantity", "amount"})  # what lines repeat of a body
 
 
 class InjectedError(RuntimeError):
@@ -31,27 +32,38 @@ class Simulation:
     def __init__(self, median_ms: float, telemetry: Telemetry, faults: Faults, seed: int | None = None) -> None:
         self.median_ms = median_ms
         self.log = telemetry.log
+        self.tell = telemetry.tell
         self.business = telemetry.business
         self.before_scrape = telemetry.before_scrape
         self.faults = faults
         self.rng = random.Random(seed)  # noqa: S311 - service times, not secrets
 
-    def route(self, method: str, path: str, handler: Handler) -> Route:
-        """Return a route whose handler runs after the pretended work."""
+    def route(self, method: str, path: str, handler: Handler, failing: str = "") -> Route:
+        """Return a route whose handler runs after the pretended work.
+
+        `failing` is the outcome of a request that the store fails, in dialects that have words for it.
+        """
 
         async def worked(request: Request) -> Response:
+            request.state.values = await _values(request)
             await self.work(request)
+            if self.faults.strikes(self.rng, request.url.path):
+                return self.fail(request, failing)
             return await handler(request)
 
         return Route(path, worked, methods=[method])
 
     async def work(self, request: Request) -> None:
-        """Take the time a request takes; raise InjectedError when the fault `errors` strikes."""
+        """Take the time a request takes, and write what is written meanwhile."""
         await asyncio.sleep(self.service_seconds())
         await self.faults.delay()
-        self._chatter()
-        if self.faults.strikes(self.rng, request.url.path):
-            self.fail(request)
+        for number in range(self.faults.lines):
+            self.log("INFO", "db_operation", f"Row {number} of the result, which nobody should log", logger="database")
+        draw = self.rng.random()
+        for outcome, share in CHANCES.items():
+            if 0 <= draw < share and outcome in self.tell:
+                self.tell(outcome, request)
+            draw -= share
 
     def service_seconds(self) -> float:
         """Draw a service time in seconds: log-normal around the median, with a small slow tail."""
@@ -60,49 +72,23 @@ class Simulation:
             milliseconds *= TAIL_FACTOR
         return milliseconds / 1000
 
-    def fail(self, request: Request) -> None:
-        """Log the failure as the services do and raise it, which leaves a traceback in the log as well."""
+    def fail(self, request: Request, outcome: str) -> Response:
+        """Answer as the services do when their store fails them.
+
+        Raises InjectedError, which leaves a traceback in the log, where the dialect has no words for that.
+        """
+        if outcome in self.tell:
+            return self.answer(request, outcome)
         what = f"{request.method} {request.url.path}"
-        self._tell(request, "ERROR", "error", f"Unexpected error during {what}: database operation failed")
+        self.tell("unhandled-error", request, what=what)
         try:
             raise ConnectionError("injected fault: the table did not answer")
         except ConnectionError as cause:
             raise InjectedError(f"database operation failed during {what}") from cause
 
-    def _chatter(self) -> None:
-        for number in range(self.faults.lines):
-            self.log("INFO", "db_operation", f"Row {number} of the result, which nobody should log", logger="database")
-        draw = self.rng.random()
-        if draw < CACHE_DOWN:
-            self.log("ERROR", "error", "Redis operation error: timed out, reading from the database", logger="cache")
-        elif draw < CACHE_DOWN + THROTTLED:
-            self.log("WARN", "db_operation", "Request throttled by DynamoDB, retry 1 of 3", logger="database")
-        elif draw < CACHE_DOWN + THROTTLED + CACHE_MISS:
-            self.log("DEBUG", "cache_operation", "Cache miss, reading from the database", logger="cache")
-
-    def start(self, request: Request, message: str) -> None:
-        """Log the start of a request."""
-        self._tell(request, "INFO", "request_start", message)
-
-    def end(self, request: Request, message: str, action: str = "request_end", **extra: object) -> None:
-        """Log the successful end of a request."""
-        self._tell(request, "INFO", action, message, extra)
-
-    def refuse(
-        self, request: Request, status: int, message: str, action: str = "validation_error", data: object = None
-    ) -> Response:
-        """Log why a request is refused and return the 4xx answer."""
-        self._tell(request, "WARN", action, message)
-        return JSONResponse({"detail": message, "data": data}, status_code=status)
-
-    def stored(self, message: str) -> None:
-        """Log a database operation, in a layer that knows nothing of the request."""
-        self.log("INFO", "db_operation", message, logger="database")
-
-    def _tell(
-        self, request: Request, level: str, action: str, message: str, extra: Mapping[str, object] | None = None
-    ) -> None:
-        self.log(level, action, message, user=user_of(request), request_id=request_id_of(request), extra=extra)
+    def answer(self, request: Request, outcome: str, data: object = None, **values: object) -> Response:
+        """Tell what became of a request, and answer it."""
+        return JSONResponse({"data": data}, self.tell(outcome, request, **values))
 
 
 def user_of(request: Request) -> str | None:
@@ -119,6 +105,19 @@ def client_of(request: Request) -> str:
     """Return the client's address: the first one forwarded, else the peer's."""
     forwarded = request.headers.get("x-forwarded-for", "").split(",")[0].strip()
     return forwarded or (request.client.host if request.client else "unknown")
+
+
+def values_of(request: Request) -> dict[str, object]:
+    """What log lines repeat of a request: who sent it, from where, and what it is about."""
+    values: dict[str, object] = request.state.values
+    return values
+
+
+async def _values(request: Request) -> dict[str, object]:
+    body = await json_object(request)
+    said = {name: value for name, value in body.items() if name in SAID and isinstance(value, str | int | float)}
+    sender = {"user": user_of(request) or said.pop("username", None), "ip_address": client_of(request)}
+    return said | request.path_params | sender | {"user_agent": request.headers.get("user-agent", "")}
 
 
 async def json_object(request: Request) -> dict[str, object]:

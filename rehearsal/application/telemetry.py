@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from order_processor_observability import Business
+from starlette.requests import Request
 
 
 class Log(Protocol):
@@ -30,11 +31,29 @@ class Log(Protocol):
         """Write it."""
 
 
+class Tell(Protocol):
+    """Tells what became of a request, in the words of the dialect.
+
+    An outcome that a dialect has no words for does not happen where it is spoken.
+    """
+
+    def __contains__(self, outcome: object) -> bool:
+        """Whether the dialect has words for this outcome."""
+
+    def __call__(self, outcome: str, request: Request, **values: object) -> int:
+        """Write the lines of this outcome; returns the status that the request is answered with.
+
+        `values` are names and numbers of the lines, beside those that the request itself has. Raises KeyError for an
+        outcome without words.
+        """
+
+
 @dataclass(frozen=True)
 class Telemetry:
     """What the code of a simulated service tells with."""
 
     log: Log
+    tell: Tell
     business: Business
     before_scrape: Callable[[Callable[[], object]], None]
     """Has a function called before each scrape, to set gauges that are read rather than told."""

@@ -96,7 +96,13 @@ class Processor:
     """All six services in this process: the gateway in front, the others behind it."""
 
     def __init__(
-        self, dialect: str, rate_limit: int = 10_000, urls: dict[str, str] | None = None, **apps: ASGIApp
+        self,
+        dialect: str,
+        rate_limit: int = 10_000,
+        urls: dict[str, str] | None = None,
+        *,
+        redis: bool = True,
+        **apps: ASGIApp,
     ) -> None:
         self.apps = {name: apps.get(name.partition("-")[0]) or application(name, dialect, seed=1) for name in KINDS}
         mounts = {
@@ -104,7 +110,7 @@ class Processor:
         }
         backends = {name: f"http://{name}" for name in BACKENDS} | (urls or {})
         backend_client = httpx.AsyncClient(mounts=mounts, trust_env=False)
-        self.app = gateway.application(backends, backend_client, dialect, rate_limit=rate_limit)
+        self.app = gateway.application(backends, backend_client, dialect, rate_limit=rate_limit, redis=redis)
         self.client = Client(self.app)
 
     def metrics(self) -> Samples:

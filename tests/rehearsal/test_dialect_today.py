@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -14,21 +15,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from rehearsal.application import identity
 from rehearsal.application.kinds import KINDS
+from rehearsal.application.today.service import PRICES_PATH, SYNC_SECONDS
 from rehearsal.dialect import TODAY
+from rehearsal.speed import CHECK_SECONDS
 from tests.rehearsal.processor import (
+    LIMIT_SELL,
     MARKET_BUY,
     TOKEN,
+    TOO_LARGE,
     Client,
     Processor,
     closed_port,
+    get_json,
     names,
     parse,
     running_services,
     scraped,
+    started,
     total,
 )
 from tests.rehearsal.processor import service as service_of
+from tests.waiting import eventually
 
 GO_BOUNDS = {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10"}
 PYTHON_BOUNDS = {str(float(bound)) for bound in GO_BOUNDS} | {"0.075", "0.75", "7.5"}
@@ -60,6 +69,8 @@ class TestRequestMetrics:
         behind = processor.metrics_of("order-service")
         assert total(behind, "order_requests_total", endpoint="/orders", status_code="307") == 1
         assert total(behind, "order_requests_total", endpoint="/orders/", status_code="201") == 1
+        for path in ("/orders", "/orders/"):
+            assert total(behind, "order_request_latency_seconds_count", endpoint=path) == 1
         assert total(processor.metrics(), "gateway_requests_total", endpoint="/api/v1/orders") == 1
 
     def test_error_family_is_absent_until_the_first_error_then_born_at_1(self) -> None:
@@ -230,11 +241,11 @@ class TestLogs:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         client = service("user-service")
-        body = {"username": "alice", "password": "wrong"}
+        body = {"username": "alice", "password": identity.password_of("alice")}
         client.post("/auth/login", json=body, headers={"x-forwarded-for": "198.51.100.7"})
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        audit = next(line for line in lines if line["service"] == "audit")
-        assert (audit["level"], audit["action"]) == ("WARN", "auth_failed")
+        audit = next(line for line in lines if line["action"] == "auth_success")
+        assert (audit["service"], audit["user"]) == ("audit", "alice")
         assert json.loads(audit["extra"])["ip_address"] == "198.51.100.7"
 
     def test_gateway_dialect_mixes_json_and_plain_access_lines(
@@ -245,12 +256,89 @@ class TestLogs:
         processor.client.get("/api/v1/portfolio", headers={"authorization": "Bearer wrong.token"})
         lines = capsys.readouterr().out.splitlines()
         assert len([line for line in lines if line.startswith("[GIN] ") and "/api/v1/" in line]) == 2
+        own = [
+            line
+            for line in lines
+            if re.match(r'127\.0\.0\.1 - \[\w{3}, \d\d \w{3} \d{4} [0-9:]{8} UTC] "GET /api', line)
+        ]
+        assert [re.findall(r"HTTP/1.1 (\d+) [0-9.]+(?:µs|ms) ", line) for line in own] == [["500"], ["401"]]
         entries = [json.loads(line) for line in lines if line.startswith('{"') and '"service":"gateway"' in line]
         assert all(list(e) == ["timestamp", "level", "service", "action", "message"] for e in entries)
         assert {e["action"] for e in entries} == {"backend_5xx", "request_end", "auth_failure"}
         assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", e["timestamp"]) for e in entries)
         assert not any("req-" in e["message"] for e in entries)
         assert any("GET /api/v1/inventory/assets -\\u003e 500" in line for line in lines)  # escaped as Go does
+
+    def test_the_gateways_own_access_line_has_the_path_as_it_is_decoded(
+        self, processor: Processor, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        processor.client.get('/a%0A{"level":"ERROR"}?q=%0A1')
+        _, injected, framework = capsys.readouterr().out.splitlines()
+        assert injected.startswith('{"level":"ERROR"}?q=%0A1 HTTP/1.1 404 ')
+        assert framework.endswith(r'GET      "/a\n{\"level\":\"ERROR\"}?q=%0A1"')
+
+
+class TestRefusals:
+    """How failures are answered that are no 5xx."""
+
+    def test_an_unknown_user_is_404_and_a_wrong_password_401(self, processor: Processor) -> None:
+        for user, status in (("alice", 401), ("nobody_7", 404)):
+            body = {"username": user, "password": "wrong"}
+            assert processor.client.post("/api/v1/auth/login", json=body).status_code == status
+
+    def test_what_is_refused_or_meets_a_failing_store_is_422(self, processor: Processor) -> None:
+        orders = [TOO_LARGE, LIMIT_SELL, MARKET_BUY | {"quantity": 2}, MARKET_BUY | {"quantity": -1}]
+        for order in orders:
+            assert processor.client.post("/api/v1/orders", json=order, headers=TOKEN).status_code == 422
+        Client(processor.apps["order-service"]).post("/_fault", json={"errors": 1})
+        assert processor.client.post("/api/v1/orders", json=MARKET_BUY, headers=TOKEN).status_code == 422
+        assert processor.client.get("/api/v1/orders", headers=TOKEN).status_code == 500
+
+    def test_nobody_asks_whether_what_is_sold_is_there(self, processor: Processor) -> None:
+        sell = MARKET_BUY | {"order_type": "market_sell", "quantity": 2}
+        assert processor.client.post("/api/v1/orders", json=sell, headers=TOKEN).status_code == 201
+
+    def test_no_order_can_be_cancelled(self, processor: Processor) -> None:
+        answer = processor.client.post("/api/v1/orders/order_0000aaaa_1796140901/cancel", headers=TOKEN)
+        assert (answer.status_code, answer.text) == (404, "404 page not found")
+        assert service("order-service").post("/orders/order_0000aaaa_1796140901/cancel").status_code == 404
+
+
+class TestWithoutRedis:
+    """A gateway that has not found Redis when it started."""
+
+    def test_says_so_and_goes_on_without_a_limit(self) -> None:
+        processor = Processor(TODAY, rate_limit=0, redis=False)
+        answers = [processor.client.get("/health") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert answers[0].json() == {"redis": False, "service": "gateway", "status": "degraded (no Redis)"}
+
+    def test_that_found_it_never_says_otherwise(self, processor: Processor) -> None:
+        assert processor.client.get("/health").json() == {"redis": True, "service": "gateway", "status": "healthy"}
+
+    def test_is_one_line_at_its_start(self) -> None:
+        backends = [f"--backend={name}=http://127.0.0.1:1" for name in KINDS]
+        with started("gateway", "--dialect=today", "--without-redis", *backends) as gateway:
+            eventually(lambda: get_json(f"{gateway.url}/health"))
+            gateway.stop()
+        assert '"level":"WARN"' in next(line for line in gateway.output.splitlines() if "Redis connection" in line)
+
+
+class TestPrices:
+    """inventory-service fetches prices every five minutes of the stack's time."""
+
+    def test_are_fetched_again_and_failures_are_told(self) -> None:
+        arguments = ("--name=inventory-service", "--dialect=today", f"--check-seconds={CHECK_SECONDS / 3000}")
+        with started("service", *arguments) as inventory:
+            eventually(lambda: get_json(f"{inventory.url}/health"))
+            httpx.post(f"{inventory.url}/_fault", json={"errors": 1, "path": PRICES_PATH}, trust_env=False)
+            assert httpx.get(f"{inventory.url}/inventory/assets", trust_env=False).status_code == 200
+            time.sleep(3 * SYNC_SECONDS / 3000)
+            inventory.stop()
+        messages = [json.loads(line)["message"] for line in inventory.output.splitlines() if line.startswith("{")]
+        cycles = [message for message in messages if message.startswith("Inventory sync cycle")]
+        assert cycles[:2] == ["Inventory sync cycle #1 starting...", "Inventory sync cycle #1 completed successfully"]
+        assert cycles[-1].endswith("failed (will retry in 300s)")
 
 
 def test_all_six_run_and_speak_it(tmp_path: Path) -> None:

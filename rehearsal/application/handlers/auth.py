@@ -17,11 +17,10 @@ def routes(simulation: Simulation) -> list[Route]:
         body = await json_object(request)
         user = identity.user_of(str(body.get("token", "")))
         if user is None:
-            message = "Token is invalid"
-            simulation.log("WARN", "auth_failed", message, extra={"error": "bad signature"})
-            return JSONResponse({"valid": False, "error": "token_invalid", "message": message})
-        message = f"User authenticated via JWT: {user}"
-        simulation.log("INFO", "auth_success", message, user=user)
-        return JSONResponse({"valid": True, "user": user, "metadata": {"role": "customer"}})
+            status = simulation.tell("token-invalid", request)
+            failed = {"valid": False, "error": "validation_error", "message": "Token validation failed"}
+            return JSONResponse(failed, status)
+        status = simulation.tell("token-valid", request, user=user)
+        return JSONResponse({"valid": True, "user": user, "metadata": {"role": "customer"}}, status)
 
     return [simulation.route("POST", "/internal/auth/validate", validate)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rehearsal.application.simulation import Simulation
@@ -13,8 +13,6 @@ def routes(simulation: Simulation) -> list[Route]:
     """Return the one route."""
 
     async def portfolio(request: Request) -> Response:
-        simulation.start(request, "Portfolio insights requested")
-        simulation.end(request, "Portfolio insights generated")
-        return JSONResponse({"data": {"summary": "Holdings are spread over four assets."}})
+        return simulation.answer(request, "insights", {"summary": "Holdings are spread over four assets."})
 
-    return [simulation.route("GET", "/insights/portfolio", portfolio)]
+    return [simulation.route("GET", "/insights/portfolio", portfolio, "insights-store-failing")]

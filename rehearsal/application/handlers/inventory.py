@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rehearsal.application import market
@@ -22,21 +22,18 @@ def routes(simulation: Simulation) -> list[Route]:
     simulation.before_scrape(tell_prices)
 
     async def list_assets(request: Request) -> Response:
-        simulation.start(request, "Assets list requested - active_only: True, limit: 50")
-        simulation.end(request, f"Retrieved {len(market.ASSETS)} assets (total: {len(market.ASSETS)})")
-        return JSONResponse({"data": [_asset(asset) for asset in market.ASSETS]})
+        assets = [_asset(asset) for asset in market.ASSETS]
+        return simulation.answer(request, "assets", assets, count=len(assets))
 
     async def get_asset(request: Request) -> Response:
         asset = request.path_params["asset_id"]
-        simulation.start(request, f"Asset details requested for: {asset}")
         if asset not in market.ASSETS:
-            return simulation.refuse(request, 404, f"Asset '{asset}' not found", "not_found")
-        simulation.end(request, f"Asset found: {asset}")
-        return JSONResponse({"data": _asset(asset)})
+            return simulation.answer(request, "asset-unknown")
+        return simulation.answer(request, "asset", _asset(asset), asset_name=market.ASSET_NAMES[asset])
 
     return [
-        simulation.route("GET", "/inventory/assets", list_assets),
-        simulation.route("GET", "/inventory/assets/{asset_id}", get_asset),
+        simulation.route("GET", "/inventory/assets", list_assets, "assets-store-failing"),
+        simulation.route("GET", "/inventory/assets/{asset_id}", get_asset, "asset-store-failing"),
     ]
 
 

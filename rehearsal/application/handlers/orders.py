@@ -1,6 +1,7 @@
 """order-service: market orders execute at once, limit orders wait until they are cancelled.
 
-The application has no route to cancel an order yet; `POST /orders/{id}/cancel` is the stand-in's.
+The application of today refuses limit orders and cannot cancel: in its dialect there are no words for either. What is
+sold nobody checks there. `POST /orders/{id}/cancel` is the stand-in's own.
 Orders live in memory, the newest thousand of them: after a restart an older id is answered with 404.
 """
 
@@ -14,14 +15,14 @@ from uuid import uuid4
 
 from order_processor_observability.business import Side
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rehearsal.application import market
-from rehearsal.application.simulation import Simulation, client_of, json_object, number, user_of
+from rehearsal.application.simulation import Simulation, json_object, number
 
 ORDER_TYPES = ("market_buy", "market_sell", "limit_buy", "limit_sell")
-VALUE_LIMIT_USD = 100_000.0  # an order above it is refused for lack of balance
+MAXIMUM_USD = 10_000.0  # of one order, today
 ORDERS_KEPT = 1000
 
 
@@ -35,6 +36,11 @@ class Order:
     quantity: float
     total_amount: float  # US dollars
     status: str
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is executed later, if ever."""
+        return self.order_type.startswith("limit")
 
     @property
     def side(self) -> Side:
@@ -51,62 +57,60 @@ class OrderDesk:
         self.orders: OrderedDict[str, Order] = OrderedDict()
 
     async def create(self, request: Request) -> Response:
-        """Create an order: 201, 422 when it makes no sense, 400 (rejected) above the limit."""
+        """Create an order, unless it makes no sense or is refused."""
         order = _parse(await json_object(request))
         if order is None:
-            return self.simulation.refuse(request, 422, "Order validation failed: type, asset or quantity")
-        what = f"type: {order.order_type}, asset: {order.asset_id}, quantity: {order.quantity}"
-        user = user_of(request)
-        self.simulation.start(request, f"Order creation attempt from {client_of(request)} for user {user}, {what}")
-        if order.total_amount > VALUE_LIMIT_USD:
+            return self.simulation.answer(request, "order-malformed")
+        refusal = self._refusal(order)
+        if refusal:
             _tell(self.told.rejected, order)
-            message = f"Insufficient balance for order: {what}"
-            return self.simulation.refuse(request, 400, message, data=asdict(order))
+            return self._answer(request, refusal, order)
         self._keep(order)
         _tell(self.told.created, order)
-        self.simulation.stored(f"Order created: id={order.order_id}, user={user}, asset={order.asset_id}")
-        if order.order_type.startswith("market"):
-            order.status = "completed"
-            _tell(self.told.executed, order)
-            message = f"Order executed successfully: order_id={order.order_id}, {what}"
-            self.simulation.end(request, message, amount=order.total_amount)
-        return JSONResponse({"data": asdict(order)}, status_code=201)
+        if order.waits:
+            return self._answer(request, "order-waiting", order)
+        order.status = "completed"
+        _tell(self.told.executed, order)
+        return self._answer(request, order.side, order)
+
+    def _refusal(self, order: Order) -> str | None:
+        """The outcome of an order that is refused."""
+        today = "order-beyond-maximum" in self.simulation.tell
+        if order.waits and "order-waiting" not in self.simulation.tell:
+            return "limit-order"
+        if today and order.total_amount > MAXIMUM_USD:
+            return "order-beyond-maximum"
+        if order.total_amount > market.BALANCE_USD and not (today and order.side == "sell"):
+            return "order-beyond-balance"
+        return None
 
     async def cancel(self, request: Request) -> Response:
-        """Cancel a waiting order: 200, 404 for an unknown id, 409 for an order that is no longer waiting."""
+        """Cancel a waiting order, unless it is unknown or waits no longer."""
         order = self.orders.get(request.path_params["order_id"])
         if order is None:
-            return self._not_found(request)
+            return self.simulation.answer(request, "order-unknown")
         if order.status != "queued":
-            return self.simulation.refuse(request, 409, f"Order {order.order_id} is {order.status}")
+            return self.simulation.answer(request, "order-not-waiting", status=order.status)
         order.status = "cancelled"
         _tell(self.told.cancelled, order)
-        self.simulation.stored(f"Order status updated: id={order.order_id}, status=cancelled")
-        self.simulation.end(request, f"Order cancelled: order_id={order.order_id}")
-        return JSONResponse({"data": asdict(order)})
+        return self._answer(request, "order-cancelled", order)
 
     async def get(self, request: Request) -> Response:
-        """Return one order: 200 or 404."""
+        """Return one order."""
         order = self.orders.get(request.path_params["order_id"])
-        if order is None:
-            return self._not_found(request)
-        self.simulation.end(request, f"Order retrieved: order_id={order.order_id}")
-        return JSONResponse({"data": asdict(order)})
+        return self._answer(request, "order", order) if order else self.simulation.answer(request, "order-unknown")
 
     async def newest(self, request: Request) -> Response:
         """Return the ten newest orders."""
         newest = list(self.orders.values())[-10:]
-        self.simulation.stored(f"Orders for user {user_of(request)}: {len(newest)} items")
-        return JSONResponse({"data": [asdict(order) for order in newest]})
+        return self.simulation.answer(request, "orders", [asdict(order) for order in newest], count=len(newest))
 
     async def transactions(self, request: Request) -> Response:
         """Return an asset's transactions: none, the stand-in keeps no books."""
-        self.simulation.end(request, f"Asset transactions retrieved: asset={request.path_params['asset_id']}")
-        return JSONResponse({"data": []})
+        return self.simulation.answer(request, "asset-transactions", [])
 
-    def _not_found(self, request: Request) -> Response:
-        message = f"Order '{request.path_params['order_id']}' not found"
-        return self.simulation.refuse(request, 404, message, "not_found")
+    def _answer(self, request: Request, outcome: str, order: Order) -> Response:
+        return self.simulation.answer(request, outcome, asdict(order), amount=order.total_amount, **asdict(order))
 
     def _keep(self, order: Order) -> None:
         self.orders[order.order_id] = order
@@ -131,10 +135,14 @@ def _parse(body: dict[str, object]) -> Order | None:
 def routes(simulation: Simulation) -> list[Route]:
     """Return the routes. `/orders` itself is none of them: it is redirected (307) to `/orders/`."""
     desk = OrderDesk(simulation)
-    return [
-        simulation.route("POST", "/orders/", desk.create),
-        simulation.route("GET", "/orders/", desk.newest),
-        simulation.route("GET", "/orders/{order_id}", desk.get),
-        simulation.route("POST", "/orders/{order_id}/cancel", desk.cancel),
-        simulation.route("GET", "/assets/{asset_id}/transactions", desk.transactions),
+    found = [
+        simulation.route("POST", "/orders/", desk.create, "buy-store-failing"),
+        simulation.route("GET", "/orders/", desk.newest, "orders-store-failing"),
+        simulation.route("GET", "/orders/{order_id}", desk.get, "order-store-failing"),
+        simulation.route(
+            "GET", "/assets/{asset_id}/transactions", desk.transactions, "asset-transactions-store-failing"
+        ),
     ]
+    if "order-cancelled" in simulation.tell:
+        found.append(simulation.route("POST", "/orders/{order_id}/cancel", desk.cancel))
+    return found

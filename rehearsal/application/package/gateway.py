@@ -17,13 +17,16 @@ from rehearsal.application.client import AsyncClient
 from rehearsal.application.proxy import API, ROUTES, Gateway, RefusedError, error_response
 
 
-def application(backends: Mapping[str, str], client: AsyncClient, rate_limit: int, metrics_path: str) -> ASGIApp:
+def application(
+    backends: Mapping[str, str], client: AsyncClient, rate_limit: int, metrics_path: str, redis: bool
+) -> ASGIApp:
     """Return the gateway; all calls of `client` then carry the ids of the request that makes them."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a Go gateway has no lines of its HTTP client
     client.event_hooks = {"request": [propagate_async]}
     app = Starlette()
     watch = observe(app, "gateway", version="rehearsal", metrics_path=metrics_path)
-    gateway = Gateway(backends, client, rate_limit, registry=watch.registry, log=_log, ids=lambda _: {})
+    limit = rate_limit if redis else None
+    gateway = Gateway(backends, client, limit, registry=watch.registry, log=_log, ids=lambda _: {})
 
     async def handle(request: Request, _error: Exception | None = None) -> Response:
         try:

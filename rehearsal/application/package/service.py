@@ -13,6 +13,7 @@ from rehearsal.application import market
 from rehearsal.application.faults import Faults
 from rehearsal.application.kinds import KINDS
 from rehearsal.application.package.logs import structured_log
+from rehearsal.application.package.words import Words
 from rehearsal.application.telemetry import Telemetry
 
 
@@ -30,7 +31,8 @@ def make_observable(
     )
     for dependency in dependencies:
         watch.health.register(dependency, faults.check, cache=check_seconds)
-    return Telemetry(structured_log(kind.logger), watch.business, watch.exposition.before_scrape)
+    log = structured_log(kind.logger)
+    return Telemetry(log, Words(log), watch.business, watch.exposition.before_scrape)
 
 
 class IdentifyUser:

@@ -3,47 +3,60 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from rehearsal.application.client import AsyncClient
-from rehearsal.application.proxy import Gateway, RefusedError, error_response
+from rehearsal.application.proxy import CANCELLATION, ROUTES, Gateway, RefusedError, error_response
 from rehearsal.application.simulation import client_of
 from rehearsal.application.today import metrics
 from rehearsal.application.today.goruntime import GoRuntime
-from rehearsal.application.today.logs import Extra, access_line, emit, gateway_line
+from rehearsal.application.today.logs import Extra, access_line, emit, gateway_line, own_access_line
+from rehearsal.application.today.recorded import recordings
 
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+KNOWN_ROUTES = tuple(route for route in ROUTES if route.template != CANCELLATION)
 PASSED_THROUGH = ("x-correlation-id", "traceparent", "tracestate")
 
 
-def application(backends: Mapping[str, str], client: AsyncClient, rate_limit: int, metrics_path: str) -> ASGIApp:
-    """Return the gateway."""
+def application(
+    backends: Mapping[str, str], client: AsyncClient, rate_limit: int, metrics_path: str, redis: bool
+) -> ASGIApp:
+    """Return the gateway; one that has not found Redis when it started limits no rate, for ever."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(GoRuntime())
-    gateway = Gateway(backends, client, rate_limit, registry=registry, log=_log, ids=_ids)
-    front = _Front(gateway, registry, metrics_path)
-    return gateway.faults.controlling(Starlette(routes=[Route("/{path:path}", front.handle, methods=METHODS)]))
+    gateway = Gateway(
+        backends, client, rate_limit if redis else None, registry=registry, log=_log, ids=_ids, routes=KNOWN_ROUTES
+    )
+    front = _Front(gateway, registry, metrics_path, redis)
+    # No route matches every path: one with a line feed would be answered elsewhere.
+    app = Starlette(exception_handlers={404: front.handle}, lifespan=front.lifespan)
+    return gateway.faults.controlling(app)
 
 
 class _Front:
     """Counts requests by their raw paths, but only those that are let in, metrics and health among them."""
 
-    def __init__(self, gateway: Gateway, registry: CollectorRegistry, metrics_path: str) -> None:
-        self.gateway, self.metrics_path = gateway, metrics_path
+    def __init__(self, gateway: Gateway, registry: CollectorRegistry, metrics_path: str, redis: bool) -> None:
+        self.gateway, self.metrics_path, self.redis = gateway, metrics_path, redis
         self.exposed = metrics.GoStyle(registry)
         self.requests = metrics.RequestMetrics("gateway", registry, metrics.GO_BUCKETS)
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request and write its access line."""
+    @asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        """Write what the gateway writes when it starts; at its end it writes nothing."""
+        recordings("gateway")["started" if self.redis else "started-without-redis"].replay({})
+        yield
+
+    async def handle(self, request: Request, _no_route: Exception) -> Response:
+        """Answer one request and write its access lines."""
         start = time.perf_counter()
         path = request.scope["path"]
         try:
@@ -55,15 +68,21 @@ class _Front:
             response = await self._answer(request, user)
             self.requests.record(path, response.status_code, time.perf_counter() - counted_from)
         seconds = time.perf_counter() - start
-        emit(access_line(response.status_code, seconds, client_of(request), request.method, path))
+        asked = f"{path}?{request.url.query}" if request.url.query else path
+        seen = (response.status_code, seconds, client_of(request), request.method, asked)
+        emit(own_access_line(*seen, request.headers.get("user-agent", "")))
+        emit(access_line(*seen))
         return response
 
     async def _answer(self, request: Request, user: str | None) -> Response:
         path = request.scope["path"]
         if path == "/health":
-            return JSONResponse({"status": "healthy", "service": "gateway", "redis": True})
+            status = "healthy" if self.redis else "degraded (no Redis)"
+            return JSONResponse({"redis": self.redis, "service": "gateway", "status": status})
         if path == self.metrics_path:
             return metrics.exposition(self.exposed)
+        if self.gateway.route_of(request.method, path) is None:
+            return PlainTextResponse("404 page not found", 404)
         return await self.gateway.answer(request, user)
 
 

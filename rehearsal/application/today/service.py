@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 
 from order_processor_observability import Business
 from prometheus_client import CollectorRegistry
@@ -18,10 +23,17 @@ from rehearsal.application.simulation import Handler
 from rehearsal.application.telemetry import Telemetry
 from rehearsal.application.today import metrics
 from rehearsal.application.today.logs import python_log
+from rehearsal.application.today.recorded import Recorded, recordings
+from rehearsal.speed import CHECK_SECONDS
+
+SYNC_SECONDS = 300.0
+"""How often inventory-service fetches prices."""
+PRICES_PATH = "/prices"
+"""What the fault `errors` calls that; it is no path of the service."""
 
 
 def make_observable(
-    app: Starlette, name: str, metrics_path: str, _dependencies: Sequence[str], _faults: Faults, _check_seconds: float
+    app: Starlette, name: str, metrics_path: str, _dependencies: Sequence[str], faults: Faults, check_seconds: float
 ) -> Telemetry:
     """Give a service today's metrics, a static `/health`, and today's log lines; nothing checks dependencies."""
     kind = KINDS[name]
@@ -31,14 +43,42 @@ def make_observable(
         app.routes.append(Route(metrics_path, _metrics(registry)))
         counted = metrics.RequestMetrics(kind.logger, registry, metrics.PYTHON_BUCKETS)
         app.add_middleware(metrics.CountRequests, metrics=counted, metrics_path=metrics_path)
+    app.router.lifespan_context = _lifespan(name, faults, SYNC_SECONDS * check_seconds / CHECK_SECONDS)
     # Today's code tells nothing of its business: what is told here is exposed nowhere.
     untold = Business(kind.business, market.ASSETS, CollectorRegistry())
-    return Telemetry(python_log(kind.logger), untold, before_scrape=lambda _update: None)
+    return Telemetry(python_log(kind.logger), Recorded(name), untold, before_scrape=lambda _update: None)
+
+
+def _lifespan(
+    name: str, faults: Faults, sync_seconds: float
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """What a service does beside its requests: its lines at start and end, and fetching prices, where it does."""
+    recorded, rng = recordings(name), random.Random()  # noqa: S311 - decides what a fault hits
+
+    async def fetch_prices() -> None:
+        for cycle in itertools.count(1):
+            failed = faults.path == PRICES_PATH and faults.strikes(rng, PRICES_PATH)
+            recorded["prices-failing" if failed else "prices-updated"].replay({"cycle": f"#{cycle}"})
+            await asyncio.sleep(sync_seconds)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        recorded["started"].replay({})
+        fetching = asyncio.create_task(fetch_prices()) if "prices-updated" in recorded else None
+        yield
+        if fetching:
+            fetching.cancel()
+        recorded["stopped"].replay({})
+
+    return lifespan
 
 
 def _health(name: str) -> Handler:
     async def health(_request: Request) -> Response:
-        return JSONResponse({"status": "healthy", "service": name})
+        checks = {"api": "ok", "service": "running"}
+        now = datetime.now(UTC).isoformat()
+        said = {"version": "1.0.0", "timestamp": now, "environment": "production", "checks": checks}
+        return JSONResponse({"status": "healthy", "service": name} | said)
 
     return health
 
