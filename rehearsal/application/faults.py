@@ -2,7 +2,8 @@
 
 `POST /_fault {"errors": 0.3}` fails that share of requests with 500, with `"path": "/orders"` only of those to paths
 that begin so; `{"latency_ms": 800}` adds that delay to each, `{"lines": 500}` has each write so many log lines more,
-`{}` clears all. The path listens on loopback like everything else, and nobody counts or logs its requests.
+`{"redis_away": 1}` takes Redis from those who use it, `{}` clears all. Today's services answer a failing store as they
+do, with 422 for a new order. The path listens on loopback like everything else, and nobody counts or logs its requests.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 FAULT_PATH = "/_fault"
-LIMITS = {"errors": 1.0, "latency_ms": 60_000.0, "lines": 10_000.0}
+LIMITS = {"errors": 1.0, "latency_ms": 60_000.0, "lines": 10_000.0, "redis_away": 1.0}
 KNOWN = (*LIMITS, "path")
 
 
@@ -28,6 +29,7 @@ class Faults:
     errors: float = 0.0
     latency_ms: float = 0.0
     lines: int = 0
+    redis_away: bool = False
     path: str = "/"
 
     def replace(self, wanted: object) -> None:
@@ -47,6 +49,7 @@ class Faults:
         self.errors = float(wanted.get("errors", 0))
         self.latency_ms = float(wanted.get("latency_ms", 0))
         self.lines = int(wanted.get("lines", 0))
+        self.redis_away = bool(wanted.get("redis_away", 0))
         self.path = path
 
     async def delay(self) -> None:

@@ -96,12 +96,13 @@ class Scenario:
 
     async def log_in(self) -> None:
         """Log in, now and then with a wrong password."""
-        await self._log_in(fails=next(self._logins) % LOGIN_FAILS_EVERY == 0)
+        await self._log_in(self.rng.choice(self.users), fails=next(self._logins) % LOGIN_FAILS_EVERY == 0)
 
     async def guess(self) -> None:
-        """Try a wrong password, as whoever attacks an account does."""
+        """Try a wrong password, of somebody or of nobody, as whoever attacks accounts does."""
         if self.users:
-            await self._log_in(fails=True)
+            nobody = f"{identity.NOBODY}_{self.rng.randrange(10**6)}"
+            await self._log_in(self.rng.choice((self.rng.choice(self.users), nobody)), fails=True)
 
     async def browse(self) -> None:
         """Look at something, and order nothing."""
@@ -118,8 +119,7 @@ class Scenario:
         """Ask for a path that leads nowhere, and that nobody has asked for before."""
         await self.call("GET", f"/{self.rng.randrange(16**12):012x}", GATEWAY)
 
-    async def _log_in(self, *, fails: bool) -> None:
-        user = self.rng.choice(self.users)
+    async def _log_in(self, user: str, *, fails: bool) -> None:
         body = {"username": user, "password": "wrong" if fails else identity.password_of(user)}
         answer = await self.call("POST", "/auth/login", "user-service", json=body)
         if answer and answer.status in (200, 401):

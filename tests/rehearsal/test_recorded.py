@@ -208,6 +208,23 @@ def test_the_gateways_lines_are_those_recorded(asked: Asked, capsys: pytest.Capt
     assert shapes(written) == shapes(lines_of("gateway", asked.recorded))
 
 
+@pytest.mark.parametrize(
+    ("password", "recorded"),
+    [(PASSWORD, "login-without-redis"), ("wrong", "login-wrong-password-without-redis")],
+)
+def test_a_login_tells_that_redis_is_away_and_is_answered(
+    password: str, recorded: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    processor = Processor(TODAY, rate_limit=0)
+    processor.client.post("/_fault", json={"redis_away": 1})
+    answer = processor.client.post("/api/v1/auth/login", json={"username": USER, "password": password})
+    written = [line for line in capsys.readouterr().out.splitlines() if "request_id" not in line]
+    # In another order: a failure is noted before the end of the request is.
+    assert sorted(map(str, shapes(written))) == sorted(map(str, shapes(lines_of("gateway", recorded))))
+    assert answer.status_code == (200 if password == PASSWORD else 401)
+    assert processor.client.get("/health").json()["redis"] is True
+
+
 def test_whatever_customers_do_leaves_only_shapes_that_were_recorded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

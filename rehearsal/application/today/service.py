@@ -57,8 +57,10 @@ def _lifespan(
 
     async def fetch_prices() -> None:
         for cycle in itertools.count(1):
-            failed = faults.path == PRICES_PATH and faults.strikes(rng, PRICES_PATH)
-            recorded["prices-failing" if failed else "prices-updated"].replay({"cycle": f"#{cycle}"})
+            outcome = "prices-without-redis" if faults.redis_away else "prices-updated"
+            if faults.path == PRICES_PATH and faults.strikes(rng, PRICES_PATH):
+                outcome = "prices-failing"
+            recorded[outcome].replay({"cycle": f"#{cycle}"})
             await asyncio.sleep(sync_seconds)
 
     @asynccontextmanager
