@@ -1,6 +1,7 @@
 """What a service with the instrumentation package writes of each outcome: templates of its lines, and the status.
 
-Invented: the application will have its own. The package adds ids, and a line of its own for each request.
+Those that tell an event of events.yaml have today's texts, as the application will keep them; the others are shorter.
+The package adds ids, and a line of its own for each request.
 """
 
 from __future__ import annotations
@@ -56,14 +57,9 @@ def _audited(level: str, action: str, message: str) -> Line:
 _ORDER = "type: {order_type}, asset: {asset_id}, quantity: {quantity}"
 _ORDERING = _start(f"Order creation attempt from {{ip_address}} for user {{user}}, {_ORDER}")
 _ORDERED = _stored("Order created: id={order_id}, user={user}, asset={asset_id}")
-_EXECUTED = _end(f"Order executed successfully: order_id={{order_id}}, {_ORDER}", "request_end", "amount")
+_EXECUTED = f"order executed successfully: order_id={{order_id}}, {_ORDER}"
 _REGISTERING = _start("Register attempt from {ip_address} for username: {user}, email: {email}")
 _LOGIN = _start("Login attempt for: {user}")
-_LOGIN_FAILED = (
-    _LOGIN,
-    _audited("WARN", "auth_failed", "Security warning: auth_failed for user {user}"),
-    _refused("Authentication failed for: {user}", "auth_failed"),
-)
 _ASKED = _start("Asset details requested for: {asset_id}")
 _ALL_ASKED = _start("Assets list requested - active_only: True, limit: 50")
 
@@ -75,10 +71,12 @@ OUTCOMES = {
     "asset": Outcome(200, (_ASKED, _end("Asset found: {asset_id}"))),
     "asset-unknown": Outcome(404, (_ASKED, _refused("Asset '{asset_id}' not found", "not_found"))),
     "order-malformed": Outcome(422, (_refused("Order validation failed: type, asset or quantity"),)),
-    "order-beyond-balance": Outcome(400, (_ORDERING, _refused(f"Insufficient balance for order: {_ORDER}"))),
+    "order-beyond-balance": Outcome(
+        400, (_ORDERING, _refused(f"Order validation failed: error=Insufficient balance, {_ORDER}"))
+    ),
     "order-waiting": Outcome(201, (_ORDERING, _ORDERED)),
-    "buy": Outcome(201, (_ORDERING, _ORDERED, _EXECUTED)),
-    "sell": Outcome(201, (_ORDERING, _ORDERED, _EXECUTED)),
+    "buy": Outcome(201, (_ORDERING, _ORDERED, _end(f"Buy {_EXECUTED}", "request_end", "amount"))),
+    "sell": Outcome(201, (_ORDERING, _ORDERED, _end(f"Sell {_EXECUTED}", "request_end", "amount"))),
     "order-cancelled": Outcome(
         200,
         (
@@ -98,11 +96,16 @@ OUTCOMES = {
         (
             _REGISTERING,
             _stored("User created successfully: username={user}, email={email}"),
-            _end("User registered: {user}", "user_registration_success"),
+            _end("User registered successfully: {user}"),
+            _audited("INFO", "user_registration_success", "Security event: user_registration_success for user {user}"),
         ),
     ),
-    "login-unknown-user": Outcome(401, _LOGIN_FAILED),
-    "login-wrong-password": Outcome(401, _LOGIN_FAILED),
+    "login-unknown-user": Outcome(
+        401, (_LOGIN, _refused("User not found.: CNOPUserNotFoundException: User with username '{user}' not found"))
+    ),
+    "login-wrong-password": Outcome(
+        401, (_LOGIN, Line("WARN", "auth_failed", "Invalid password for user: {user}", "database"))
+    ),
     "login": Outcome(
         200,
         (
@@ -116,8 +119,8 @@ OUTCOMES = {
     "deposit": Outcome(
         201,
         (
-            _stored("Transaction created: user={user}, type=deposit, amount={amount}"),
-            _end("Deposit of {amount} USD", "deposit_success", "amount"),
+            Line("INFO", "deposit_success", "Deposit completed successfully: user={user}, amount={amount}", "database"),
+            _end("Deposit successful for user {user}: {amount}", "request_end", "amount"),
         ),
     ),
     "withdrawal-malformed": Outcome(422, (_refused("Invalid withdrawal amount"),)),
@@ -125,8 +128,8 @@ OUTCOMES = {
     "withdrawal": Outcome(
         201,
         (
-            _stored("Transaction created: user={user}, type=withdrawal, amount={amount}"),
-            _end("Withdrawal of {amount} USD", "withdrawal_success", "amount"),
+            _stored("Withdrawal successful: user={user}, amount={amount}"),
+            _end("Withdrawal successful for user {user}: {amount}", "request_end", "amount"),
         ),
     ),
     "portfolio": Outcome(200, (_end("Portfolio retrieved", "portfolio_viewed"),)),
