@@ -69,7 +69,7 @@ def _events(events: Iterable[Event]) -> list[Rule]:
     `pod:log_events:sum{event}`: what log lines tell, with the labels that scrapes give their pod. Only of what is
     scraped: of another namespace that the agent reads, the services may have the same names.
     `pod:business_events:sum{event}`: a pod's own series where it exports them, else what its log lines tell. These do
-    not say of which asset an order is.
+    not say of which asset an order is. Series in which a service never counts hide no lines.
     """
     lines = "log_events_total"
     for ours, agents in (("namespace", "k8s_namespace_name"), ("service", "service_name"), ("pod", "k8s_pod_name")):
@@ -81,7 +81,12 @@ def _events(events: Iterable[Event]) -> list[Rule]:
 def _event(event: Event) -> Rule:
     expr = f"sum by (namespace, service, pod, asset) ({event.series})"
     if event.told_by:
-        expr += f'\nor ignoring (event, asset)\npod:log_events:sum{{event="{event.name}"}}'
+        lines = f'pod:log_events:sum{{event="{event.name}"}}'
+        expr += f"""
+unless on (namespace, service, pod)
+({lines} > 0 unless on (namespace, service, pod) {event.series} > 0)
+or ignoring (event, asset)
+{lines}"""
     return {"record": "pod:business_events:sum", "expr": expr, "labels": {"event": event.name}}
 
 
