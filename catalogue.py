@@ -125,8 +125,9 @@ class Event(Section):
     """Name of the event: the label `event` of its counts."""
     service: Name
     """The service whose lines tell it."""
-    series: str = Field(pattern=r"^[a-z_]+(\{[a-z_]+=\"[a-z_]+\"\})?$")
-    """The series that counts it where a service uses the instrumentation package; its lines do not count then."""
+    series: str | None = Field(default=None, pattern=r"^[a-z_]+(\{[a-z_]+=\"[a-z_]+\"\})?$")
+    """The series that counts it where a service uses the instrumentation package; its lines do not count then. None if
+    the package has none."""
     told_by: tuple[Telling, ...] = ()
     """The lines that tell it, one line for each event."""
     untold: str | None = None

@@ -79,14 +79,14 @@ def _events(events: Iterable[Event]) -> list[Rule]:
 
 
 def _event(event: Event) -> Rule:
-    expr = f"sum by (namespace, service, pod, asset) ({event.series})"
-    if event.told_by:
-        lines = f'pod:log_events:sum{{event="{event.name}"}}'
-        expr += f"""
+    lines = f'pod:log_events:sum{{event="{event.name}"}}'
+    exported = f"sum by (namespace, service, pod, asset) ({event.series})"
+    both = f"""{exported}
 unless on (namespace, service, pod)
 ({lines} > 0 unless on (namespace, service, pod) {event.series} > 0)
 or ignoring (event, asset)
 {lines}"""
+    expr = lines if event.series is None else both if event.told_by else exported
     return {"record": "pod:business_events:sum", "expr": expr, "labels": {"event": event.name}}
 
 

@@ -33,6 +33,8 @@ SILENCE_SECONDS = 60.0
 
 _CRI = re.compile(r"\S+ (stdout|stderr) ([FP])( .*|)$")
 """A line as the container runtime writes it."""
+_ID = re.compile(r"\b(?=[a-f]*[0-9])[0-9a-f]{6,}\b|[0-9]+(?:[.:/-][0-9]+)*")
+"""An id in hexadecimal, a number, a time or an address."""
 _POD = re.compile(r"/[^/_]+_[^/_]+_[^/_]+/([^/]+)/[^/]+$")
 """Path of a container's log on a node."""
 
@@ -183,4 +185,4 @@ def _entries(request: dict[str, Any]) -> list[Entry]:
 def kinds(entries: list[Entry]) -> Counter[tuple[str, str]]:
     """What was not read: why, and the first line of it, with numbers and ids made alike; and how often."""
     first = ((entry.unread, entry.text.partition("\n")[0]) for entry in entries if entry.unread)
-    return Counter((why, re.sub(r"\b[0-9a-f]*[0-9][0-9a-f.:]*\b", "N", text)[:160]) for why, text in first)
+    return Counter((why, _ID.sub("N", text)[:160]) for why, text in first)
