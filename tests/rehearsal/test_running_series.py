@@ -6,21 +6,14 @@ Some series first appear when something fails: a service is stopped until a call
 from __future__ import annotations
 
 import re
-import socket
-import ssl
-import subprocess
-import threading
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import trustme
 import yaml
 
 import catalogue
@@ -28,9 +21,10 @@ from drills.faults import Breaker
 from drills.model import Fault
 from rehearsal.lifecycle import Rehearsal
 from rehearsal.state import State
-from rehearsal.toolchain import ROOT, tool
+from rehearsal.toolchain import ROOT
 from tests.contract import metrics
 from tests.contract.metrics import Component, Signature
+from tests.rehearsal.alone import free_address, running
 from tests.rehearsal.running import Running
 from tests.waiting import eventually, until_none
 
@@ -122,63 +116,6 @@ def unlike(component: str, series: str, urls: list[str]) -> list[str]:
 
 
 # What the rehearsal has no state for --------------------------------------------------------------------------------
-
-
-@contextmanager
-def running(program: str, arguments: list[str], health: str, **environment: str) -> Iterator[None]:
-    """A process from when it answers until the block ends."""
-    command = [str(tool(program)), *arguments]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            eventually(lambda: httpx.get(health).is_success, what=program)
-            yield
-        finally:
-            process.terminate()
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-class Page(BaseHTTPRequestHandler):
-    """Any path is there."""
-
-    protocol_version = "HTTP/1.1"  # the module takes no older one
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def serving_tls(authority: trustme.CA) -> Iterator[str]:
-    """A server with a certificate of this authority; gives its address."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
-        yield f"https://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-def test_a_probe_of_a_public_address_reads_its_certificate(rehearsal: Running, tmp_path: Path) -> None:
-    """The deployed module, on a machine that trusts the authority."""
-    authority, address = trustme.CA(), free_address()
-    trusted = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(trusted))
-    module = rehearsal.project / ".rehearsal" / "config" / "blackbox" / "blackbox.yaml"
-    arguments = [f"--config.file={module}", f"--web.listen-address={address}"]
-    healthy = f"http://{address}/-/healthy"
-    with serving_tls(authority) as target, running("blackbox", arguments, healthy, SSL_CERT_FILE=str(trusted)):
-        page = httpx.get(f"http://{address}/probe", params={"module": "http_2xx", "target": target}).text
-    assert "probe_success 1" in page
-    assert list(metrics.differences(COMPONENTS["probes"].series, metrics.exposed(page))) == []
 
 
 def test_replicas_of_alertmanager_count_each_other(tmp_path: Path) -> None:
