@@ -35,6 +35,15 @@ DISK = f'{NODE}, fstype=~"btrfs|ext4|xfs|zfs"'
 
 CLOUDWATCH_PERIOD = 300
 """Seconds that one CloudWatch sum covers; dividing by it gives a rate."""
+CLOUDWATCH_DELAY = 120
+"""Seconds after which such a sum is complete; the exporter asks again in each period."""
+NAMED_LATE = f"Up to {2 * CLOUDWATCH_PERIOD // 60} minutes late."
+NAMED_SUM = (
+    f"{NAMED_LATE} Too low by up to {100 * CLOUDWATCH_DELAY // CLOUDWATCH_PERIOD} %: the last minutes come later."
+)
+"""Figures of tables and the cluster, which are asked for up to now, whether they are complete or not."""
+FOUND_LATE = f"{CLOUDWATCH_DELAY // 60} to {(CLOUDWATCH_DELAY + 2 * CLOUDWATCH_PERIOD) // 60} minutes late."
+"""Figures of what is found by its tags, which are asked for once they are complete."""
 
 BILLED_SERVICE = 'dimension_service_name!=""'
 """The bill of one AWS service; the whole bill has no name."""
@@ -547,7 +556,8 @@ def _dynamodb() -> Row:
                 )
                 for kind in ("read", "write")
             ),
-            shows="Capacity units per second that reads and writes of each table use. On demand, this is the bill.",
+            shows="Capacity units per second that reads and writes of each table use. On demand, this is the bill. "
+            f"{NAMED_SUM}",
             wrong="Rising without traffic: a scan, or a missing cache. Compare with the request rate.",
             unit=units.OpsPerSecond,
             width=12,
@@ -559,7 +569,7 @@ def _dynamodb() -> Row:
                 f"(aws_dynamodb_successful_request_latency_average{{{TABLE}}})",
                 "{{dimension_table_name}} {{dimension_operation}}",
             ),
-            shows="Average time of DynamoDB's successful answers, by table and operation. CloudWatch is minutes late.",
+            shows=f"Average time of DynamoDB's successful answers, by table and operation. {NAMED_LATE}",
             wrong="Single items over 20 ms: large items or a hot key. Queries over 100 ms: too many rows are read.",
             unit=units.Milliseconds,
             limits=above(20, 100),
@@ -571,7 +581,7 @@ def _dynamodb() -> Row:
             Query(_by_table("read_throttle_events"), "{{dimension_table_name}} reads"),
             Query(_by_table("write_throttle_events"), "{{dimension_table_name}} writes"),
             shows=f"What DynamoDB refused in {CLOUDWATCH_PERIOD // 60} min for lack of capacity: requests, and the "
-            "reads and writes in them.",
+            f"reads and writes in them. {NAMED_SUM}",
             wrong="A hot key or a table's limit: for how long, and does the traffic explain it? The clients ask again "
             "several times, so users notice it as slowness first.",
             unit=units.Short,
@@ -581,7 +591,7 @@ def _dynamodb() -> Row:
         timeseries(
             "DynamoDB errors",
             Query(_by_table("system_errors"), "{{dimension_table_name}}"),
-            shows=f"Requests that DynamoDB itself failed in {CLOUDWATCH_PERIOD // 60} min (HTTP 500).",
+            shows=f"Requests that DynamoDB itself failed in {CLOUDWATCH_PERIOD // 60} min (HTTP 500). {NAMED_SUM}",
             wrong="Check the AWS Health Dashboard; on our side nothing helps but to wait and retry.",
             unit=units.Short,
             limits=above(1, 10),
@@ -612,7 +622,8 @@ def _eks_and_load_balancer() -> Row:
                 f"sum by (dimension_cluster_name) (aws_eks_apiserver_request_total_5_xx_sum) / {CLOUDWATCH_PERIOD}",
                 "{{dimension_cluster_name}} 5xx",
             ),
-            shows="Requests per second to the cluster's API server, and those it answered with a 5xx status.",
+            shows="Requests per second to the cluster's API server, and those it answered with a 5xx status. "
+            f"{NAMED_SUM}",
             wrong="5xx answers: a control plane update, or a webhook that fails. A flood: a controller in a loop.",
             unit=units.RequestsPerSecond,
         ),
@@ -622,7 +633,8 @@ def _eks_and_load_balancer() -> Row:
                 "max by (dimension_cluster_name) (aws_eks_apiserver_request_duration_seconds_get_p99_average)",
                 "{{dimension_cluster_name}}",
             ),
-            shows="99 % of the reads of single objects were answered by the cluster's API server within this time.",
+            shows="99 % of the reads of single objects were answered by the cluster's API server within this time. "
+            f"{NAMED_LATE}",
             wrong="Above 1 s everything in the cluster is late: a flood of requests beside it, or a busy control "
             "plane, which AWS enlarges by itself within minutes.",
             unit=units.Seconds,
@@ -645,7 +657,7 @@ def _eks_and_load_balancer() -> Row:
                 "sum by (dimension_load_balancer) (aws_networkelb_active_flow_count_average)",
                 "{{dimension_load_balancer}}",
             ),
-            shows="Connections open through the network load balancer.",
+            shows=f"Connections open through the network load balancer. {FOUND_LATE}",
             wrong="None with users about: check its target health and DNS. A flood: see the gateway's request rate.",
             unit=units.Short,
         ),
@@ -655,7 +667,7 @@ def _eks_and_load_balancer() -> Row:
                 f"sum by (dimension_load_balancer) (aws_networkelb_processed_bytes_sum) / {CLOUDWATCH_PERIOD}",
                 "{{dimension_load_balancer}}",
             ),
-            shows="Bytes per second through the network load balancer, both ways.",
+            shows=f"Bytes per second through the network load balancer, both ways. {FOUND_LATE}",
             wrong="More bytes for the same requests: an answer has grown, or files are being fetched.",
             unit=units.BytesPerSecondIEC,
         ),
@@ -669,7 +681,7 @@ def _eks_and_load_balancer() -> Row:
                 for party, name in (("elb", "load balancer"), ("target", "target"))
             ),
             shows=f"Connections broken off in {CLOUDWATCH_PERIOD // 60} min, by the load balancer or by the gateway "
-            "behind it.",
+            f"behind it. {FOUND_LATE}",
             wrong="By the load balancer: its target is unhealthy, or connections were idle for too long. By the "
             "target: the gateway restarts or refuses.",
             unit=units.Short,
@@ -692,7 +704,7 @@ def _redis() -> Row:
                 )
             ),
             shows="CPU and memory that ElastiCache uses. The engine is the one thread that runs all commands: it is "
-            "full when a host of two CPUs looks half idle.",
+            f"full when a host of two CPUs looks half idle. {FOUND_LATE}",
             wrong="Memory near 100 % evicts sessions and rate limits: raise the node type or shorten expiry. Engine: "
             "look for slow commands.",
             unit=units.Percent,
@@ -706,7 +718,7 @@ def _redis() -> Row:
                 "sum by (dimension_cache_cluster_id) (aws_elasticache_curr_connections_average)",
                 "{{dimension_cache_cluster_id}}",
             ),
-            shows="Open connections. AWS itself always holds a few.",
+            shows=f"Open connections. AWS itself always holds a few. {FOUND_LATE}",
             wrong="Only climbing: a service does not return them to its pool. None: Redis is down or out of reach.",
             unit=units.Short,
             limits=[(None, "red"), (1, "green"), (10_000, "orange")],
@@ -717,7 +729,7 @@ def _redis() -> Row:
                 "sum by (dimension_cache_cluster_id) (aws_elasticache_evictions_sum)",
                 "{{dimension_cache_cluster_id}}",
             ),
-            shows=f"Keys removed for lack of memory in {CLOUDWATCH_PERIOD // 60} min.",
+            shows=f"Keys removed for lack of memory in {CLOUDWATCH_PERIOD // 60} min. {FOUND_LATE}",
             wrong="Any eviction means that memory is short: sessions and rate limits vanish. Raise the node type.",
             unit=units.Short,
             limits=above(1, 100),

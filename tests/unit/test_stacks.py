@@ -12,6 +12,7 @@ import yaml
 
 from components import charts, cloudwatch, protection, storage
 from components.logs import AGENT_GATES, AGENT_STATE
+from dashboards import infrastructure
 from settings import Charts, parse
 from tests.program import SECRETS, Program, Registered, evaluate
 from tests.unit.test_settings import document
@@ -343,6 +344,17 @@ def test_cloudwatch_asks_for_the_stacks_own_tables_and_cluster(prod: Program) ->
     assert [item["dimensions"][0]["value"] for item in clusters] == ["order-processor-prod-cluster"]
     tagged = [job for job in configuration["discovery"]["jobs"] if job["type"] != "AWS/Billing"]
     assert all(job["searchTags"] for job in tagged)
+
+
+def test_figures_of_cloudwatch_are_complete_where_the_exporter_can_wait_for_them(prod: Program) -> None:
+    """Only for what it finds, and only as said of the whole job; the panels say what that makes of the figures."""
+    configuration = yaml.safe_load(values(prod, "cloudwatch-exporter")["config"])
+    found = [job for job in configuration["discovery"]["jobs"] if job["type"] != "AWS/Billing"]
+    assert {(job["period"], job["delay"]) for job in found} == {(cloudwatch.PERIOD_SECONDS, cloudwatch.DELAY_SECONDS)}
+    asked = [*configuration["static"], *(metric for item in configuration["static"] for metric in item["metrics"])]
+    assert not any("delay" in item for item in [*asked, *(metric for job in found for metric in job["metrics"])])
+    assert infrastructure.CLOUDWATCH_PERIOD == cloudwatch.PERIOD_SECONDS
+    assert infrastructure.CLOUDWATCH_DELAY == cloudwatch.DELAY_SECONDS
 
 
 def test_cloudwatch_cost_is_inverse_to_the_interval_and_grows_with_the_tables() -> None:
