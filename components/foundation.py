@@ -1,4 +1,4 @@
-"""What everything else stands on: namespace, bounds, network policies, storage, volumes, resource definitions."""
+"""What everything else stands on: namespace, bounds, priorities, network policies, storage, resource definitions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import LimitRange, Namespace, PersistentVolume, ResourceQuota
 from pulumi_kubernetes.helm.v3 import Release
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
+from pulumi_kubernetes.scheduling.v1 import PriorityClass
 from pulumi_kubernetes.storage.v1 import StorageClass
 
-from components import charts, storage
+from components import charts, priorities, storage
 from settings import Settings
 
 NAMESPACE = "monitoring"
@@ -44,7 +45,12 @@ class Foundation(pulumi.ComponentResource):
             opts=self._keeps_data(pulumi.ResourceOptions(depends_on=storage_objects)),
         )
         self.namespace = namespace.metadata.name
-        self._first = [*self._bounds(args.application_namespace), *self._directories(), self._definitions()]
+        self._first = [
+            *self._bounds(args.application_namespace),
+            *self._priorities(),
+            *self._directories(),
+            self._definitions(),
+        ]
         self.register_outputs({"namespace": self.namespace})
 
     def below(self, providers: list[pulumi.ProviderResource]) -> pulumi.ResourceOptions:
@@ -77,6 +83,15 @@ class Foundation(pulumi.ComponentResource):
             for name, spec in network_policies(application_namespace).items()
         ]
         return [quota, limits, *policies]
+
+    def _priorities(self) -> list[pulumi.Resource]:
+        # The API server refuses to change these fields, and the provider would try.
+        fixed = pulumi.ResourceOptions(replace_on_changes=["value", "preemptionPolicy"], delete_before_replace=True)
+        opts = pulumi.ResourceOptions.merge(self._child(), fixed)
+        return [
+            PriorityClass(name, metadata={"name": name}, opts=opts, **fields)
+            for name, fields in priorities.classes().items()
+        ]
 
     def _named(self, name: str) -> dict[str, Any]:
         return {"name": name, "namespace": self.namespace}

@@ -11,7 +11,7 @@ import yaml
 from pulumi_aws import s3
 
 from catalogue import Catalogue
-from components import charts, log_events, redaction, sizing, storage
+from components import charts, log_events, priorities, redaction, sizing, storage
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from settings import Settings
@@ -372,6 +372,7 @@ def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         },
         "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
         "tolerations": [{"operator": "Exists"}],  # every node has logs, whatever else may not run there
+        "priorityClassName": priorities.NODE_AGENT,
         "extraVolumes": [
             {"name": "pod-logs", "hostPath": {"path": "/var/log/pods"}},
             {"name": "state", "hostPath": {"path": AGENT_STATE, "type": "DirectoryOrCreate"}},

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from catalogue import Catalogue
-from components import charts, monitors, sizing, storage
+from components import charts, monitors, priorities, sizing, storage
 from components.default_rules import custom_rules, default_rules
 from components.grafana import grafana_values
 from components.routing import REMEMBERED
@@ -114,8 +114,9 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
             "collectorsExclude": ["configmaps", "secrets"],  # nothing reads their series: it need not read them
             # Without its own metrics nobody would learn that it cannot list the cluster's objects.
             "selfMonitor": {"enabled": True},
+            "priorityClassName": priorities.ALERTING,
         },
-        "prometheus-node-exporter": {"resources": sizing.SMALL},
+        "prometheus-node-exporter": {"resources": sizing.SMALL, "priorityClassName": priorities.NODE_AGENT},
         # cAdvisor's own default of 10 s would cost half as much again as the stack's interval.
         "kubelet": {
             "serviceMonitor": {"interval": interval, "cAdvisorInterval": interval, "resourceInterval": interval}
@@ -130,6 +131,7 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
     """Prometheus itself: how often, how long, how much, and every monitor and rule of the cluster."""
     spec: dict[str, Any] = {
         "replicas": settings.workloads.prometheus.replicas,
+        "priorityClassName": priorities.ALERTING,
         "scrapeInterval": settings.scrape.infrastructure,
         "scrapeTimeout": "10s",
         "evaluationInterval": settings.scrape.infrastructure,
@@ -167,6 +169,7 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
     """Alertmanager: its whole configuration is our Secret, its credentials are mounted files."""
     spec: dict[str, Any] = {
         "replicas": settings.workloads.alertmanager.replicas,
+        "priorityClassName": priorities.ALERTING,
         "resources": sizing.of(settings.workloads.alertmanager),
         # 0.34.0, which the chart has, does not try again what Slack refuses with 429, and tells what two alerts mute
         # when one of them ends; 0.35.0 has mended both.
@@ -193,6 +196,7 @@ def blackbox_values() -> dict[str, Any]:
     return {
         "fullnameOverride": "blackbox-exporter",
         "resources": sizing.SMALL,
+        "priorityClassName": priorities.ALERTING,
         "config": {
             "modules": {
                 "http_2xx": {

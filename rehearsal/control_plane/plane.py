@@ -99,6 +99,8 @@ class ControlPlane:
             kinds = "all,persistentvolumeclaim,endpointslice"
             self.kubectl("delete", kinds, f"--namespace={namespace}", "--selector=!component", *everything[1:])
         self.kubectl("delete", "storageclass,persistentvolume", *everything)  # after the claims, which keep volumes
+        critical = "--field-selector=metadata.name!=system-cluster-critical,metadata.name!=system-node-critical"
+        self.kubectl("delete", "priorityclass", critical, *everything[1:])
 
     def wait(self, ready: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
         """Ask until `ready` says so. Raises RehearsalError after `seconds`, or if a process has ended."""

@@ -66,7 +66,8 @@ def test_the_alertmanager_configuration_is_accepted_and_a_broken_one_is_not(
 ) -> None:
     rendering = stacks[stack]
     secrets = rendering.of("Secret")
-    plane.apply(*rendering.of("StorageClass"), *rendering.of("PersistentVolume"), *secrets)
+    kinds = ("PriorityClass", "StorageClass", "PersistentVolume")
+    plane.apply(*(item for kind in kinds for item in rendering.of(kind)), *secrets)
     plane.apply(*placed(of("ServiceAccount", render(stack))), made(render, stack, "Alertmanager"))
     reconciled(plane, "True")
     eventually(lambda: condition(plane, "Available")["status"] == "True", what="no Alertmanager is available")

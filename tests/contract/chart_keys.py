@@ -36,6 +36,8 @@ DOCUMENTED = {
         'grafana."grafana.ini" *': "Grafana's own configuration; the chart passes every section on",
         "grafana.persistence.annotations *": "commented out; the chart puts it on the claim",
         "grafana.persistence.storageClassName": "commented out; without it the cluster's default class is used",
+        "kube-state-metrics.priorityClassName": "commented out; the chart puts it on the pod",
+        "prometheus-node-exporter.priorityClassName": "commented out; the chart puts it on the pods",
     },
     "loki": {
         "loki.ingester *": "Loki's own configuration, which Loki itself reads strictly",

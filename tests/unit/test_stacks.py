@@ -22,6 +22,7 @@ SECRET = "kubernetes:core/v1:Secret"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 VOLUME = "kubernetes:core/v1:PersistentVolume"
 CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
+PRIORITY = "kubernetes:scheduling.k8s.io/v1:PriorityClass"
 
 
 @pytest.fixture(scope="module")
@@ -395,6 +396,28 @@ def test_a_distributed_loki_takes_and_finds_lines_while_a_node_is_lost() -> None
     needed = ("gateway", "distributor", "querier", "queryFrontend", "queryScheduler", "indexGateway")
     assert all(loki[part]["replicas"] > 1 for part in needed)
     assert loki["ingester"]["replicas"] >= loki["loki"]["commonConfig"]["replication_factor"] > 2
+
+
+def test_agents_of_a_node_and_what_pages_need_have_a_priority_of_the_stack(dev: Program, prod: Program) -> None:
+    """Classes of our own, as not every cluster grants its own critical ones to this namespace."""
+    for program in (dev, prod):
+        stack = values(program, "kube-prometheus-stack")
+        priorities = {
+            "log agent": values(program, "log-agent")["priorityClassName"],
+            "node exporter": stack["prometheus-node-exporter"]["priorityClassName"],
+            "Prometheus": stack["prometheus"]["prometheusSpec"]["priorityClassName"],
+            "Alertmanager": stack["alertmanager"]["alertmanagerSpec"]["priorityClassName"],
+            "kube-state-metrics": stack["kube-state-metrics"]["priorityClassName"],
+            "prober": values(program, "blackbox-exporter")["priorityClassName"],
+        }
+        classes = {item.inputs["metadata"]["name"]: item.inputs for item in program.of(PRIORITY)}
+        on_each_node = {priorities.pop("log agent"), priorities.pop("node exporter")}
+        (agents,), (others,) = on_each_node, set(priorities.values())
+        assert classes[agents]["value"] > classes[others]["value"] > 0
+        assert (classes[agents]["preemptionPolicy"], classes[others]["preemptionPolicy"]) == (
+            "PreemptLowerPriority",
+            "Never",
+        )
 
 
 def test_the_chart_source_reaches_every_release(changed: Program) -> None:

@@ -115,7 +115,7 @@ def test_what_must_be_there_is_what_the_program_deploys() -> None:
     assert {name for names in DEFINITIONS.values() for name in names} == {name for _, name, _ in of_the_chart}
     assert {each.kind for each in expected("prod").objects} >= {
         *("ConfigMap", "LimitRange", "Namespace", "NetworkPolicy", "Probe", "PrometheusRule"),
-        *("ResourceQuota", "Secret", "ServiceMonitor", "StorageClass"),
+        *("PriorityClass", "ResourceQuota", "Secret", "ServiceMonitor", "StorageClass"),
     }
     assert {release.name for release in expected("prod").releases} - {
         release.name for release in expected().releases
@@ -135,7 +135,7 @@ def test_kinds_have_the_plurals_that_the_api_server_knows() -> None:
     assert {plural(kind) for kind in kinds} == {
         *("configmaps", "jobs", "limitranges", "namespaces", "networkpolicies", "persistentvolumes", "probes"),
         *("prometheuses", "prometheusrules", "resourcequotas", "secrets", "servicemonitors", "statefulsets"),
-        "storageclasses",
+        *("priorityclasses", "storageclasses"),
     }
 
 
