@@ -14,7 +14,7 @@ import textwrap
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,7 +55,9 @@ def length_seconds(hours: BusinessHours) -> int:
     return _seconds(hours.end) - _seconds(hours.start)
 
 
+@cache
 def _clock(zone: ZoneInfo) -> str:
+    """What the zone's clocks show, as PromQL. It looks at each of some thousand days."""
     first = datetime(YEARS.start, 1, 1, tzinfo=UTC)
     changes = [
         f"{_signed(later)} * (time() >= bool {at.timestamp():.0f}) # {at:%Y-%m-%d}"
