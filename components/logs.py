@@ -332,8 +332,7 @@ def agent_configuration(settings: Settings, catalogue: Catalogue) -> dict[str, A
 def _masking(path: Path) -> dict[str, Any]:
     """A collector's configuration from its file, with what it masks."""
     configuration: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
-    (masking,) = configuration["processors"]["transform/redact"]["log_statements"]
-    masking["statements"] = redaction.statements()
+    configuration["processors"]["transform/redact"]["log_statements"] = redaction.statements()
     return configuration
 
 

@@ -1,35 +1,33 @@
 """What the log agent masks before a line leaves its node, as statements of the collector's transform processor.
 
-Pure functions. A line is masked as text, before anything is read out of it. Three rules keep a line of JSON valid:
-no pattern crosses the quote that ends a string, none leaves half an escape such as `\\n`, and what is no string
-becomes 0. What has no mark of a secret stays readable; docs/logs.md names the limits.
+Pure functions. What is a secret is data, which the services' package masks by as well: `secrets.json` there. A line is
+masked as text, before anything is read out of it. Three rules keep a line of JSON valid: no pattern crosses the quote
+that ends a string, none leaves half an escape such as `\\n`, and what is no string becomes 0. What has no mark of a
+secret stays readable; docs/logs.md names the limits.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
 
-NAMES = {
-    "access[_-]?key": "key",
-    "api[_-]?key": "key",
-    "authorization": "authorization",
-    "cookie": "cookie",
-    "credential": "credential",
-    "cvc": "cvc",
-    "cvv": "cvv",
-    "pass(?:code|phrase|w(?:or)?d)": "pass",
-    "private[_-]?key": "key",
-    "pwd": "pwd",
-    "secret": "secret",
-    "session[_-]?id": "session",
-    "signature": "signature",
-    "token": "token",
-}
+from components.ottl import literal
+
+SECRETS: dict[str, Any] = json.loads(
+    (
+        Path(__file__).parents[1] / "instrumentation" / "src" / "order_processor_observability" / "secrets.json"
+    ).read_text()
+)
+
+NAMES: dict[str, str] = SECRETS["names"]
 """A key, parameter or header that has one of these in its name holds a secret; each with a text that it always has."""
 
-WORDS = ("input_value", "otp", "pass", "pin", "session")
+WORDS: list[str] = SECRETS["words"]
 """Names that other words have in them, too: they count at the end of a name that is in quotes or before a `=`.
 
 `input_value` is what pydantic calls a value that it refuses; the field's name is on the line above.
@@ -39,6 +37,8 @@ _ESCAPE = r"\x5c(?:u[0-9A-Fa-f]{4}|[bfnrt])"
 _NAME = f"(?:{'|'.join(NAMES)})"
 # `input` is the refused value in FastAPI's answers, beside the field's name. Only lines with a name come so far.
 _WORD = rf"(?:\b|_|{_ESCAPE})(?:{'|'.join(WORDS)}|input)"
+# What holds a secret only if it is a pair or a call: `auth=('user', 'secret')`, `auth=HTTPBasicAuth('user', 'secret')`.
+_PAIR = rf"(?:\b|_|{_ESCAPE})(?:{'|'.join(SECRETS['pairs'])})"
 _ASSIGNED = rf"(?:{_NAME}[\w.-]*\s*[=:]|{_WORD}\s*=)\s*"
 
 
@@ -83,21 +83,22 @@ class Rule:
     """Replace what matches; `where` is a cheap test that spares most lines the pattern."""
 
     pattern: str
-    replacement: str
-    where: str
+    replacement: str = "${1}***"
+    where: str = ""
 
 
-_NAMED = 'log.cache["named"] == true'
-_CARD_LIKE = 'log.cache["card"] == true'
+_LOWER = 'log.cache["lower"]'
+WITHIN_WORDS = 16
+"""Beginnings of tokens that are to be followed by so many characters are the ends of words, too, as in `task-…`."""
 
 
 def _has(*texts: str, of: str = "log.body") -> str:
     """Whether a line has one of these, which costs next to nothing; `log.cache["lower"]` ignores case."""
-    return " or ".join(f"Index({of}, {_literal(text)}) >= 0" for text in texts)
+    return " or ".join(f"IsMatch({of}, {literal(re.escape(text))})" for text in texts)
 
 
 def _has_any_case(*texts: str) -> str:
-    return _has(*texts, of='log.cache["lower"]')
+    return _has(*texts, of=_LOWER)
 
 
 def rules(levels: Sequence[Level] = LEVELS) -> list[Rule]:
@@ -107,37 +108,91 @@ def rules(levels: Sequence[Level] = LEVELS) -> list[Rule]:
 
 def _by_form() -> list[Rule]:
     """Secrets that are recognised wherever they stand."""
-    key_forms = ("sk_", "pk_", "rk_", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "AIza")
     return [
-        Rule(r'(:\x5c*/\x5c*/)[^\s/?#"\x27\x5c<>]+@', "${1}***@", _has("@")),
+        *(Rule(form["pattern"], f"${{1}}{form['mask']}", _has(*form["marks"])) for form in SECRETS["forms"]),
         Rule(
             rf"({_ESCAPE})?[A-Za-z0-9._%+-]+(?:@|%40|\x5c+u0040)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
             "${1}***@***",
             _has("@", "%40", "u0040"),
         ),
-        Rule(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*", "***", _has("eyJ")),
-        Rule(r"A[KS]IA[A-Z0-9]{16}", "***", _has("AKIA", "ASIA")),
+        *_tokens(),
+        *_schemes(),
         Rule(
-            r"((?:sk|pk|rk)_(?:live|test)_|gh[oprsu]_|github_pat_|xox[abprs]-|AIza|sk-)[A-Za-z0-9_-]{16,}",
+            rf"(?i)((?:{'|'.join(map(_address, SECRETS['addresses']))}))(?:[^\s\"\x27\x5c<>]|{_ESCAPED})+",
             "${1}***",
-            _has(*key_forms),
+            _has("//", "\\/", "%2F", "%2f"),
         ),
-        Rule(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?:[A-Za-z0-9+/=\s]|\x5c+[nr])*", "${1}***", _has("PRIVATE KEY")),
-        Rule(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+", "${1}***", _has_any_case("bearer")),
+        _pair(),
     ]
+
+
+def _tokens() -> list[Rule]:
+    """Tokens that say by their beginning what they are.
+
+    Those with the same first two characters are one rule: the search for a literal text costs next to nothing.
+    """
+    lengths = {prefix: int(least) for least, prefixes in SECRETS["prefixes"].items() for prefix in prefixes}
+    ordered = sorted(lengths, key=lambda prefix: (lengths[prefix], prefix))
+    return [
+        _token(list(family), least)
+        for (least, _), family in groupby(ordered, key=lambda each: (lengths[each], each[:2]))
+    ]
+
+
+def _token(prefixes: list[str], least: int) -> Rule:
+    kept = f"(?:{'|'.join(map(re.escape, prefixes))})"
+    rest = rf"[A-Za-z0-9_-]{{{least},}}[A-Za-z0-9_.=-]*"
+    if least == WITHIN_WORDS:
+        return Rule(rf"((?:^|{_ESCAPE}|%[0-9A-F]{{2}}|[^A-Za-z0-9]){kept}){rest}", where=_has(*prefixes))
+    return Rule(f"({kept}){rest}")
+
+
+def _schemes() -> list[Rule]:
+    """What follows the name of a scheme of HTTP, in a header or not: anything, or what is no word."""
+    schemes = SECRETS["schemes"]
+    blank = r"(?:\s|%20|\+)+"
+    return [
+        Rule(
+            rf"(?i)((?:{'|'.join(schemes['any'])}){blank})(?:[^\s\"\x27\x5c<>]|{_ESCAPED})+",
+            "${1}***",
+            _has_any_case(*schemes["any"]),
+        ),
+        Rule(
+            rf"((?i:{'|'.join(schemes['encoded'])}){blank})"
+            r"[A-Za-z0-9+/][a-z]*[A-Z0-9+/=](?:[A-Za-z0-9+/=_.-]|\x5c+/){4,}",
+            "${1}***",
+            _has_any_case(*schemes["encoded"]),
+        ),
+    ]
+
+
+def _address(begins: str) -> str:
+    return re.escape(begins).replace("/", r"(?:\x5c*/|%2F)")
+
+
+def _pair() -> Rule:
+    """A user and a password, or what is called with them. A quote that could end the string around it is no part."""
+    call = rf"(?:{'|'.join(SECRETS['pairs'])})[\x22\x27\x5c]*\s*[=:(]"
+    quoted = "".join(rf'|{level.quote}[^"\x5c,}}\]\s]{level.double}{level.quote}' for level in LEVELS)
+    return Rule(
+        rf"(?i)({_PAIR}[\x22\x27\x5c]*\s*[=:]\s*|(?:basic|digest)auth)(?:[\w.]*auth)?[\[(]"
+        rf"(?:[^\x22\x27\x5c\[\](){{}}]|\x27(?:[^\x22\x27\x5c]|\x5c+[^\x22\x5c])*\x27?|\x5c+[nrt]{quoted})+[\])]?",
+        "${1}0",
+        f"IsMatch({_LOWER}, {literal(call)})",
+    )
 
 
 def _by_name(levels: Sequence[Level]) -> list[Rule]:
     """Whatever stands under a name: in JSON, in Python's notation, as key=value, in a query, in a header."""
     return [
-        _named(
+        Rule(
             rf'(?i)((?:authorization|cookie)\s*[:=]\s*)(?:[^"\x27\x5c\r\n]|{_ESCAPED})+',
             where=_has_any_case("authorization", "cookie"),
         ),
         *(rule for level in levels for rule in _json(level)),
         *_python(levels),
-        _named(rf'(?i)(["\x27]{_key(_NOT_IN_PYTHON)}\x5c*["\x27]\s*:\s*)-?[0-9][0-9.eE+-]*', "${1}0"),
-        _named(
+        Rule(rf'(?i)(["\x27]{_key(_NOT_IN_PYTHON)}\x5c*["\x27]\s*:\s*)-?[0-9][0-9.eE+-]*', "${1}0"),
+        Rule(
             # A quote that ends the string around it is followed by a comma, a bracket, a blank or nothing.
             rf"(?i)({_ASSIGNED})(?:"
             + "".join(rf'b?({level.quote})[^"\x5c,}}\]\s]{level.double}|' for level in LEVELS)
@@ -160,12 +215,12 @@ def _json(level: Level) -> list[Rule]:
     key = rf"{level.quote}{_key(_NOT_IN_JSON)}{level.quote}\s*:\s*"
     inner = rf'(?:[^"\x27\x5c\[\]{{}}]|{level.quote}{level.double}{level.quote}|\x5c+[nrt])'
     return [
-        _named(
+        Rule(
             rf"(?i)({key})[\[{{](?:{inner}|[\[{{]{inner}*[\]}}])+[\]}}]",
             "${1}0",
             f"({_has(level.mark)}) and ({_has(':[', ': [', ':{', ': {')})",
         ),
-        _named(rf"(?i)({key}{level.quote}){level.double}", where=_has(level.mark)),
+        Rule(rf"(?i)({key}{level.quote}){level.double}", where=_has(level.mark)),
     ]
 
 
@@ -179,57 +234,67 @@ def _python(levels: Sequence[Level]) -> list[Rule]:
     value = rf"(?i)((?:{key}|{_ASSIGNED}b?)\x27)"
     begins = _has(": '", ":'", "='", "= '", "b'")
     # Only as a line of its own it has double quotes that would end a string of JSON.
-    own_line = rf"({begins}) and not IsMatch(log.body, {_literal(_JSON)})"
+    own_line = rf"({begins}) and not IsMatch(log.body, {literal(_JSON)})"
     return [
-        _named(
+        Rule(
             rf"(?i)({key}|{_ASSIGNED})[\[({{](?:{inner}|[\[({{]{inner}*[\])}}]?)+[\])}}]?",
             "${1}0",
             _has(*(before + bracket for before in ("':", "': ", "=") for bracket in "[({")),
         ),
-        _named(
+        Rule(
             rf'(?i)({key}\x5c*")(?:[^"\x5c,}}\]\s]|\x5c+[^"\x5c])(?:[^"\x5c]|\x5c+[^"\x5c])*', where=_has("': ", "b'")
         ),
         # The deepest first: to the rule of another level, an escape may look like the end.
         *(
-            _named(rf"{value}{level.single}\x27\B", "${1}***'", begins if level.mark != '"' else own_line)
+            Rule(rf"{value}{level.single}\x27\B", "${1}***'", begins if level.mark != '"' else own_line)
             for level in reversed(levels)
         ),
-        _named(rf'{value}(?:[^"\x27\x5c]|\x5c+[^"\x27\x5c])*', where=begins),
+        Rule(rf'{value}(?:[^"\x27\x5c]|\x5c+[^"\x27\x5c])*', where=begins),
     ]
 
 
 _JSON = r'^\s*[{\[]\s*"'
 
 
-def _named(pattern: str, replacement: str = "${1}***", where: str = "") -> Rule:
-    return Rule(pattern, replacement, f"{_NAMED} and ({where})" if where else _NAMED)
-
-
 def _cards() -> list[Rule]:
     return [
         # A bare number in JSON; in a text the 0 does no harm.
-        Rule(rf"([:\[,]\s*-?){_CARD}", "${1}0", _CARD_LIKE),
+        Rule(rf"([:\[,]\s*-?){_CARD}", "${1}0"),
         # Not the digits of a fraction, nor of a hexadecimal id.
-        Rule(rf"(^|[^0-9A-Fa-f.]|{_ESCAPE}){_CARD}", "${1}***", _CARD_LIKE),
+        Rule(rf"(^|[^0-9A-Fa-f.]|{_ESCAPE}){_CARD}", "${1}***"),
     ]
 
 
-def statements() -> list[str]:
-    """The rules for the collector. It expands `$` itself, so that a literal one is doubled."""
-    parts = sorted({*NAMES.values(), *WORDS})
+def statements() -> list[dict[str, Any]]:
+    """The rules for the collector, in groups of which most lines need only the first."""
+    marks = {*NAMES.values(), *WORDS} - {"input_value"}
+    fewest = [mark for mark in sorted(marks) if not any(other in mark for other in marks - {mark})]
     assigned = rf'(?:{_NAME}[^"\x5c=:]*|{"|".join(WORDS)})["\x27\x5c]*\s*(?:[=:]|,\s*b)'
-    card_like = rf"(?:^|[^0-9A-Fa-f.]|{_ESCAPE})[2-6][0-9]{{3}}[ +-]?[0-9]{{4}}[0-9 +-]{{4}}"
-    lower = 'log.cache["lower"]'
+    given = f"{_NAME}|input_value"
+    card_like = r"[2-6][0-9]{3}[ +-]?[0-9]{4}[0-9 +-]{4}"
+    lower = f'set({_LOWER}, ConvertCase(log.body, "lower"))'
+    named, card = 'log.attributes["named"]', 'log.attributes["card"]'
     return [
-        f'set({lower}, ConvertCase(log.body, "lower"))',
-        f'set(log.cache["named"], IsMatch({lower}, {_literal(assigned)})) where {_has_any_case(*parts)}',
-        f'set(log.cache["named"], true) where {_has_any_case("input")} and IsMatch({lower}, {_literal(_NAME)})',
-        f'set(log.cache["card"], IsMatch(log.body, {_literal(card_like)}))',
-        *(
-            f"replace_pattern(log.body, {_literal(rule.pattern)}, {_literal(rule.replacement)}) where {rule.where}"
-            for rule in rules()
+        _group(
+            lower,
+            f"set({named}, true) where ({_has_any_case(*fewest)}) and IsMatch({_LOWER}, {literal(assigned)})",
+            f"set({named}, true) where {_has_any_case('input')} and IsMatch({_LOWER}, {literal(given)})",
+            f"set({card}, true) where IsMatch(log.body, {literal(card_like)})",
+            *map(_statement, _by_form()),
         ),
+        _group(lower, *map(_statement, _by_name(LEVELS)), 'delete_key(log.attributes, "named")', where=named),
+        _group(*map(_statement, _cards()), 'delete_key(log.attributes, "card")', where=card),
     ]
+
+
+def _group(*statements: str, where: str | None = None) -> dict[str, Any]:
+    conditions = [f"{where} == true"] if where else []
+    return {"context": "log", "conditions": conditions, "statements": list(statements)}
+
+
+def _statement(rule: Rule) -> str:
+    where = f" where {rule.where}" if rule.where else ""
+    return f"replace_pattern(log.body, {literal(rule.pattern)}, {literal(rule.replacement)}){where}"
 
 
 def attributes() -> dict[str, list[str]]:
@@ -238,9 +303,3 @@ def attributes() -> dict[str, list[str]]:
         "blocked_key_patterns": [f"(?i){_NAME}"],
         "blocked_values": [rule.pattern.replace("$", "$$") for rule in rules(LEVELS[:1])],
     }
-
-
-def _literal(text: str) -> str:
-    """A string of the transformation language."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-    return f'"{escaped}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import string
@@ -28,9 +29,19 @@ LINES = 600
 NAMED = (
     *("password", "Password", "user_passwd", "passphrase", "passcode", "db_pwd", "refreshToken", "client_secret"),
     *("x-api-key", "apiKey", "accessKey", "aws_access_key", "private-key", "Authorization", "set-cookie", "sessionId"),
-    *("session_id", "card_cvv", "cvc", "credentials", "signature"),
+    *(
+        "session_id",
+        "card_cvv",
+        "cvc",
+        "credentials",
+        "signature",
+        "routing_key",
+        "integrationKey",
+        "slack_webhook_url",
+    ),
+    *("webhookUri", "card_number", "secret_key", "signingKey"),
 )
-ENDING = ("otp", "pass", "DB_PASS", "pin", "user_session")
+ENDING = ("otp", "pass", "DB_PASS", "pin", "user_session", "card", "user_cards", "iban", "ssn")
 """Names that count only where a name ends."""
 KEYS = st.sampled_from((*NAMED, *ENDING))
 NAMES = st.sampled_from(NAMED)
@@ -89,10 +100,14 @@ def values(draw: st.DrawFn) -> Case:
     return Case(nested(document, depth, draw(ASCII)), (one, two, str(number)), depth)
 
 
-VENDORS = (
-    *("sk_live_", "pk_test_", "rk_live_", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-    *("xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-", "AIza"),
-)
+VENDORS = [
+    f"{prefix}{'Zq34567890' * 3}"[: len(prefix) + int(least)]
+    for least, prefixes in redaction.SECRETS["prefixes"].items()
+    for prefix in prefixes
+]
+"""The shortest token of each beginning."""
+ADDRESSES: list[str] = redaction.SECRETS["addresses"]
+CALLS = ("auth=", "auth = ", "proxy_auth=", "'auth': ", "auth=HTTPBasicAuth", "auth=httpx.BasicAuth", "HTTPDigestAuth")
 PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----"
 
 Text = tuple[str, tuple[str, ...]]
@@ -136,17 +151,25 @@ def python(draw: st.DrawFn) -> Text:
 def marked() -> st.SearchStrategy[Text]:
     """What is a secret wherever it stands: a password in an address, a token, a mail address, a card."""
     return st.one_of(
-        st.builds(lambda start, x, y: (f"{start}{x}{y}", (x, y)), st.sampled_from(VENDORS), WORDS, WORDS),
+        st.builds(lambda token, x, y: (f"{token}{x}{y}", (x, y)), st.sampled_from(VENDORS), WORDS, WORDS),
         st.builds(lambda x: (f"AKIA{x.upper():Z<16}", (x.upper(),)), WORDS),
         st.builds(lambda x, y: (f"{PRIVATE_KEY}\n{x}+\n/{y}==\n-----END", (x, y)), WORDS, WORDS),
         st.builds(lambda x, a, y: (f"redis://u:{x}{a}{y}@cache.io:6379/0", (x, y)), WORDS, some("@:!$"), WORDS),
-        st.builds(lambda x, y: (f"sent Bearer {x}.{y}", (x, y)), WORDS, WORDS),
+        st.builds(lambda x, a, y: (f"sent Bearer {x}{a}{y}", (x, y)), WORDS, some(".:%/+=,;&|$!"), WORDS),
+        st.builds(lambda x: (f"401 for Basic {encoded(x)}", (encoded(x),)), WORDS),
+        st.builds(lambda at, x, y: (f"https://{at}{x}/{y}?a", (x, y)), st.sampled_from(ADDRESSES), WORDS, WORDS),
+        st.builds(lambda call, x, y: (f"{call}('{x}', '{y}')", (x, y)), st.sampled_from(CALLS), WORDS, WORDS),
         st.builds(lambda x, y: (f"eyJ{x}.eyJ{y}.{x}", (x, y)), WORDS, WORDS),
         st.builds(
             lambda x, at, y: (f"{x}.{y}{at}mail.example.co.uk", (x, y)), WORDS, st.sampled_from(["@", "%40"]), WORDS
         ),
         st.builds(lambda number, gap: grouped(number, gap), cards(), st.sampled_from(["", " ", "-", "+"])),
     )
+
+
+def encoded(text: str) -> str:
+    """A user and this password as the header has them."""
+    return base64.b64encode(f"bob:{text}".encode()).decode()
 
 
 def cards() -> st.SearchStrategy[str]:
@@ -242,6 +265,25 @@ HARMLESS = (
     "{'amount': 'it\\'s', 'items': [1, 2], 'symbol': b'BTC'}",
     'INFO:     127.0.0.1:1234 - "GET /orders/order_743a40b7_1795428063 HTTP/1.1" 200 OK',
     '{"message":"password=","user":"bob"}',
+    *(
+        "HTTP Basic authentication failed",
+        "Basic Authentication is required",
+        "token auth_failed",
+        "Negotiate with bob",
+    ),
+    *(
+        "task-12345678-1234-4678-9123-456789012345",
+        "risk-assessment-service-v2",
+        "The key-value store of monkey-business",
+    ),
+    *(
+        '{"service":"auth","action":"auth_success"}',
+        "GET /services/Trading/Book/all",
+        "auth: ok (2 of 3)",
+        "design=flat",
+    ),
+    "cardinality=3 discard=4 lessons: 5, primary_key=id, cache key: assets",
+    '{"message":"auth=(","user":"bob"}',
     '{"extra":"{\\"message\\": \\"token=\\", \\"user\\": \\"bob\\"}"}',
 )
 
@@ -259,9 +301,25 @@ TEXTS = (
     *("sent to Zq.bob@example.com", "GET /users?email=Zq.bob%40example.com", "Zq.bob\\u0040example.com"),
     "got eyJZqZqZqZq.eyJZqZqZqZq.Zq",
     *("AKIAZQ34567890123456", "ASIAZQ34567890123456"),
-    *(f"{vendor}Zq34567890123456" for vendor in VENDORS),
+    *VENDORS,
     f"{PRIVATE_KEY}\\nZq+\\nZq",
-    "sent Bearer Zq1",
+    *("sent Bearer Zq1", "sent Bearer abc:Zq", "Bearer a%20b|Zq", '{"auth":"Bearer abc:Zq"}', "bearer%20Zq1"),
+    *(
+        "Basic ZqNlcjpodW50ZXIy",
+        '{"auth":"Basic ZqNlcjpodW50ZXIy="}',
+        "401 for basic ZqNlcjpodW50ZXIy",
+        "Token Zq7319a0",
+    ),
+    *(f"https://{address}Zq/7319?x=1" for address in ADDRESSES),
+    *(
+        "POST https:\\/\\/hooks.slack.com\\/services\\/Zq",
+        "to=https%3A%2F%2Fhooks.slack.com%2Fservices%2FZq",
+        "hc-ping.com//Zq",
+    ),
+    *('"POST /services/T0ABCDE/B0ABCDE/Zq HTTP/1.1" 200', "https://x.blob.core.windows.net/c?sv=1&sig=Zq%2B"),
+    *("123456789:AAZqZqZqZqZqZqZqZqZqZqZqZq", "-----BEGIN PGP PRIVATE KEY BLOCK-----\\nZq"),
+    *(f"{call}('bob', 'Zq')" for call in CALLS),
+    *('auth=("bob", "Zq")', "auth=('bob', 'a\\'Zq'", '{"auth": ["bob", "Zq"]}', '{"m":"auth=(\\"bob\\", \\"Zq\\")"}'),
     "Cookie: a=1; b=Zq",
     *("card 4111111111117319", "4111 1111 1111 7319", "4111-1111-1111-7319", "4111+1111+1111+7319"),
     *("password=Zq", "password: Zq", "https://x.io/?a=1&token=Zq&b=2"),
@@ -278,11 +336,15 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
     {"token": {"a": "Zq"}},
     {"cvv": 7319},
     {"loc": ["body", "password"], "msg": "Too short", "input": "Zq"},
-    {"card": 4111111111117319},
+    {"number": 4111111111117319},
 )
 EXAMPLES = (
     *(Case(text, SECRETS, None) for text in TEXTS),
-    *(Case(nested({"message": ESCAPES}, depth, [True] * 3), SECRETS, depth) for depth in range(3)),
+    *(
+        Case(nested({"message": text}, depth, [True] * 3), SECRETS, depth)
+        for text in (ESCAPES, "auth=('bob', 'Zq')", 'auth=("bob", "Zq")')
+        for depth in range(3)
+    ),
     *(Case(nested(document, depth, [True] * 3), SECRETS, depth) for document in DOCUMENTS for depth in range(4)),
     *(Case(json.dumps({name: "Zq"}), SECRETS, 0) for name in (*NAMED, *ENDING)),
 )
@@ -327,15 +389,20 @@ def post(url: str, document: dict[str, Any]) -> None:
 
 def test_each_rule_is_needed_for_an_example(node: Pipeline) -> None:
     """Without any one of the rules, an example is readable or broken."""
-    statements = redaction.statements()
-    rules = [statement for statement in statements if statement.startswith("replace_pattern(")]
-    without = {f"without-{index}": [each for each in statements if each != rule] for index, rule in enumerate(rules)}
+    groups = redaction.statements()
+    rules = [rule for group in groups for rule in group["statements"] if rule.startswith("replace_pattern(")]
+    without = {
+        f"without-{index}": [
+            group | {"statements": [each for each in group["statements"] if each != rule]} for group in groups
+        ]
+        for index, rule in enumerate(rules)
+    }
     pipelines = {f"logs/{name}": [f"transform/{name}"] for name in without}
     processors = {
         f"transform/{name}": {
             "log_statements": [
                 {"context": "resource", "statements": [f'set(resource.attributes["service.name"], "{name}")']},
-                {"context": "log", "statements": others},
+                *others,
             ]
         }
         for name, others in without.items()
