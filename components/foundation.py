@@ -17,7 +17,8 @@ from components import charts, priorities, storage
 from settings import Settings
 
 NAMESPACE = "monitoring"
-BUSYBOX = "docker.io/library/busybox:1.37.0"
+BUSYBOX = "docker.io/library/busybox:1.37.0-uclibc"
+"""Linked statically, so that its shell also runs in an image without libraries."""
 
 
 @dataclass(frozen=True, kw_only=True)

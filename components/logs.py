@@ -14,12 +14,15 @@ from catalogue import Catalogue
 from components import charts, log_events, priorities, redaction, sizing, storage
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
+from components.foundation import BUSYBOX
 from settings import Settings
 from validation import mebibytes, seconds
 
 LOKI_SERVICE_ACCOUNT = "loki"
 AGENT_IMAGE = "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s"
 AGENT_CONFIGURATION = Path(__file__).with_name("log_agent.yaml")
+AGENT_START = Path(__file__).with_name("log_agent.sh")
+"""What the agent's container runs: it starts the collector, and sets damaged files aside."""
 EVENTS_CONFIGURATION = Path(__file__).with_name("kubernetes_events.yaml")
 AGENT_GATES = "stanza.synchronousLogEmitter"
 """Without this gate the agent commits a file's offset before the line is in its queue, and a kill loses lines."""
@@ -316,6 +319,7 @@ def agent_configuration(settings: Settings, catalogue: Catalogue) -> dict[str, A
         catalogue.events
     )
     configuration["connectors"]["count"]["logs"] |= log_events.counts(catalogue.events)
+    _count_from_the_beginning(configuration)
     configuration["processors"]["redaction/attributes"] |= redaction.attributes()
     if settings.workloads.prometheus.replicas > 1:
         _count_on_every_replica(configuration, settings.workloads.prometheus.replicas)
@@ -351,7 +355,8 @@ def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "fullnameOverride": "log-agent",
         "mode": "daemonset",
         "image": {"repository": AGENT_IMAGE},
-        "command": {"extraArgs": [f"--feature-gates={AGENT_GATES}"]},
+        "command": {"name": "start/agent", "extraArgs": [f"--feature-gates={AGENT_GATES}"]},
+        "initContainers": [_start()],
         "alternateConfig": agent_configuration(settings, catalogue),
         "extraEnvs": [
             {"name": "CLUSTER_NAME", "value": settings.cluster},
@@ -375,15 +380,44 @@ def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "extraVolumes": [
             {"name": "pod-logs", "hostPath": {"path": "/var/log/pods"}},
             {"name": "state", "hostPath": {"path": AGENT_STATE, "type": "DirectoryOrCreate"}},
+            {"name": "start", "emptyDir": {"sizeLimit": "16Mi"}},
         ],
         "extraVolumeMounts": [
             {"name": "pod-logs", "mountPath": "/var/log/pods", "readOnly": True},
             {"name": "state", "mountPath": "/var/lib/otelcol"},
+            {"name": "start", "mountPath": "/start", "readOnly": True},
         ],
         "ports": _ports(otlp=settings.tracing is not None),
         "service": {"enabled": True},
         "serviceMonitor": _monitor(settings),
     }
+
+
+def _start() -> dict[str, Any]:
+    """Puts a shell and the agent's start beside the collector, whose image has nothing but the collector."""
+    return {
+        "name": "start",
+        "image": BUSYBOX,
+        "command": ["sh", "-c", 'cp /bin/busybox /start && printf %s "$AGENT" >/start/agent && chmod 755 /start/agent'],
+        "env": [{"name": "AGENT", "value": AGENT_START.read_text().replace("$", "$$")}],  # Kubernetes halves them
+        "volumeMounts": [{"name": "start", "mountPath": "/start"}],
+        "resources": sizing.SMALL,
+        "securityContext": {
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def _count_from_the_beginning(configuration: dict[str, Any]) -> None:
+    """Count no line that is older than the agent's state: what its first start finds has not happened now."""
+    new = "log.time_unix_nano >= ${env:AGENT_BEGAN:-0}"
+    for counted in configuration["connectors"]["count"]["logs"].values():
+        counted["conditions"] = [f"{condition} and {new}" for condition in counted.get("conditions", ["true"])]
 
 
 def events_values(settings: Settings) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
+from components.logs import AGENT_START
 from components.metrics import RELEASE
 from rehearsal import speed
 from rehearsal.deployed import Deployed
@@ -141,7 +142,7 @@ def _prometheus(state: State, ports: Ports, pace: int) -> Program:
 def _agent(state: State, ports: Ports) -> Program:
     configuration = state.configuration / "agent" / "agent.yaml"
     values = Deployed(state.cluster).release("log-agent")
-    command = [str(tool("collector")), f"--config={configuration}", *values["command"]["extraArgs"]]
+    command = ["sh", str(AGENT_START), f"--config={configuration}", *values["command"]["extraArgs"]]
     environment = agent_environment(values, state, ports)
     return Program("log-agent", command, environment, restart_on=digest(configuration))
 
@@ -152,6 +153,7 @@ def agent_environment(values: Mapping[str, Any], state: State, ports: Ports) -> 
     deployed = {variable["name"]: variable["value"] for variable in values["extraEnvs"] if "value" in variable}
     return deployed | {
         "POD_LOG_ROOT": str(state.pods),
+        "AGENT_PROGRAM": str(tool("collector")),
         "AGENT_STATE_DIR": str(state.data / "agent"),
         "AGENT_HEALTH_PORT": str(ports["agent-health"]),
         "AGENT_METRICS_PORT": str(ports["agent-metrics"]),

@@ -18,7 +18,7 @@ import httpx
 import yaml
 
 import catalogue
-from components.logs import agent_values, loki_values
+from components.logs import AGENT_START, agent_values, loki_values
 from components.metrics import prometheus_spec
 from rehearsal.derive import loki_configuration
 from rehearsal.ports import Ports
@@ -134,8 +134,8 @@ class Pipeline:
         """The agent, with the deployed configuration."""
         path = self._write("agent.yaml", self._values["alternateConfig"])
         environment = agent_environment(self._values, self.state, self.ports)
-        arguments = [f"--config={path}", *self._values["command"]["extraArgs"]]
-        self._start("log-agent", tool("collector"), arguments, environment)
+        arguments = [str(AGENT_START), f"--config={path}", *self._values["command"]["extraArgs"]]
+        self._start("log-agent", Path("sh"), arguments, environment)
 
     def stop_agent(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop the agent, or kill it, and wait until it has ended."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
+from components.logs import AGENT_START
 from rehearsal.programs import agent_environment
-from rehearsal.toolchain import tool
 from tests.free_ports import claim
 from tests.logs.loss.lines import Source
 from tests.logs.loss.stand_in import FaultInjector
@@ -65,7 +65,7 @@ class Node(Pipeline):
     def _launch_agent(self) -> None:
         path = self._write("agent.yaml", self.configuration())
         environment = agent_environment(self._values, self.state, self.ports) | dict(self.variant.environment)
-        arguments = [str(tool("collector")), f"--config={path}", *self._values["command"]["extraArgs"]]
+        arguments = ["sh", str(AGENT_START), f"--config={path}", *self._values["command"]["extraArgs"]]
         command = [*self.variant.prefix, *arguments]
         self._start("log-agent", Path(command[0]), command[1:], environment)
 
