@@ -35,6 +35,8 @@ class RequestIdentity:
     traceparent: str | None = None
     tracestate: str | None = None
     username: str | None = None
+    broke_off: BaseException | None = None
+    """What ended its answer before that was whole."""
 
 
 _current: ContextVar[RequestIdentity | None] = ContextVar("order_processor_request", default=None)

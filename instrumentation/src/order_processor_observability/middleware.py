@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from order_processor_observability import identity, logs
+from order_processor_observability.answers import announces_trailers, comes_of_leaving, is_last
 from order_processor_observability.clean import cut
 from order_processor_observability.endpoints import Endpoints
 from order_processor_observability.identity import CORRELATION_ID, REQUEST_ID, RequestIdentity
@@ -99,7 +100,7 @@ class _Exchange:
     """One request and its answer, on their way through."""
 
     _status = 500
-    _complete = _client_left = _finished = False
+    _complete = _client_left = _finished = _trailers = False
     _span: RequestSpan | None = None
 
     def __init__(self, owner: Observe, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,14 +124,16 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            self._status = message["status"]
+            # To a client that left during its upload, frameworks "answer" what their own reading of it has raised.
+            self._status = CLIENT_LEFT if self._client_left else message["status"]
+            self._trailers = announces_trailers(message, self._scope)
             message = {**message, "headers": _with_ids(message.get("headers", ()), self.request)}
         try:
             await self._send(message)
         except OSError:  # how servers say that nobody is there any more
             self._client_left = True
             raise
-        if kind == "http.response.body" and not message.get("more_body"):
+        if is_last(message, self._trailers):
             # Here and not when the application returns: its background tasks are no part of the answer.
             self._complete = True
             self.finish()
@@ -141,7 +144,7 @@ class _Exchange:
             return
         self._finished = True
         self._seconds = perf_counter() - self._start
-        if not self._complete:
+        if not self._complete or self.request.broke_off is not None:
             self._status = CLIENT_LEFT if self._client_left else 500
         owner, span = self._owner, self._span
         self._endpoint = owner.templates.of(self._scope, self._path, self._method)
@@ -154,9 +157,12 @@ class _Exchange:
     def close(self, error: BaseException | None = None) -> None:
         """The application has returned, or raised what nothing handled."""
         self.finish()
-        if self._status >= 500:
-            self._tell(error)
-        elif error is not None and self._complete:
+        if self._status == CLIENT_LEFT:
+            if error is not None and not comes_of_leaving(error):
+                self._tell_of(error, "An exception came after the client had left.")
+        elif self._status >= 500:
+            self._tell(self.request.broke_off or error)
+        elif error is not None:
             self._tell_of(error, "An exception came after the answer, such as from a background task.")
         if error is not None:
             logs.reported(error)

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 
 from order_processor_observability import logs
+from order_processor_observability.answers import Innermost
 from order_processor_observability.business import Business, Group
 from order_processor_observability.endpoints import Endpoints
 from order_processor_observability.health import Health
@@ -96,7 +99,13 @@ def _wrap(app: Starlette, layer: Any) -> None:
     exceptions into answers: neither their 401 and 429 nor those 500 would be seen.
     """
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: layer(build())  # type: ignore[method-assign]
+
+    def build_with_layers() -> Any:
+        if any(isinstance(each.cls, type) and issubclass(each.cls, BaseHTTPMiddleware) for each in app.user_middleware):
+            app.user_middleware.append(Middleware(Innermost))
+        return layer(build())
+
+    app.build_middleware_stack = build_with_layers  # type: ignore[method-assign]
 
 
 def _tracing(provider: TracerProvider | None) -> Any:
