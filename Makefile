@@ -136,7 +136,7 @@ test-cluster-lives: $(READY)
 test-cluster-operation: $(READY)
 	@$(PYTEST) tests/cluster $(patsubst %,--ignore %,$(LIVES))
 
-test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, a minute each: VERSIONS="3.12 3.13"
+test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, and with its lowest versions, a minute each: VERSIONS="3.12 3.13"
 	@$(PY) -m tests.pythons $(VERSIONS)
 
 mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some

@@ -10,3 +10,4 @@ lock pyproject.toml -o requirements.txt
 lock --extra dev pyproject.toml -o requirements/dev.txt
 lock requirements/uv.in -o requirements/uv.txt
 lock requirements/go.in -o requirements/go.txt
+lock --resolution lowest-direct --all-extras instrumentation/pyproject.toml requirements/lowest.in -o requirements/lowest.txt

@@ -1,6 +1,7 @@
-"""`make test-pythons`: does the instrumentation package work on every Python that it says it works on?
+"""`make test-pythons`: does the instrumentation package work with every Python and library that it says it works with?
 
-Each Python that is found on PATH gets an environment of its own in the cache, from the locked requirements.
+Each Python that is found on PATH gets an environment of its own in the cache, from the locked requirements; the first
+one gets another, with the lowest versions that the package allows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rehearsal.toolchain import ROOT, cache_directory
 
 VERSIONS = ("3.11", "3.12", "3.13")
 """What `requires-python` of the package means today."""
-REQUIREMENTS = ROOT / "requirements" / "dev.txt"
+LOCKED, LOWEST = ROOT / "requirements" / "dev.txt", ROOT / "requirements" / "lowest.txt"
 
 
 def python(version: str) -> str | None:
@@ -30,24 +31,24 @@ def python(version: str) -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
-def environment(interpreter: str, version: str) -> Path:
-    """The environment with the locked requirements, made now if the cache does not hold it."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+def environment(interpreter: str, version: str, requirements: Path) -> Path:
+    """The environment with these requirements, made now if the cache does not hold it."""
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     directory = cache_directory() / f"python-{version}-{digest}"
     own, ready = directory / "bin" / "python", directory / ".ready"
     if not ready.exists():
         click.echo(f"Python {version}: preparing {directory}")
         uv = [sys.executable, "-m", "uv", "--quiet"]
         subprocess.run([*uv, "venv", "--clear", "--python", interpreter, str(directory)], check=True)
-        install = ["pip", "install", "--python", str(own), "--require-hashes", "-r", str(REQUIREMENTS)]
+        install = ["pip", "install", "--python", str(own), "--require-hashes", "-r", str(requirements)]
         subprocess.run([*uv, *install], check=True)
         ready.touch()
     return own
 
 
-def passes(version: str, interpreter: str) -> bool:
+def passes(version: str, interpreter: str, requirements: Path) -> bool:
     """Run the package's tests, from its own directory and with its own settings, as one who has only the package."""
-    own = environment(interpreter, version)
+    own = environment(interpreter, version, requirements)
     tests = subprocess.run(
         [str(own), "-m", "pytest", "--quiet", "-p", "no:cacheprovider"], cwd=ROOT / "instrumentation"
     )
@@ -61,19 +62,23 @@ def main(versions: tuple[str, ...]) -> None:
 
     Fails if a test fails, if no Python is found, or if one that was named is not.
     """
-    said = {version: _outcome(version) for version in versions or VERSIONS}
-    for version, outcome in said.items():
-        click.echo(f"Python {version}: {outcome}")
+    asked = versions or VERSIONS
+    said = {f"Python {version}": _outcome(version, LOCKED) for version in asked}
+    oldest = next((version for version in asked if python(version)), None)
+    if oldest is not None:
+        said[f"Python {oldest} with the lowest versions"] = _outcome(oldest, LOWEST)
+    for what, outcome in said.items():
+        click.echo(f"{what}: {outcome}")
     outcomes = set(said.values())
     missed = "not found on PATH" in outcomes and (bool(versions) or len(outcomes) == 1)
     sys.exit("failed" in outcomes or missed)
 
 
-def _outcome(version: str) -> str:
+def _outcome(version: str, requirements: Path) -> str:
     interpreter = python(version)
     if interpreter is None:
         return "not found on PATH"
-    return "passed" if passes(version, interpreter) else "failed"
+    return "passed" if passes(version, interpreter, requirements) else "failed"
 
 
 if __name__ == "__main__":
