@@ -28,9 +28,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from order_processor_observability import identity, observe
-from order_processor_observability.clean import Sensitive
 from order_processor_observability.identity import RequestIdentity
 from order_processor_observability.lines import Lines
+from order_processor_observability.masking import Sensitive
 
 KEYS = ["timestamp", "level", "service", "request_id", "username", "message", "context"]
 LONGEST = 16 * 1024

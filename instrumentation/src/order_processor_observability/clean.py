@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import islice
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
 
-MASK = "***"
+from order_processor_observability.masking import MASK, Sensitive, names_a_pair, without_secrets
+
 CUT = "…"
 MAX_DEPTH = 6
 MAX_TEXT = 2_048
@@ -22,31 +21,7 @@ MAX_CONTEXT = 6_144
 ITEM = 8
 """What a value counts for besides its text, so that numbers are bounded too."""
 
-# Anywhere in a key, with its punctuation removed; these words are part of no other.
-_SENSITIVE = ("password", "passwd", "secret", "token", "authorization", "cookie", "apikey", "credential", "privatekey")
-# Only as a word of a key: `card_number` is one, `cardinality` is not.
-_SENSITIVE_WORDS = frozenset({"pwd", "card", "cards", "cvv", "cvc", "pin", "ssn", "iban"})
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_SECRET_IN_TEXT = re.compile(
-    r"((?:password|passwd|pwd|secret|token|api_?key|authorization|cookie)[\"']?\s*=\s*[\"']?|bearer\s+)[^\s\"',;&)]+",
-    re.IGNORECASE,
-)
-
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-
-
-class Sensitive:
-    """Tells by a key whether its value must not be logged. `more` are further words, found anywhere in a key."""
-
-    def __init__(self, more: Iterable[str] = ()) -> None:
-        self._parts = (*_SENSITIVE, *(_squeezed(word) for word in more))
-        self.is_sensitive = lru_cache(maxsize=1024)(self._is_sensitive)
-
-    def _is_sensitive(self, key: str) -> bool:
-        squeezed = _squeezed(key)
-        if any(part in squeezed for part in self._parts):
-            return True
-        return not _SENSITIVE_WORDS.isdisjoint(word.lower() for word in _WORDS.findall(key))
 
 
 class Cleaner:
@@ -62,12 +37,13 @@ class Cleaner:
         """The values by their keys as text; those of sensitive keys are masked."""
         result: dict[str, Json] = {}
         for key, value in values.items():
-            name = cut(as_text(key), MAX_KEY)
+            name = _name(as_text(key)[: 2 * MAX_KEY])
             self.left -= size(name) + ITEM
             if self.left <= 0:
                 result[CUT] = CUT
                 break
-            result[name] = MASK if self._is_sensitive(name) else self.value(value, depth + 1)
+            hidden = self._is_sensitive(name) or (isinstance(value, list | tuple) and names_a_pair(name))
+            result[name] = MASK if hidden else self.value(value, depth + 1)
         return result
 
     def value(self, value: object, depth: int = 0) -> Json:
@@ -75,7 +51,7 @@ class Cleaner:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
-            return self._cut(value)
+            return self._text(value)
         if isinstance(value, int | float):
             return self._number(value)
         return self._container(value, depth)
@@ -89,7 +65,7 @@ class Cleaner:
     def _container(self, value: object, depth: int) -> Json:
         fields = _fields(value)
         if fields is None and not isinstance(value, list | tuple | set | frozenset):
-            return self._cut(without_secrets(as_text(value)[: 2 * MAX_TEXT]))
+            return self._text(as_text(value))
         if depth >= MAX_DEPTH:
             return CUT
         if fields is not None:
@@ -106,6 +82,9 @@ class Cleaner:
             result.append(self.value(value, depth + 1))
         return result
 
+    def _text(self, text: str) -> str:
+        return self._cut(without_secrets(text[: 2 * MAX_TEXT]))
+
     def _cut(self, text: str) -> str:
         text = cut(text, max(0, min(MAX_TEXT, self.left)))
         self.left -= size(text)
@@ -119,6 +98,12 @@ def _fields(value: object) -> Mapping[Any, object] | None:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     return None
+
+
+@lru_cache(maxsize=1024)
+def _name(key: str) -> str:
+    """A key as it is written: it may be any text, such as an address."""
+    return cut(without_secrets(key), MAX_KEY)
 
 
 def as_text(value: object) -> str:
@@ -145,12 +130,3 @@ def size(text: str) -> int:
     if text.isascii() and text.isprintable():
         return len(text) + text.count('"') + text.count("\\")
     return len(encode_basestring(text).encode("utf-8", "backslashreplace")) - 2
-
-
-def without_secrets(text: str) -> str:
-    """The text without what follows `password=`, `token=`, `Bearer ` and the like."""
-    return _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)
-
-
-def _squeezed(key: str) -> str:
-    return "".join(islice(filter(str.isalnum, key.lower()), MAX_KEY))

@@ -14,8 +14,9 @@ from json.encoder import encode_basestring
 from threading import RLock
 from typing import IO
 
-from order_processor_observability.clean import Cleaner, Json, Sensitive, as_text, cut, without_secrets
+from order_processor_observability.clean import Cleaner, Json, as_text, cut
 from order_processor_observability.identity import RequestIdentity, current
+from order_processor_observability.masking import Sensitive, without_secrets
 
 MAX_MESSAGE = 2_048
 MAX_EXCEPTION = 6_144
@@ -92,14 +93,14 @@ class Lines:
         """The line of a finished request: as `render` would make it, at a quarter of its price.
 
         There is one for each request, so it is put together from parts that are known to be safe: ids are well-formed,
-        and the texts are quoted by the encoder of `json`.
+        and the texts are quoted by the encoder of `json`, the path without secrets.
         """
         user = _username(None, request)
         trace = f',"trace_id":"{request.trace_id}"' if request.trace_id else ""
         return (
             f'{{"timestamp":"{now()}","level":"{level}","service":{self._quoted_service},'
             f'"request_id":"{request.request_id}","username":{"null" if user is None else encode_basestring(user)},'
-            f'{_answered(method, endpoint, status)},"path":{encode_basestring(cut(path, MAX_PATH))},'
+            f'{_answered(method, endpoint, status)},"path":{encode_basestring(cut(without_secrets(path), MAX_PATH))},'
             f'"status_code":{status},"duration_ms":{seconds * 1000:.3f}}},'
             f'"correlation_id":"{request.correlation_id}"{trace},"logger":"access"}}'
         )
@@ -188,4 +189,4 @@ def _username(username: object, request: RequestIdentity | None) -> str | None:
 def _traceback(exception: BaseException) -> str:
     """The traceback; of a long one the end, which says what happened."""
     text = "".join(traceback.format_exception(exception)).rstrip()
-    return cut(without_secrets(text[-4 * MAX_EXCEPTION :]), MAX_EXCEPTION, keep_end=True)
+    return cut(without_secrets(text[-2 * MAX_EXCEPTION :]), MAX_EXCEPTION, keep_end=True)
