@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -79,15 +80,16 @@ class RequestMetrics:
 class Exposition:
     """What a scrape gets: the registry's families, in the format that the scraper asks for.
 
-    With PROMETHEUS_MULTIPROC_DIR they are those of all worker processes together, without the series about the process
-    itself, of which each worker has its own.
+    With PROMETHEUS_MULTIPROC_DIR they are those of all worker processes together, also of those that have ended, but
+    without the series about the process itself, of which each worker has its own.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._several = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._shared = Path(shared) if shared else None
         self._registry = registry
         self._before: list[Callable[[], object]] = []
-        if not self._several:
+        if self._shared is None:
             ProcessCollector(registry=registry)
             GCCollector(registry=registry)
             PlatformCollector(registry=registry)
@@ -104,11 +106,12 @@ class Exposition:
             except Exception:
                 structlog.get_logger("metrics").exception("A metric could not be brought up to date.")
         encode, content_type = choose_encoder(accept)
-        collector: Collector = self._registry
-        if self._several:
-            collector = CollectorRegistry()
-            MultiProcessCollector(collector)  # type: ignore[no-untyped-call]
-        return encode(_WithoutCreated(collector)), content_type
+        if self._shared is None:
+            return encode(_WithoutCreated(self._registry)), content_type
+        from order_processor_observability.workers import held_still
+
+        with held_still(self._shared):
+            return encode(_WithoutCreated(MultiProcessCollector(None, self._shared))), content_type  # type: ignore[no-untyped-call]
 
 
 class _WithoutCreated(Collector):
