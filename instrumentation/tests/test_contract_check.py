@@ -28,14 +28,18 @@ def test_a_service_with_the_package_keeps_the_contract(good: Served, capsys: pyt
     assert "FAIL" not in output
     for topic in ("health:", "ids:", "metrics:", "business:", "logs:"):
         assert f"ok    {topic}" in output
+    assert output.endswith("This check has left no series behind.\n")
 
 
 class Bad(BaseHTTPRequestHandler):
     """A service as they often are: static health, raw paths, ids copied from whoever sends them."""
 
     paths: ClassVar[set[str]] = set()
+    counts_health: ClassVar[bool] = False
 
     def do_GET(self) -> None:
+        if self.counts_health:
+            self.paths.add(self.path)
         if self.path == "/health/ready":
             self._answer(401, "no")
         elif self.path.startswith("/health"):
@@ -71,6 +75,7 @@ class Bad(BaseHTTPRequestHandler):
 @pytest.fixture
 def bad() -> Iterator[str]:
     Bad.paths.clear()
+    Bad.counts_health = False
     server = ThreadingHTTPServer(("127.0.0.1", 0), Bad)
     thread = threading.Thread(target=server.serve_forever, args=[0.01])
     thread.start()
@@ -124,8 +129,29 @@ def test_each_fault_is_found(
     ]
     logs = tmp_path / "logs"
     logs.write_text("\n".join(lines) + "\n")
-    assert main(["check", bad, "--logs", str(logs)]) == 1
+    assert main(["check", bad, "--leave-traces", "--logs", str(logs)]) == 1
     assert f"FAIL  {finding}" in capsys.readouterr().out
+
+
+def test_a_service_that_keeps_raw_paths_keeps_none_of_the_check(
+    bad: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bad, "counts_health", True)
+    Bad.paths.update({"/health", "/metrics"})  # as probes and scrapes have asked for them
+    assert main(["check", bad]) == 1
+    assert Bad.paths == {"/health", "/metrics"}
+    output = capsys.readouterr().out
+    assert "FAIL  metrics: 25 unknown paths add no series: not tried" in output
+    assert "FAIL  health: /health/ready answers 200 or 503 with a JSON object: not asked" in output
+    assert "FAIL  ids: a missing x-request-id is generated" in output
+    assert output.endswith("This check has left no series behind.\n")
+
+
+def test_what_is_left_behind_on_demand_is_told(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", bad, "--leave-traces"]) == 1
+    assert (
+        "The service has 26 series more than before, until it restarts: desk_requests_total" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

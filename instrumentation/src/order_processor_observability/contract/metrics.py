@@ -21,9 +21,27 @@ UNKNOWN_PATHS = 25
 _RAW = re.compile(r"/(\d+|[0-9a-f-]{16,}|[0-9A-F-]{16,})(/|$)")
 
 
-def metrics(service: Service, path: str, prefix: str | None) -> Iterator[Finding]:
-    """Findings about the metrics at `path`; without a prefix, it is that of the first family of requests."""
-    before = service.get(path)
+def series(answer: Answer) -> set[str]:
+    """Every series of a page of metrics; none if it is no such page."""
+    families = _families(answer) or {}
+    return {f"{each.name}{each.labels}" for family in families.values() for each in family.samples}
+
+
+def endpoints(answer: Answer) -> set[str]:
+    """Every value that the label `endpoint` has on a page of metrics."""
+    families = _families(answer) or {}
+    return {
+        each.labels["endpoint"] for family in families.values() for each in family.samples if "endpoint" in each.labels
+    }
+
+
+def metrics(
+    service: Service, path: str, prefix: str | None, *, unknown_paths: bool, before: Answer
+) -> Iterator[Finding]:
+    """Findings about the metrics at `path`; without a prefix, it is that of the first family of requests.
+
+    `before` is its page before anything was asked. Without `unknown_paths` none is asked for.
+    """
     families = _families(before)
     what = f"{path} is in Prometheus' text format"
     if families is None:
@@ -37,7 +55,7 @@ def metrics(service: Service, path: str, prefix: str | None) -> Iterator[Finding
         return
     yield from _shapes(families, prefix)
     yield from _endpoints(families, prefix)
-    yield from _cardinality(service, path, prefix, families)
+    yield from _cardinality(service, path, prefix, families) if unknown_paths else _not_tried()
     yield from business(families)
 
 
@@ -78,12 +96,12 @@ def _shapes(families: dict[str, Metric], prefix: str) -> Iterator[Finding]:
 
 def _endpoints(families: dict[str, Metric], prefix: str) -> Iterator[Finding]:
     samples = _samples(families, f"{prefix}_requests", "_total")
-    endpoints = {sample.labels.get("endpoint", "") for sample in samples}
-    raw = sorted(each for each in endpoints if each != UNMATCHED and (not each.startswith("/") or _RAW.search(each)))
+    found = {sample.labels.get("endpoint", "") for sample in samples}
+    raw = sorted(each for each in found if each != UNMATCHED and (not each.startswith("/") or _RAW.search(each)))
     wrong = f"{some(raw)}; use the route's template, such as /orders/{{order_id}}" if raw else None
     yield Finding("metrics", "endpoints are templates of routes", wrong)
     known = {(sample.labels.get("endpoint"), sample.labels.get("status_code")) for sample in samples}
-    late = sorted(each for each in endpoints - {UNMATCHED} if not {(each, "200"), (each, "500")} <= known)
+    late = sorted(each for each in found - {UNMATCHED} if not {(each, "200"), (each, "500")} <= known)
     wrong = f"not so for {some(late)}; rate() never sees the first event of a series that is born with it"
     yield Finding("metrics", "statuses 200 and 500 exist from the start", wrong if late else None)
 
@@ -103,6 +121,11 @@ def _cardinality(service: Service, path: str, prefix: str, before: dict[str, Met
     counted = grown >= len(answers)
     wrong = f"{UNMATCHED!r} grew by {grown:g}; count what the router or a middleware answers as well"
     yield Finding("metrics", "they are counted", None if counted else wrong)
+
+
+def _not_tried() -> Iterator[Finding]:
+    wrong = f"not tried: no series has the endpoint {UNMATCHED!r}, so each may stay in one; --leave-traces tries"
+    yield Finding("metrics", f"{UNKNOWN_PATHS} unknown paths add no series", wrong)
 
 
 def _unmatched(families: dict[str, Metric], prefix: str) -> float:
