@@ -128,6 +128,8 @@ class Event(Section):
     series: str | None = Field(default=None, pattern=r"^[a-z_]+(\{[a-z_]+=\"[a-z_]+\"\})?$")
     """The series that counts it where a service uses the instrumentation package; its lines do not count then. None if
     the package has none."""
+    by: tuple[str, ...] = ()
+    """Labels of that series by which it is counted, beside its pod. Lines have none of them."""
     told_by: tuple[Telling, ...] = ()
     """The lines that tell it, one line for each event."""
     untold: str | None = None

@@ -80,11 +80,11 @@ def _events(events: Iterable[Event]) -> list[Rule]:
 
 def _event(event: Event) -> Rule:
     lines = f'pod:log_events:sum{{event="{event.name}"}}'
-    exported = f"sum by (namespace, service, pod, asset) ({event.series})"
+    exported = f"sum by ({', '.join(('namespace', 'service', 'pod', *event.by))}) ({event.series})"
     both = f"""{exported}
 unless on (namespace, service, pod)
 ({lines} > 0 unless on (namespace, service, pod) {event.series} > 0)
-or ignoring (event, asset)
+or ignoring ({", ".join(("event", *event.by))})
 {lines}"""
     expr = lines if event.series is None else both if event.told_by else exported
     return {"record": "pod:business_events:sum", "expr": expr, "labels": {"event": event.name}}
