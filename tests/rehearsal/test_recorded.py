@@ -7,6 +7,7 @@ import ipaddress
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +16,17 @@ from typing import Any
 import httpx
 import pytest
 
+import catalogue
 from rehearsal.application import identity, scenario
 from rehearsal.application.counts import Counts
 from rehearsal.application.load import Customer
 from rehearsal.application.scenario import Scenario
 from rehearsal.application.today.recorded import DIRECTORY
 from rehearsal.dialect import TODAY
+from rehearsal.lines import read
 from rehearsal.ports import SERVICES
+from rehearsal.state import ROOT
+from settings import read_stack
 from tests.rehearsal.processor import Client, Processor, closed_port, running_services, service
 from tests.rehearsal.shapes import Shape, shape, shapes
 
@@ -60,6 +65,56 @@ class TestSample:
         assert set(re.findall(r"[\w.]+@[\w.]+", text)) <= {"user_5f1c2a3b@example.com"}
         assert set(re.findall(r"\buser_[0-9a-f]{8}", text)) <= {"user_5f1c2a3b"}
         assert not re.search(r"eyJ|/home|/tmp|AKIA|Bearer", text)
+
+
+EVENTS = {
+    "order_created": 2,
+    "order_executed": 2,
+    "order_rejected": 5,
+    "login_succeeded": 1,
+    "login_failed": 2,
+    "registration": 1,
+    "deposit": 1,
+    "withdrawal": 1,
+}
+"""What the recorded requests were."""
+WITHOUT_LEVEL = re.compile(r"\[GIN-debug\] | - using |Please check |[0-9.]+ - \[")
+"""What the gateway's framework says at its start, and its own access lines."""
+
+
+READ = ("severity", "action", "request_id", "user")
+
+
+def expected(line: dict[str, str]) -> tuple[str | None, ...]:
+    """A line's time, and what the agent finds in it: a logger is no user."""
+    user = line.get("user")
+    return (
+        line["timestamp"],
+        line["level"],
+        line["action"],
+        line.get("request_id"),
+        user if user != line["service"] else None,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_the_log_agent_reads_every_line_and_counts_each_event_once(name: str, tmp_path: Path) -> None:
+    written = [line for file in FILES if file.parent.name == name for line in file.read_text().splitlines()]
+    file = tmp_path / f"{name}.log"
+    file.write_text("".join(f"{line}\n" for line in written))
+    known = catalogue.load(ROOT / "services.yaml")
+    entries = read(file, name, known, read_stack(ROOT / "Pulumi.dev.yaml"))
+    words = len(" ".join(written).split())  # masking changes some, joining lines none; an empty line is no loss
+    assert len(" ".join(entry.text for entry in entries).split()) == words
+    assert [entry for entry in entries if entry.unread and not WITHOUT_LEVEL.match(entry.text)] == []
+    assert Counter(
+        (json.loads(entry.text)["timestamp"], *(entry.attributes.get(label) for label in READ))
+        for entry in entries
+        if entry.text.startswith("{")
+    ) == Counter(expected(json.loads(line)) for line in written if line.startswith("{"))
+    events = Counter(entry.attributes["event"] for entry in entries if "event" in entry.attributes)
+    told_here = {event.name for event in known.events if event.service == name}
+    assert events == {event: count for event, count in EVENTS.items() if event in told_here}
 
 
 @dataclass(frozen=True)
