@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components import charts, cloudwatch, protection, storage
-from components.logs import AGENT_GATES, AGENT_STATE
+from components.logs import AGENT_GATES, AGENT_START, AGENT_STATE
 from dashboards import infrastructure
 from settings import Charts, parse
 from tests.program import SECRETS, Program, Registered, evaluate
@@ -251,8 +251,23 @@ def test_nothing_is_parsed_or_sent_before_it_is_masked(dev: Program) -> None:
         processors = configuration["service"]["pipelines"]["logs"]["processors"]
         transforms = [name for name in processors if name.startswith("transform/")]
         assert transforms[0] == "transform/redact"
-        (masking,) = configuration["processors"]["transform/redact"]["log_statements"]
-        assert masking["statements"]
+        assert all(group["statements"] for group in configuration["processors"]["transform/redact"]["log_statements"])
+
+
+def test_the_agents_pod_starts_what_sets_damaged_files_aside(dev: Program) -> None:
+    agent = values(dev, "log-agent")
+    (start,) = agent["initContainers"]
+    assert agent["command"]["name"] == "start/agent"
+    assert ">/start/agent" in start["command"][-1]
+    assert start["env"][0]["value"].replace("$$", "$") == AGENT_START.read_text()
+    assert start["image"].endswith("-uclibc")  # its shell is linked statically: the collector's image has no libraries
+    written, read = start["volumeMounts"][0], agent["extraVolumeMounts"][-1]
+    assert (written["name"], written["mountPath"]) == (read["name"], read["mountPath"])
+
+
+def test_no_counter_of_lines_counts_what_is_older_than_the_agent(dev: Program) -> None:
+    counted = values(dev, "log-agent")["alternateConfig"]["connectors"]["count"]["logs"]
+    assert [name for name, each in counted.items() if not all("AGENT_BEGAN" in one for one in each["conditions"])] == []
 
 
 def test_events_are_told_once_by_a_collector_that_may_only_read_them(dev: Program) -> None:
