@@ -6,6 +6,7 @@ The package and the log agent are both held to them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from order_processor_observability.masking import LIST
@@ -21,7 +22,7 @@ NAMES = (
 )
 WORDS = (*LIST["words"], *(f"user_{word}" for word in LIST["words"]))
 
-_ADDRESSES = ("https://{}", "POST {} failed", "to=https%3A%2F%2F{}", '{{"url": "https:\\/\\/{}"}}')
+_ADDRESSES = ("https://{}", "to=https%3A%2F%2F{}", '{{"url": "https:\\/\\/{}"}}')
 _FORMS = (
     "redis://:{}@cache:6379/0",
     "postgresql://bob:{}@db/orders",
@@ -64,7 +65,8 @@ def _assigned(name: str) -> Iterator[str]:
     yield f"https://x.io/p?a=1&{name}={SECRET}&b=2"
     yield f'{name}="{SECRET} {SECRET}"'
     yield f"User({name}='{SECRET} {SECRET}', a=1)"
-    yield f"{name}=['{SECRET}', '{SECRET}']"
+    if not re.search("authorization|cookie", name, re.IGNORECASE):
+        yield f"{name}=['{SECRET}', '{SECRET}']"
     yield json.dumps({"a": 1, name: SECRET, "b": "c"})
     yield json.dumps({"extra": json.dumps({name: SECRET})})
     yield json.dumps({name: [SECRET, {"x": SECRET}]})
@@ -72,6 +74,12 @@ def _assigned(name: str) -> Iterator[str]:
     yield repr({name: {"x": [SECRET]}})[:-3]
     yield repr([(name.encode(), SECRET.encode())])
 
+
+PACKAGE_ALONE = (
+    *(f"POST {address}{SECRET} failed" for address in LIST["addresses"]),
+    *(f"{name}=['{SECRET}', '{SECRET}']" for name in ("Authorization", "set-cookie")),
+)
+"""What the agent does not mask: an address without a scheme, and of such a list more than its beginning."""
 
 HARMLESS = (
     "Buy order executed successfully: user=bob, asset=BTC, quantity=1.5",

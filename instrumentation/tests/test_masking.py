@@ -8,7 +8,7 @@ import re
 import pytest
 import structlog
 from asking import ask, written
-from secret_texts import HARMLESS, NAMES, SECRET, texts
+from secret_texts import HARMLESS, NAMES, PACKAGE_ALONE, SECRET, texts
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -39,7 +39,7 @@ def everywhere(text: str) -> None:
 
 def test_a_text_is_masked_wherever_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     observe(Starlette(), "order-service")
-    given = list(texts())
+    given = [*texts(), *PACKAGE_ALONE]
     for text in given:
         everywhere(text)
     lines = written(capsys)
