@@ -26,6 +26,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -318,6 +319,54 @@ async def _one_connection(port: int, until: float) -> int:
     return count
 
 
+# --- recycled workers -------------------------------------------------------------------------------------------
+
+RECYCLED = 400
+"""Workers that answer a request and end, before a scrape is timed."""
+
+
+def recycled(workers: int = RECYCLED) -> float:
+    """How many times as long a scrape takes when so many workers have ended as when one has."""
+    with TemporaryDirectory() as directory:
+        command = [sys.executable, "-c", f"from benchmarks.instrumentation import _recycle; _recycle({workers})"]
+        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": directory}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return float(done.stdout.split()[-1])
+
+
+def _recycle(workers: int) -> None:
+    """Print the ratio. A fork is a worker as servers make them: it begins with files of its own."""
+    app = without_lines()
+    asyncio.run(_batch(app))
+    _end_workers(app, 1)
+    before = _scrape_seconds(app)
+    _end_workers(app, workers)
+    sys.stdout.write(f"{_scrape_seconds(app) / before}\n")
+
+
+def _end_workers(app: ASGIApp, count: int) -> None:
+    for _ in range(count):
+        worker = os.fork()
+        if not worker:
+            asyncio.run(_ask(app, "/orders/4711"))
+            os._exit(0)
+        os.waitpid(worker, 0)
+
+
+async def _ask(app: ASGIApp, path: str) -> None:
+    await app({**_scope(), "path": path}, _receive, _send)
+
+
+def _scrape_seconds(app: ASGIApp) -> float:
+    """CPU of a typical scrape; the first one folds."""
+    seconds = []
+    for _ in range(20):
+        began = time.process_time()
+        asyncio.run(_ask(app, "/metrics"))
+        seconds.append(time.process_time() - began)
+    return statistics.median(seconds)
+
+
 # --- the report -------------------------------------------------------------------------------------------------
 
 HEADINGS = (
@@ -422,6 +471,7 @@ def main(turns: int, served_turns: int, seconds: float, write: bool) -> None:
     for row in rows(results):
         table.add_row(*row)
     console.print(machine(), table)
+    console.print(f"A scrape takes {recycled():.2f} times as long when {RECYCLED} workers have ended as when one has.")
     found = problems(results)
     for problem in found:
         console.print(problem, style="red")
