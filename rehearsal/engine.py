@@ -124,11 +124,6 @@ class Engine:
         flags = ["--yes", *_flags(exclude_protected=exclude_protected, skip_preview=skip_preview)]
         return self._operate("destroy", stack, flags, **following)
 
-    def unprotect(self, stack: str, urn: str) -> None:
-        """`pulumi state unprotect`: allow that one resource is destroyed."""
-        with self._exclusive(), _explained("state unprotect", stack):
-            self._run("state", "unprotect", urn, "--yes", "--stack", stack)
-
     def outputs(self, stack: str) -> dict[str, Any]:
         """`pulumi stack output`: the stack's outputs, secret ones as `[secret]`."""
         with _explained("stack output", stack):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import catalogue
 from components.protection import NAME
 from rehearsal.control_plane.network import PodNetwork
 from rehearsal.control_plane.plane import control_plane
@@ -19,6 +20,7 @@ from tests.cluster.conftest import NODES
 from tests.cluster.deployment import begin
 from tests.cluster.shell import Shell, readme
 from tests.sandbox import CANARIES, Edits, Life
+from tests.tree import ROOT
 
 DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
 RULES, BOARD, CATALOGUE = "alerts/services.yaml", "dashboards/log_search.py", "services.yaml"
@@ -73,7 +75,6 @@ def prod_life(life: Life) -> None:
     life.step("up", "up")
     life.step("up again", "up")
     life.step("refresh", "refresh")
-    life.step("preview again", "preview", expect_no_changes=True)
     life.step("refused destroy", "destroy")
     life.step("refused destroy without preview", "destroy", skip_preview=True)
     life.step("absent service", "up")
@@ -158,6 +159,9 @@ def test_a_refresh_finds_no_drift(life: Life) -> None:
 
 def test_an_edited_rule_updates_exactly_its_object(dev: Life) -> None:
     assert dev["edited rule"].changed == ["PrometheusRule::rules-services"]
+    (paths,) = dev["edited rule"].changes.paths.values()
+    assert len(paths) == 1
+    assert paths[0].endswith(".for")
     assert difference(dev, "refresh", "edited rule") == {"PrometheusRule/monitoring/order-processor-services"}
     assert replaced(dev, "refresh", "edited rule") == set()
 
@@ -167,9 +171,31 @@ def test_an_edited_dashboard_is_updated_in_place(dev: Life) -> None:
     assert replaced(dev, "edited rule", "edited dashboard") == set()
 
 
+def test_retention_and_intervals_are_updated_in_place_where_they_reach(dev: Life) -> None:
+    services = catalogue.load(ROOT / "services.yaml").services
+    monitored = {
+        *(f"Probe::probe-{service.name}" for service in services),
+        *(f"ServiceMonitor::servicemonitor-{service.name}" for service in services if service.prefix),
+    }
+    releases = {"kube-prometheus-stack", "kubernetes-events", "log-agent", "loki", "tempo"}
+    assert set(dev["retention and intervals"].changed) == {
+        "ConfigMap::grafana-datasources",  # which names the interval
+        *(f"Release::{name}" for name in releases),
+        *monitored,
+    }
+    assert replaced(dev, "edited dashboard", "retention and intervals") == set()
+    assert "Prometheus/monitoring/kube-prometheus-stack-prometheus" in difference(
+        dev, "edited dashboard", "retention and intervals"
+    )
+
+
 def test_a_removed_service_leaves_all_as_it_was_before_it_came(dev: Life) -> None:
-    came = dev["new service"].objects.keys() - dev["retention and intervals"].objects.keys()
-    assert came == {f"{kind}/monitoring/billing-service" for kind in ("Probe", "ServiceMonitor")}
+    came = {f"{kind}/monitoring/billing-service" for kind in ("Probe", "ServiceMonitor")}
+    assert dev["new service"].objects.keys() - dev["retention and intervals"].objects.keys() == came
+    assert difference(dev, "retention and intervals", "new service") == came | {
+        "ConfigMap/monitoring/dashboard-service-detail",
+        "PrometheusRule/monitoring/order-processor-normalisation",
+    }
     assert difference(dev, "retention and intervals", "removed service") == set()
 
 
