@@ -31,11 +31,13 @@ NEEDED = frozenset(
     }
 )
 """Kinds of a chart's objects that are looked for: without one of them, part of the monitoring ends in silence."""
-NAME_IN_USE = (
-    "; if that says of a release that its name is still in use, a run that was killed had just installed it "
-    "and Pulumi does not know: helm uninstall it, and run pulumi again"
+UNINSTALL = f"helm --namespace {NAMESPACE} uninstall"
+"""The command that takes away, with its name, a release that Pulumi does not know of."""
+NOT_NOTED = (
+    "that Pulumi knows of every release: a run that was killed may have installed one and not noted it; "
+    f"if pulumi up says that a name is still in use, {UNINSTALL} with that name, and pulumi up again"
 )
-"""What else may be in the way after a run was killed, which Helm's records do not show."""
+"""What a killed run may leave that no record of Helm's shows."""
 
 _SEPARATOR = re.compile(r"^---\s*$", re.MULTILINE)
 _KIND = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
@@ -110,7 +112,7 @@ def compared(cluster: Cluster, wanted: Iterable[Release], stack: str) -> list[Fi
 def _release(wanted: Release, record: Record | None, stack: str) -> Iterator[Finding]:
     name = f"the Helm release {wanted.name}"
     if record is None:
-        yield Finding(f"{name} is not installed", restore(stack) + NAME_IN_USE)
+        yield Finding(f"{name} is not installed", restore(stack))
     elif record.status == "failed":
         yield Finding(
             f"{name} has failed in its revision {record.revision}",
@@ -121,8 +123,7 @@ def _release(wanted: Release, record: Record | None, stack: str) -> Iterator[Fin
             f"{name} was left {record.status} in its revision {record.revision}",
             "unless a pulumi up is at work: "
             f"kubectl delete secret sh.helm.release.v1.{wanted.name}.v{record.revision}, "
-            f"then pulumi up --refresh --stack {stack}; "
-            f"if that says that the stack is locked, pulumi cancel first{NAME_IN_USE}",
+            f"then pulumi up --refresh --stack {stack}; if that says that the stack is locked, pulumi cancel first",
         )
     else:
         yield from _content(name, wanted, record, stack)

@@ -62,7 +62,7 @@ from verify.expectations import Expected, jobs
 from verify.finding import Finding
 from verify.kubernetes import DEFINITIONS, MONITORING_API
 from verify.objects import listing, plural
-from verify.releases import NAME_IN_USE, RECORDS
+from verify.releases import RECORDS
 
 MONITORS, PROBES, POLICIES, QUOTAS, JOBS = (
     listing(version, kind, "monitoring")
@@ -177,8 +177,7 @@ DEFECTS: list[tuple[str, Defect, str, str]] = [
         left("loki", "pending-upgrade", 4),
         "the Helm release loki was left pending-upgrade in its revision 4",
         "unless a pulumi up is at work: kubectl delete secret sh.helm.release.v1.loki.v4, "
-        "then pulumi up --refresh --stack dev; "
-        f"if that says that the stack is locked, pulumi cancel first{NAME_IN_USE}",
+        "then pulumi up --refresh --stack dev; if that says that the stack is locked, pulumi cancel first",
     ),
     (
         "releases",
@@ -190,7 +189,7 @@ DEFECTS: list[tuple[str, Defect, str, str]] = [
         "releases",
         remove(RECORDS, "sh.helm.release.v1.loki.v1"),
         "the Helm release loki is not installed",
-        RESTORE + NAME_IN_USE,
+        RESTORE,
     ),
     # What is scaled
     (

@@ -41,6 +41,7 @@ def test_what_holds_at_last_is_waited_for(capsys: pytest.CaptureFixture[str]) ->
     assert "waiting for heartbeat (1); 60 s left" in said
     assert "Everything holds." in said
     assert "Not shown: that people are reached" in said
+    assert "Not shown: that Pulumi knows of every release" in said
 
 
 def test_what_does_not_hold_in_time_is_said_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
