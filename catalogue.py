@@ -81,8 +81,20 @@ class Service(Section):
     double the call."""
     objectives: Objectives = Objectives()
     """What it promises."""
-    dependencies: tuple[str, ...] = ()
-    """Services and stores it cannot work without."""
+    requires: tuple[str, ...] = ()
+    """Services and stores it cannot work without: what pages for one of these stands for its trouble, too."""
+    uses: tuple[str, ...] = ()
+    """Services and stores it works without, only worse: their trouble explains nothing that it fails."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told_apart(cls, document: Any) -> Any:
+        if isinstance(document, dict) and "dependencies" in document:
+            raise ValueError(
+                "`dependencies` is no key any more; name under `requires` what it cannot work without, and under "
+                "`uses` what it works without, only worse"
+            )
+        return document
 
     @model_validator(mode="before")
     @classmethod
@@ -178,7 +190,10 @@ class Catalogue(Section):
         self._refuse_unknown("absentServices", names)
         rest = [
             service.model_copy(
-                update={"dependencies": tuple(name for name in service.dependencies if name not in names)}
+                update={
+                    "requires": tuple(name for name in service.requires if name not in names),
+                    "uses": tuple(name for name in service.uses if name not in names),
+                }
             )
             for service in self.services
             if service.name not in names
@@ -213,7 +228,7 @@ class Catalogue(Section):
             f'{service.name} depends on "{dependency}", which is neither a service here '
             f"nor one of {', '.join(sorted(DEPENDENCIES_OUTSIDE))}"
             for service in self.services
-            for dependency in service.dependencies
+            for dependency in (*service.requires, *service.uses)
             if dependency not in known
         ]
         wrong += [
@@ -224,6 +239,12 @@ class Catalogue(Section):
         told = [event.name for event in self.events]
         again = sorted({name for name in told if told.count(name) > 1})
         wrong += [f"event names must be unique; given twice: {', '.join(again)}"] if again else []
+        wrong += [
+            f'{service.name} cannot both require and use "{dependency}"; name it under one of them'
+            for service in self.services
+            for dependency in service.requires
+            if dependency in service.uses
+        ]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

@@ -16,7 +16,7 @@ def catalogue_of(count: int) -> Catalogue:
     numbers = (f"{number:03}" for number in range(count))
     return Catalogue(
         services=tuple(
-            Service(name=f"service-{number}", prefix=f"service_{number}", port=PORT, dependencies=("dynamodb",))
+            Service(name=f"service-{number}", prefix=f"service_{number}", port=PORT, requires=("dynamodb",))
             for number in numbers
         )
     )
@@ -36,7 +36,7 @@ def grown(catalogue: Catalogue, count: int) -> tuple[Catalogue, dict[str, str]]:
 
 
 def _needs_another(service: Service, catalogue: Catalogue) -> bool:
-    return any(other.name in service.dependencies for other in catalogue.services)
+    return any(other.name in service.requires for other in catalogue.services)
 
 
 def _copies(models: Iterator[tuple[Service, int]], count: int) -> Iterator[tuple[Service, Service]]:

@@ -45,16 +45,22 @@ def expectations(catalogue: Catalogue, settings: Settings) -> list[Rule]:
     """What should be there.
 
     `service:expected:info{service, watched_by, owner, runbook}`: 1 for each service.
-    `service:dependency:info{service, dependency}`: 1 for each thing that a service cannot work without.
+    `service:dependency:info{service, dependency}`: 1 for each thing that a service cannot work without. What mutes or
+    blames by dependency reads this alone.
+    `service:used_dependency:info{service, dependency}`: 1 for each thing that it works without, only worse.
     `service:slo_objective:ratio{service, sli}`: what a service promises, for each indicator.
     `monitoring:expected_job:info{job}`: 1 for each scrape job of the infrastructure.
     `aws:monthly_budget:usd`: the budget, where one is set.
     """
     rules = [_expected(service) for service in catalogue.services]
     rules += [
-        _constant("service:dependency:info", 1, service=service.name, dependency=dependency)
+        _constant(name, 1, service=service.name, dependency=dependency)
         for service in catalogue.services
-        for dependency in service.dependencies
+        for name, those in (
+            ("service:dependency:info", service.requires),
+            ("service:used_dependency:info", service.uses),
+        )
+        for dependency in those
     ]
     rules += [rule for service in catalogue.measured for rule in _objectives(service)]
     rules += [_constant("monitoring:expected_job:info", 1, job=job) for job in expected_jobs(settings)]

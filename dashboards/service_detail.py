@@ -296,24 +296,25 @@ def _endpoints(measured: Sequence[Service]) -> Row:
 def _dependencies(measured: Sequence[Service]) -> Row:
     told = _each(measured, f"<prefix>_dependency_up{{{SERVICE}}}")
     needs = f"service:dependency:info{{{SERVICE}}}"
+    all_of_them = f"{needs} or service:used_dependency:info{{{SERVICE}}}"
     health = f"""min by (service, dependency) (\n{told}\n)
   or
-{needs}
+({all_of_them})
   * on (dependency) group_left ()
 label_replace(
   service:up:ratio or on (service) service:probe_success:ratio,
   "dependency", "$1", "service", "(.+)"
 )
   or
-{NOT_TOLD} * {needs}"""
+{NOT_TOLD} * ({all_of_them})"""
     return row(
         "Dependencies and callers",
         states(
             "Dependencies",
             Query(f"sum by (service, dependency) (\n{health}\n)", "{{service}}: {{dependency}}"),
-            shows="Whether what the service cannot work without is up: as the service itself says, else by the share "
-            "of the dependency's targets that answer, or its probe.",
-            wrong="A dependency that is down explains the errors: act there. Infrastructure shows Redis and DynamoDB.",
+            shows="Whether what the service requires or uses is up: as the service itself says, else by the share of "
+            "the dependency's targets that answer, or its probe.",
+            wrong="One that it requires explains its errors: act there. Infrastructure shows Redis and DynamoDB.",
             unit=units.PercentUnit,
             limits=DEPENDENCY,
             words={NOT_TOLD: "not told", 0: "Down", 1: "Up"},

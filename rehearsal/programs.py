@@ -181,7 +181,7 @@ def simulated_service(
     else:
         module = "rehearsal.application.service"
         arguments.append(f"--name={name}")
-        stores = DEPENDENCIES_OUTSIDE.intersection(known.dependencies if known else ())
+        stores = DEPENDENCIES_OUTSIDE.intersection(known.requires if known else ())
         arguments += [f"--dependency={store}" for store in sorted(stores)]
         arguments += speed.check_flags(pace)
     command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))

@@ -60,13 +60,13 @@ class Phase:
         return min(REQUESTS[service.name], own + self._passed(service, self.slow, frozenset()))
 
     def _passed(self, service: Service, shares: Mapping[str, float], gone: frozenset[str]) -> float:
-        behind = [name for name in service.dependencies if name in REQUESTS]
+        behind = [name for name in service.requires if name in REQUESTS]
         return sum(REQUESTS[name] * (1.0 if name in gone else shares.get(name, 0.0)) for name in behind)
 
     def unanswered(self, service: Service) -> float:
         """Requests in a second that what is behind it does not answer."""
         return sum(
-            REQUESTS[name] for name in service.dependencies if name in REQUESTS and name in self.down | self.withdrawn
+            REQUESTS[name] for name in service.requires if name in REQUESTS and name in self.down | self.withdrawn
         )
 
 

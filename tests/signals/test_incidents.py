@@ -31,7 +31,7 @@ Begins = Mapping[str, int]
 
 def users(of: str) -> frozenset[str]:
     """The services that need something."""
-    return frozenset(service.name for service in CATALOGUE.services if of in service.dependencies)
+    return frozenset(service.name for service in CATALOGUE.services if of in service.requires)
 
 
 def failing(names: Iterable[str], share: float) -> dict[str, float]:

@@ -30,8 +30,8 @@ DAY = 86400
 NOON = 1_795_435_200
 CATALOGUE = Catalogue(
     services=(
-        Service(name="gateway", prefix="gateway", port=1, dependencies=("order-service",)),
-        Service(name="order-service", prefix="order", port=2, dependencies=("dynamodb",)),
+        Service(name="gateway", prefix="gateway", port=1, requires=("order-service",)),
+        Service(name="order-service", prefix="order", port=2, requires=("dynamodb",)),
     )
 )
 

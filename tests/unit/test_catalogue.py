@@ -36,7 +36,13 @@ def test_the_catalogue_holds_the_six_services() -> None:
         ("services: [{name: a}]", "services[0].port: missing"),
         ("services: [{name: A_b, port: 1}]", "services[0].name: 'A_b' expected a DNS label"),
         ("services: [{name: a, port: 1}, {name: a, port: 2}]", "given twice: a"),
-        ("services: [{name: a, port: 1, dependencies: [mysql]}]", 'a depends on "mysql", which is neither'),
+        ("services: [{name: a, port: 1, requires: [mysql]}]", 'a depends on "mysql", which is neither'),
+        ("services: [{name: a, port: 1, uses: [mysql]}]", 'a depends on "mysql", which is neither'),
+        ("services: [{name: a, port: 1, requires: [redis], uses: [redis]}]", 'a cannot both require and use "redis"'),
+        (
+            "services: [{name: a, port: 1, dependencies: [redis]}]",
+            "`dependencies` is no key any more; name under `requir",
+        ),
         ("services: [{name: a, port: 1, objectives: {availability: 100}}]", "services[0].objectives.availability: 100"),
         (
             "services: [{name: a, port: 1, objectives: {latency: {withinSeconds: 0.2}}}]",
@@ -139,13 +145,24 @@ def test_a_stack_may_run_a_service_with_the_package_before_its_entry_says_so() -
     for name, prefix in (("order-service", "order"), ("insights-service", "insights")):
         service = services[name]
         assert (service.prefix, service.metrics_path, service.health_path) == (prefix, "/metrics", "/health/ready")
-        assert service.dependencies == next(each for each in known.services if each.name == name).dependencies
+        assert service.requires == next(each for each in known.services if each.name == name).requires
     assert services["user-service"] in known.services
     assert services["insights-service"] in changed.measured
     with pytest.raises(
         InvalidInputError, match=r"instrumentedServices: 'orders' is not in services\.yaml; allowed: gate"
     ):
         known.instrumented(["orders"])
+
+
+def test_nobody_depends_on_what_is_absent() -> None:
+    document = {
+        "services": [
+            {"name": "a", "port": 1, "requires": ["b"], "uses": ["c"]},
+            *({"name": n, "port": 1} for n in "bc"),
+        ]
+    }
+    (left,) = Catalogue.model_validate(document).without(["b", "c"]).services
+    assert (left.requires, left.uses) == ((), ())
 
 
 def test_a_prefix_outlives_the_package() -> None:
