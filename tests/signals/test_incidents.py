@@ -29,9 +29,8 @@ Begins = Mapping[str, int]
 """How often each alert begins to fire, by its labels as PromQL writes them."""
 
 
-def users(of: str) -> frozenset[str]:
-    """The services that need something."""
-    return frozenset(service.name for service in CATALOGUE.services if of in service.requires)
+USERS = frozenset(service.name for service in CATALOGUE.services if "dynamodb" in service.requires)
+"""The services that cannot work without DynamoDB: the only store that any service requires."""
 
 
 def failing(names: Iterable[str], share: float) -> dict[str, float]:
@@ -65,47 +64,47 @@ def incidents() -> dict[str, tuple[list[Phase], Begins]]:
             [Phase(1, errors=failing([name], 1)), Phase(30, withdrawn=frozenset({name}))],
             down,
         )
-    for store in ("dynamodb", "redis"):
-        names = users(store)
-        shared = told("SharedDependencyFailing")
-        for share in (0.1, 1.0):
-            found[f"users of {store} fail {share:.0%}"] = [Phase(30, errors=failing(names, share))], shared
-        # The gateway has the failures of the others besides its own, so that its budget burns before theirs do.
-        early = told("ErrorBudgetBurningFast", FRONT) if FRONT in names else {}
-        found[f"users of {store} fail 3%"] = [Phase(30, errors=failing(names, 0.03))], early | shared
-        for minutes in (5, 30):
-            lost = failing(names, 1)
-            found[f"users of {store} are not ready for {minutes} min"] = (
-                [Phase(minutes, errors=lost, unready=names)],
-                told("ServicesNotReady"),
-            )
-            found[f"users of {store} are taken out of their Services for {minutes} min"] = (
-                [Phase(1, errors=lost), Phase(minutes, withdrawn=names)],
-                told("ServicesNotReady"),
-            )
     order, others = "order-service", frozenset({"order-service", "user-service"})
+    shared = told("SharedDependencyFailing")
+    for names, who in ((USERS, "users of DynamoDB"), (others, "two of the three that have figures")):
+        for share in (0.03, 0.1, 1.0):
+            found[f"{who} fail {share:.0%}"] = [Phase(30, errors=failing(names, share))], shared
+    lost = failing(USERS, 1)
+    for minutes in (5, 30):
+        found[f"users of DynamoDB are not ready for {minutes} min"] = (
+            [Phase(minutes, errors=lost, unready=USERS)],
+            told("ServicesNotReady"),
+        )
+        found[f"users of DynamoDB are taken out of their Services for {minutes} min"] = (
+            [Phase(1, errors=lost), Phase(minutes, withdrawn=USERS)],
+            told("ServicesNotReady"),
+        )
     everything = frozenset(service.name for service in CATALOGUE.services)
     both = told("ServiceDown", order) | told("ServiceDown", "user-service")
     found |= {
         "two are down, one for longer": ([Phase(15, down=others), Phase(15, down=frozenset({order}))], both),
         "two users of a store are not ready": ([Phase(30, errors=failing(others, 1), unready=others)], both),
-        "failing, then not ready": (
-            [
-                Phase(12, errors=failing(users("dynamodb"), 1)),
-                Phase(20, errors=failing(users("dynamodb"), 1), unready=users("dynamodb")),
-            ],
-            told("SharedDependencyFailing"),
+        "failing, then not ready": ([Phase(12, errors=lost), Phase(20, errors=lost, unready=USERS)], shared),
+        "one fails, then another that needs the same": (
+            [Phase(8, errors={order: 0.5}), Phase(20, errors=failing(others, 0.5))],
+            told("HighErrorRate", order) | shared,
         ),
-        # Between them most users of the store fail, and then half of them, so that no page stands for all.
-        "two fail, and a third now and then": (
-            7
-            * [
-                Phase(1, errors=failing(others, 0.5) | {"inventory-service": 0.2}),
-                Phase(4, errors=failing(others, 0.5)),
-            ],
-            told("HighErrorRate", order)
-            | told("HighErrorRate", "user-service")
-            | told("ErrorRateElevated", "inventory-service"),
+        "two fail, and one of them for longer": (
+            [Phase(15, errors=failing(others, 0.5)), Phase(20, errors={order: 0.5})],
+            shared,
+        ),
+        # Half of the services that can be seen failing do for a moment: the page for all of them stays.
+        "two fail, and one of them now and then": (
+            4 * [Phase(9, errors=failing(others, 0.1)), Phase(5, errors={order: 0.1})],
+            shared,
+        ),
+        "one fails, and another now and then": (
+            7 * [Phase(1, errors={order: 0.5, "user-service": 0.2}), Phase(4, errors={order: 0.5})],
+            told("HighErrorRate", order) | told("ErrorRateElevated", "user-service"),
+        ),
+        "one fails that needs nothing, and another": (
+            [Phase(30, errors=failing([order, "auth-service"], 0.5))],
+            told("HighErrorRate", order) | told("HighErrorRate", "auth-service"),
         ),
         "what is called fails a little, and what calls it a lot": (
             [Phase(30, errors={order: 0.06, FRONT: 0.3})],

@@ -41,6 +41,8 @@ PAGES: dict[str, list[tuple[float, float]]] = {
     "PageThatLasts": [(0, 40)],
     "PageThatIsAcknowledged": [(0, 40)],
     "PageThatFlaps": [(0, 5), (28, 33)],
+    "PageThatTakesOver": [(8, 40)],
+    "PageThatIsTakenOver": [(0, 40)],
 }
 WARNINGS: dict[str, list[tuple[float, float]]] = {
     "WarningThatLasts": [(0, 40)],
@@ -70,6 +72,10 @@ def alert(name: str, severity: str, spans: list[tuple[float, float]], zero: floa
     """A rule as somebody writes it into `alerts/`."""
     of_service = f'label_replace({holds(spans, zero, FACTOR)}, "service", "order-service", "", "")'
     pods = range(40) if "Forty" in name else range(1)
+    # As HighErrorRate makes way for SharedDependencyFailing.
+    if name == "PageThatIsTakenOver":
+        other = 'ALERTS{alertname="PageThatTakesOver", alertstate="firing"}'
+        of_service += f" unless on () ({other} and {other} offset 1m)"
     return {
         "alert": name,
         "expr": " or ".join(f'label_replace({of_service}, "pod", "pod-{number}", "", "")' for number in pods),
@@ -151,6 +157,14 @@ def test_a_page_that_is_acknowledged_reaches_no_email_and_is_closed(heard: Heard
 def test_a_page_that_ended_and_came_back_before_half_an_hour_is_two_pages_and_no_email(heard: Heard) -> None:
     told = heard.of("PageThatFlaps")
     assert [one[:2] for one in told] == [("oncall", "firing"), ("oncall", "resolved")] * 2, told
+
+
+def test_a_page_that_is_taken_over_is_closed_after_the_other_is_told(heard: Heard) -> None:
+    (_, _, taken), (_, status, closed) = (one for one in heard.of("PageThatIsTakenOver") if one[0] == "oncall")
+    over = heard.of("PageThatTakesOver")[0]
+    assert status == "resolved"
+    assert over[:2] == ("oncall", "firing")
+    assert taken < over[2] < closed, (taken, over, closed)
 
 
 def test_a_warning_that_lasts_is_told_after_its_wait_and_closed(heard: Heard) -> None:

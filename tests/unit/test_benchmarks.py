@@ -31,6 +31,7 @@ ONE_FOR_ALL = {
     "instance:prometheus_tsdb_failures:sum",
     "instance:yace_cloudwatch_request_errors:sum",
     "aws:month_forecast:usd",
+    "dependency:failure_paged:info",
 }
 """Recorded series that rules look far back at and that do not grow in number with the services."""
 
