@@ -124,7 +124,8 @@ def _normalised(service: Service) -> list[Rule]:
     fall to 0 and rise again.
 
     Failures are 5xx; `<prefix>_errors_total` counts the clients' 4xx as well. Redirects and what the monitoring itself
-    asks for are no requests; only the histogram, which knows no status, contains the redirects.
+    asks for are no requests; only the histogram, which knows no status, contains the redirects. What the objective for
+    latency exempts is neither timed nor slow.
     """
     this = f'service="{service.name}"'
     served = f"{this}, {_unlike('endpoint', service.health_path, service.metrics_path, *service.ignored_endpoints)}"
@@ -133,9 +134,10 @@ def _normalised(service: Service) -> list[Rule]:
     failed = _sum(f'{requests}{{{served}, status_code=~"5.."}}')
     alive = _sum(f'up{{{this}, job="{service.name}"}} == 1')
     buckets = _sum(f"{service.prefix}_request_latency_seconds_bucket{{{served}}}", f"{_PROCESS}, le")
-    bound = service.objectives.latency.within_seconds
-    timed = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{served}, le="+Inf"}}')
-    in_time = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{served}, le="{bound}"}}')
+    promise = service.objectives.latency
+    promised = f"{served}, {_unlike('endpoint', *promise.exempt)}" if promise.exempt else served
+    timed = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{promised}, le="+Inf"}}')
+    in_time = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{promised}, le="{promise.within_seconds}"}}')
     expressions = {
         "instance:http_requests:sum": f"{counted}\nor\n0 * {alive}",
         "instance:http_errors:sum": f"{failed}\nor\n0 * {alive}",

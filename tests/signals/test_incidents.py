@@ -55,7 +55,7 @@ def incidents() -> dict[str, tuple[list[Phase], Begins]]:
         found[f"{name} fails 2%"] = [Phase(35, errors={name: 0.02})], few
         slow = told("LatencyDegraded", name)
         found[f"a fifth of {name} is slow"] = [Phase(30, slow={name: 0.2})], slow
-        found[f"all of {name} is slow"] = [Phase(35, slow={name: 1.0})], slow | told("ErrorBudgetBurningFast", name)
+        found[f"all of {name} is slow"] = [Phase(35, slow={name: 1.0})], told("ErrorBudgetBurningFast", name)
     for service in CATALOGUE.services:
         name, down = service.name, told("ServiceDown", service.name)
         found[f"{name} is down"] = [Phase(30, down=frozenset({name}))], down

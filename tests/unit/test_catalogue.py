@@ -48,6 +48,10 @@ def test_the_catalogue_holds_the_six_services() -> None:
             "services: [{name: a, port: 1, objectives: {latency: {withinSeconds: 0.2}}}]",
             "objectives.latency.withinSeconds: 0.2 expected a bucket bound that all services have: 0.1, 0.25",
         ),
+        (
+            "services: [{name: a, port: 1, objectives: {latency: {exempt: ['/a|b']}}}]",
+            "services[0].objectives.latency.exempt",
+        ),
         ("services: [{name: a, port: 1, ignoredStatuses: ['503']}]", "services[0].ignoredStatuses"),
         ("services: [{name: a, port: 1, ignoredEndpoints: ['/a|b']}]", "services[0].ignoredEndpoints"),
         ("services: [{name: a, port: 1, runbook: wiki}]", "services[0].runbook"),
