@@ -51,10 +51,10 @@ COVERED_BY_OURS: dict[str, tuple[str, ...]] = {
     "PrometheusMissingRuleEvaluations": ("RuleEvaluationSlow",),
     "PrometheusNotConnectedToAlertmanagers": ("PrometheusNotConnectedToAlertmanager",),
     "PrometheusRuleFailures": ("RuleEvaluationFailing",),
-    "PrometheusScrapeSampleLimitHit": ("CardinalityNearLimit", "ServiceTargetDown"),
+    "PrometheusScrapeSampleLimitHit": ("CardinalityNearLimit", "ServiceUnmeasured"),
     "PrometheusTSDBCompactionsFailing": ("PrometheusStorageFailing",),
     "PrometheusTSDBReloadsFailing": ("PrometheusStorageFailing",),
-    "TargetDown": ("TargetDown", "ServiceTargetDown"),
+    "TargetDown": ("TargetDown", "ServiceTargetDown", "ServiceUnmeasured"),
     "Watchdog": ("Watchdog",),
 }
 """Alerts of the chart that are off, and ours that say the same: no condition may notify twice."""

@@ -137,6 +137,12 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
         "evaluationInterval": settings.scrape.infrastructure,
         "retention": settings.retention.metrics,
         "externalLabels": {"cluster": settings.cluster},
+        # Fuses of every monitor that has none of its own: an exporter that goes wild must not take all memory.
+        "bodySizeLimit": "128MB",
+        "sampleLimit": 500_000,
+        "labelLimit": 64,
+        "labelNameLengthLimit": 256,
+        "labelValueLengthLimit": 4096,
         "resources": sizing.of(settings.workloads.prometheus),
         "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
         # Without these only objects labelled with this release's name would be read.

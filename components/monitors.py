@@ -9,7 +9,15 @@ from components.addresses import BLACKBOX
 from settings import Settings
 
 SAMPLE_LIMIT = 50_000
-"""A fuse far above normal use: beyond it the whole scrape fails and the service looks down."""
+"""A fuse far above normal use: beyond it the whole scrape fails, and the service is not measured."""
+LONGEST_PATH = 256
+"""Characters of a raw path as a label. Whoever sends a longer one would make every scrape fail by the next limit."""
+LABEL_LIMITS = {"labelLimit": 30, "labelNameLengthLimit": 128, "labelValueLengthLimit": 4 * LONGEST_PATH}
+"""Fuses of each series; lengths are in bytes, of which a character has up to four."""
+BODY_LIMIT = "16MB"
+"""Fuse of a page: twice what so many samples take."""
+PROBE_SAMPLES = 1_000
+"""Fuse of a probe, which has twenty. Its page is the prober's own: the body's limit is that of all scrapes."""
 PUBLIC_PROBES = "public-probes"
 """Job of the probes of public addresses, which the rules know it by."""
 
@@ -20,6 +28,8 @@ def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) 
         "namespaceSelector": {"matchNames": [catalogue.namespace]},
         "selector": {"matchLabels": service.labels},
         "sampleLimit": SAMPLE_LIMIT,
+        "bodySizeLimit": BODY_LIMIT,
+        **LABEL_LIMITS,
         "endpoints": [
             {
                 "port": "http",
@@ -35,6 +45,7 @@ def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) 
                 "metricRelabelings": [
                     # One series per counter and histogram that nothing reads.
                     {"action": "drop", "sourceLabels": ["__name__"], "regex": ".+_created"},
+                    {"action": "drop", "sourceLabels": ["endpoint"], "regex": f".{{{LONGEST_PATH + 1},}}"},
                 ],
             }
         ],
@@ -50,6 +61,8 @@ def probe(service: Service, catalogue: Catalogue, settings: Settings) -> dict[st
         "module": "http_2xx",
         "interval": settings.scrape.applications,
         "scrapeTimeout": "10s",
+        "sampleLimit": PROBE_SAMPLES,
+        **LABEL_LIMITS,
         "targets": {"staticConfig": {"static": [url], "labels": {"service": service.name}}},
     }
 
@@ -65,5 +78,7 @@ def public_probe(urls: tuple[str, ...], settings: Settings) -> dict[str, Any]:
         "module": "http_2xx",
         "interval": settings.scrape.applications,
         "scrapeTimeout": "10s",
+        "sampleLimit": PROBE_SAMPLES,
+        **LABEL_LIMITS,
         "targets": {"staticConfig": {"static": list(urls)}},
     }

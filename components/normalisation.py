@@ -25,6 +25,9 @@ EVENTS = "events"
 BUSINESS_HOURS = "business-hours"
 """Name of the group with the rules of business hours."""
 
+UNMATCHED = "unmatched"
+"""The value of `endpoint` of all requests to paths that the service does not have."""
+
 _PROCESS = "service, namespace, pod, container, job, instance"
 """Labels that tell one process from another. Counters may be summed within a process before rate(), never across."""
 
@@ -121,30 +124,37 @@ def _normalised(service: Service) -> list[Rule]:
     first event, and that one rate() never sees. For the same reason a process that has served nothing yet has 0
     requests, and one without failures 0 failures: neither is absent. Whether a process is there is told by its `up` of
     the same scrape: a recorded series would still be seen for 5 m when Prometheus has been away, and the counter would
-    fall to 0 and rise again.
+    fall to 0 and rise again. Nor is there anything after a scrape that failed: one that passed a limit leaves a part of
+    its series, whose sum is no counter.
 
     Failures are 5xx; `<prefix>_errors_total` counts the clients' 4xx as well. Redirects and what the monitoring itself
     asks for are no requests; only the histogram, which knows no status, contains the redirects. What the objective for
-    latency exempts is neither timed nor slow.
+    latency exempts is neither timed nor slow. Paths that the service does not have, which anybody can ask for as often
+    as he likes, are no requests either: they are counted apart. Where one ends in a 5xx, it is the service that fails.
     """
     this = f'service="{service.name}"'
-    served = f"{this}, {_unlike('endpoint', service.health_path, service.metrics_path, *service.ignored_endpoints)}"
-    requests = f"{service.prefix}_requests_total"
-    counted = _sum(f"{requests}{{{served}, {_unlike('status_code', *service.ignored_statuses)}}}")
-    failed = _sum(f'{requests}{{{served}, status_code=~"5.."}}')
-    alive = _sum(f'up{{{this}, job="{service.name}"}} == 1')
-    buckets = _sum(f"{service.prefix}_request_latency_seconds_bucket{{{served}}}", f"{_PROCESS}, le")
+    unasked = (service.health_path, service.metrics_path, *service.ignored_endpoints)
+    served, known = (f"{this}, {_unlike('endpoint', *paths)}" for paths in (unasked, (*unasked, UNMATCHED)))
+    requests, latency = f"{service.prefix}_requests_total", f"{service.prefix}_request_latency_seconds_bucket"
+    failing = f'{requests}{{{served}, status_code=~"5.."}}'
+    counted = _sum(f"{requests}{{{known}, {_unlike('status_code', *service.ignored_statuses)}}} or {failing}")
+    unmatched = _sum(f'{requests}{{{this}, endpoint="{UNMATCHED}", status_code=~"4.."}}')
+    up = f'up{{{this}, job="{service.name}"}} == 1'
+    whole, none = f"and on (instance)\n{up}", f"or\n0 * {_sum(up)}"
+    buckets = _sum(f"{latency}{{{known}}}", f"{_PROCESS}, le")
     promise = service.objectives.latency
-    promised = f"{served}, {_unlike('endpoint', *promise.exempt)}" if promise.exempt else served
-    timed = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{promised}, le="+Inf"}}')
-    in_time = _sum(f'{service.prefix}_request_latency_seconds_bucket{{{promised}, le="{promise.within_seconds}"}}')
-    expressions = {
-        "instance:http_requests:sum": f"{counted}\nor\n0 * {alive}",
-        "instance:http_errors:sum": f"{failed}\nor\n0 * {alive}",
-        "instance:http_request_latency_seconds_bucket:sum": buckets,
-        "instance:http_requests_timed:sum": f"{timed}\nor\n0 * {alive}",
-        "instance:http_requests_slow:sum": f"{timed}\n-\n{in_time}\nor\n0 * {alive}",
+    promised = f"{known}, {_unlike('endpoint', *promise.exempt)}" if promise.exempt else known
+    timed = _sum(f'{latency}{{{promised}, le="+Inf"}}')
+    in_time = _sum(f'{latency}{{{promised}, le="{promise.within_seconds}"}}')
+    counters = {
+        "instance:http_requests:sum": counted,
+        "instance:http_errors:sum": _sum(failing),
+        "instance:http_requests_unmatched:sum": unmatched,
+        "instance:http_requests_timed:sum": timed,
+        "instance:http_requests_slow:sum": f"{timed}\n-\n{in_time}",
     }
+    expressions = {name: f"{counter}\n{whole}\n{none}" for name, counter in counters.items()}
+    expressions["instance:http_request_latency_seconds_bucket:sum"] = f"{buckets}\n{whole}"
     # They have the label anyway; stated, no two rules look like duplicates.
     return [{"record": name, "expr": expr, "labels": {"service": service.name}} for name, expr in expressions.items()]
 

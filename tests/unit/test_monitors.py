@@ -9,6 +9,7 @@ import pytest
 
 import catalogue
 from components import monitors, rules
+from components.metrics import prometheus_spec
 from settings import parse
 from tests.program import ROOT, document
 
@@ -48,3 +49,28 @@ def test_cardinality_is_warned_of_at_four_fifths_of_the_limit() -> None:
     (service, *_) = CATALOGUE.measured
     assert monitors.service_monitor(service, CATALOGUE, SETTINGS)["sampleLimit"] == monitors.SAMPLE_LIMIT
     assert f"> 0.8 * {monitors.SAMPLE_LIMIT}\n" in expression("CardinalityNearLimit")
+
+
+def test_no_scrape_of_the_application_is_without_a_limit(public_probe: dict[str, Any]) -> None:
+    monitored = [monitors.service_monitor(service, CATALOGUE, SETTINGS) for service in CATALOGUE.measured]
+    probes = [monitors.probe(service, CATALOGUE, SETTINGS) for service in CATALOGUE.services]
+    limits = {"sampleLimit", *monitors.LABEL_LIMITS}
+    for spec in monitored:
+        assert spec.keys() >= limits | {"bodySizeLimit"}
+    for spec in [*probes, public_probe]:
+        assert spec.keys() >= limits
+
+
+def test_every_other_scrape_has_limits_too() -> None:
+    """A probe's body has no limit of its own in the operator's API, and monitors of charts have none at all."""
+    assert prometheus_spec(SETTINGS).keys() >= {"sampleLimit", "bodySizeLimit", *monitors.LABEL_LIMITS}
+
+
+def test_one_long_path_does_not_make_every_scrape_fail() -> None:
+    """What is dropped before Prometheus looks at the limit is shorter than the limit, in whatever script."""
+    spec = monitors.service_monitor(CATALOGUE.measured[0], CATALOGUE, SETTINGS)
+    (drop,) = [rule for rule in spec["endpoints"][0]["metricRelabelings"] if rule.get("sourceLabels") == ["endpoint"]]
+    longest = "\N{GRINNING FACE}" * monitors.LONGEST_PATH
+    assert not re.fullmatch(drop["regex"], longest)
+    assert re.fullmatch(drop["regex"], longest + "x")
+    assert len(longest.encode()) <= spec["labelValueLengthLimit"]

@@ -84,7 +84,7 @@ def test_every_service_costs_as_many_rules_as_any_other_that_is_watched_alike(
     measured = set(data.draw(st.lists(st.sampled_from(names), unique=True)))
     services = tuple(Service(name=name, port=80, prefix=name if name in measured else None) for name in names)
     of_services = [rule for rule in generated(Catalogue(services=services)) if "service" in rule.get("labels", {})]
-    assert len(of_services) == len(names) + 7 * len(measured)
+    assert len(of_services) == len(names) + 8 * len(measured)
 
 
 def test_what_a_service_promises_is_a_series_for_each_indicator() -> None:
@@ -110,7 +110,7 @@ def test_slow_is_what_the_service_itself_calls_slow() -> None:
 def test_ignored_paths_and_statuses_do_not_count() -> None:
     service = one(prefix="refund", ignoredEndpoints=["/docs", "/openapi.json"], ignoredStatuses=["304", "307"])
     (rule,) = recorded("instance:http_requests:sum", service)
-    assert 'endpoint!~"/health|/metrics|/docs|/openapi[.]json"' in rule["expr"]
+    assert 'endpoint!~"/health|/metrics|/docs|/openapi[.]json|unmatched"' in rule["expr"]
     assert 'status_code!~"304|307"' in rule["expr"]
 
 
