@@ -24,6 +24,9 @@ LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 UrlPath = Annotated[str, Field(pattern=r"^/[\w/.~-]*$")]
 """Path of a URL, without anything that would need escaping in a query."""
 
+Route = Annotated[str, Field(pattern=r"^/([\w/.~-]|\{\w+\})*$")]
+"""Path of a URL, with a name in braces for each part of it that varies: `/orders/{order_id}`."""
+
 
 class LatencyObjective(Section):
     """How many of the requests must be answered in time."""
@@ -77,6 +80,10 @@ class Service(Section):
     """HTTP path of its metrics."""
     health_path: UrlPath = "/health"
     """HTTP path that the probe reads."""
+    routes: tuple[Route, ...] = ()
+    """Every route that it serves to somebody, such as `/orders/{order_id}`, where its metrics have the raw path as a
+    label: they are added up by these, and what belongs to none is counted apart. Without any, its metrics are stored as
+    they are."""
     ignored_endpoints: tuple[UrlPath, ...] = ()
     """Further paths whose requests do not count, beside those two."""
     ignored_statuses: tuple[Annotated[str, Field(pattern=r"^[1-4][0-9]{2}$")], ...] = ("307",)
@@ -111,6 +118,11 @@ class Service(Section):
         update = {"metrics_path": "/metrics", "health_path": "/health/ready"}
         prefix = self.prefix or _package_prefix(self.name)
         return self.model_copy(update={**update, "prefix": prefix, "instrumented": True})
+
+    @property
+    def added_up(self) -> bool:
+        """Whether its metrics are added up by its routes before they are stored; the package does so itself."""
+        return bool(self.prefix and self.routes and not self.instrumented)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ GRAFANA = f"http://kube-prometheus-stack-grafana.{NAMESPACE}.svc:80"
 TEMPO = f"http://tempo.{NAMESPACE}.svc:3200"
 TEMPO_OTLP = f"tempo.{NAMESPACE}.svc:4317"
 BLACKBOX = f"blackbox-exporter.{NAMESPACE}.svc:9115"
+ROUTE_SUMS = f"route-sums.{NAMESPACE}.svc:9180"
 OTLP_RECEIVER = f"{PROMETHEUS}/api/v1/otlp"
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.core.v1 import ConfigMap, Service
 
 from catalogue import Catalogue
-from components import charts, monitors, priorities, sizing, storage
+from components import charts, monitors, priorities, route_sums, sizing, storage
 from components.default_rules import custom_rules, default_rules
 from components.grafana import grafana_values
 from components.routing import REMEMBERED
@@ -52,7 +54,7 @@ class MetricsArgs:
 
 
 class Metrics(pulumi.ComponentResource):
-    """kube-prometheus-stack, the prober, and the monitors of every service in the catalogue."""
+    """kube-prometheus-stack, the prober, what adds up routes, and the monitors of every service in the catalogue."""
 
     def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Metrics", name, {}, opts)
@@ -60,6 +62,8 @@ class Metrics(pulumi.ComponentResource):
         self._install(charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets))
         self._install(charts.BLACKBOX_EXPORTER, "blackbox-exporter", blackbox_values())
         settings, catalogue = args.settings, args.catalogue
+        if any(service.added_up for service in catalogue.services):
+            self._add_up_routes(settings.workloads.prometheus.replicas)
         for service in catalogue.measured:
             self._custom("ServiceMonitor", service.name, monitors.service_monitor(service, catalogue, settings))
         for service in catalogue.services:
@@ -77,6 +81,13 @@ class Metrics(pulumi.ComponentResource):
             source=self._args.settings.charts,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _add_up_routes(self, replicas: int) -> None:
+        name, opts = route_sums.NAME, pulumi.ResourceOptions(parent=self)
+        metadata = {"name": name, "namespace": self._args.namespace, "labels": route_sums.LABELS}
+        ConfigMap(name, metadata=metadata, data=route_sums.config_map(), opts=opts)
+        Service(name, metadata=metadata, spec=route_sums.service_spec(), opts=opts)
+        Deployment(name, metadata=metadata, spec=route_sums.deployment_spec(replicas), opts=opts)
 
     def _custom(self, kind: str, service: str, spec: dict[str, Any]) -> None:
         CustomResource(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from catalogue import Catalogue, Service
-from components.addresses import BLACKBOX
+from components.addresses import BLACKBOX, ROUTE_SUMS
 from settings import Settings
 
 SAMPLE_LIMIT = 50_000
@@ -21,6 +21,13 @@ PROBE_SAMPLES = 1_000
 PUBLIC_PROBES = "public-probes"
 """Job of the probes of public addresses, which the rules know it by."""
 
+_THROUGH_ROUTE_SUMS: tuple[dict[str, Any], ...] = (
+    # It asks the process; the series stay those of the process.
+    {"action": "replace", "sourceLabels": ["__address__"], "targetLabel": "__param_target"},
+    {"action": "replace", "sourceLabels": ["__address__"], "targetLabel": "instance"},
+    {"action": "replace", "targetLabel": "__address__", "replacement": ROUTE_SUMS},
+)
+
 
 def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) -> dict[str, Any]:
     """Spec of the ServiceMonitor of one service that exposes metrics."""
@@ -34,6 +41,7 @@ def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) 
             {
                 "port": "http",
                 "path": service.metrics_path,
+                **({"params": {"route": list(service.routes)}} if service.added_up else {}),
                 "interval": settings.scrape.applications,
                 "scrapeTimeout": "10s",
                 "relabelings": [
@@ -41,6 +49,7 @@ def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) 
                     {"action": "labeldrop", "regex": "endpoint"},
                     {"action": "replace", "targetLabel": "service", "replacement": service.name},
                     {"action": "replace", "targetLabel": "job", "replacement": service.name},
+                    *(_THROUGH_ROUTE_SUMS if service.added_up else ()),
                 ],
                 "metricRelabelings": [
                     # One series per counter and histogram that nothing reads.

@@ -330,6 +330,14 @@ def _errors() -> Row:
     return row(
         "Errors",
         timeseries(
+            "Requests to unknown paths",
+            Query(f"service:http_requests_unmatched:rate5m{{{SERVICE}}}", "{{service}}"),
+            shows="Refused requests per second to paths that the service does not have: scanners and wrong links. They "
+            "count in none of its other figures.",
+            wrong="A steep rise is a scan, of which PathsScanned warns: block it at the load balancer.",
+            unit=units.RequestsPerSecond,
+        ),
+        timeseries(
             "Error rate",
             Query(f"service:http_errors:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
             shows="Share of requests answered with a 5xx status over 5 minutes. Target: below 1 %; critical above 5 %.",

@@ -17,7 +17,7 @@ USUAL, BURST, BURST_AT_MOST, LULL = 6.0, 5.0, 40.0, 1 / 6
 """Steps that customers take in a second; how many times as many in a burst, and at most, and in a lull."""
 VISITS = 1 / 60
 """Requests in a second of the stack's time by night, of visitors who do not order."""
-SCANS, WRONG_TOKENS, WRONG_PASSWORDS = 5.0, 2.0, 1.0
+SCANS, WRONG_TOKENS, WRONG_PASSWORDS = 3.0, 2.0, 1.0
 """Requests in a second that somebody makes who is no customer."""
 LINES = 100
 """Log lines more at each request in a burst of them."""

@@ -20,8 +20,11 @@ PROMETHEUS = f"{RELEASE}-prometheus"
 ALERTMANAGER = f"{RELEASE}-alertmanager"
 """Name of the Alertmanager object and of its Service."""
 
-Part = Literal["prometheus", "alertmanager", "loki", "log_agent", "blackbox", "node_exporter", "exporters"]
-"""The processes that are scraped: `log_agent` serves its own metrics, `exporters` plays what does not run here."""
+Part = Literal[
+    "prometheus", "alertmanager", "loki", "log_agent", "blackbox", "route_sums", "node_exporter", "exporters"
+]
+"""The processes that are scraped, or scraped through: `log_agent` serves its own metrics, `exporters` plays what does
+not run here."""
 
 
 @dataclass(frozen=True, kw_only=True)

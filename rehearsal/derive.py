@@ -131,6 +131,7 @@ def _local(directory: Path, ports: Ports, operatorconfig: Path, probed: dict[str
             "loki": ports.address("loki"),
             "log_agent": ports.address("agent-metrics"),
             "blackbox": ports.address("blackbox"),
+            "route_sums": ports.address("route-sums"),
             "node_exporter": ports.address("node-exporter"),
             "exporters": ports.address("exporters"),
         },

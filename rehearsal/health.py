@@ -25,6 +25,7 @@ _ANSWERS = {
     "exporters": ("exporters", "/kubelet/metrics"),
     "node-exporter": ("node-exporter", ""),
     "blackbox": ("blackbox", "/-/healthy"),
+    "route-sums": ("route-sums", "/-/healthy"),
     "loki": ("loki", "/ready"),
     "alertmanager": ("alertmanager", "/-/ready"),
     "prometheus": ("prometheus", "/-/ready"),

@@ -34,6 +34,7 @@ STACK = {
     "agent-otlp-grpc": 4317,
     "agent-otlp-http": 4318,
     "blackbox": 9115,
+    "route-sums": 9180,
     "node-exporter": 9100,
     "exporters": 9150,
     "receivers": 9501,

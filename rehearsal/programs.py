@@ -10,9 +10,10 @@ from typing import Any
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
 from components.logs import AGENT_START
 from components.metrics import RELEASE
+from components.route_sums import PROGRAM
 from rehearsal import speed
 from rehearsal.deployed import Deployed
-from rehearsal.ports import SERVICES, Ports
+from rehearsal.ports import HOST, SERVICES, Ports
 from rehearsal.program import Program, digest
 from rehearsal.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS
 from rehearsal.state import ROOT, State
@@ -43,6 +44,7 @@ def programs(
         _exporters(ports),
         _node_exporter(state, ports),
         _blackbox(state, ports, pace),
+        _route_sums(ports),
         _loki(state),
         _alertmanager(state, ports),
         _prometheus(state, ports, pace),
@@ -100,6 +102,11 @@ def _blackbox(state: State, ports: Ports, pace: int) -> Program:
         *speed.blackbox_flags(pace),
     ]
     return Program("blackbox", command, restart_on=digest(configuration))
+
+
+def _route_sums(ports: Ports) -> Program:
+    command = [sys.executable, str(PROGRAM), "--address", HOST, f"--port={ports['route-sums']}"]
+    return Program("route-sums", command, restart_on=digest(PROGRAM))
 
 
 def _loki(state: State) -> Program:

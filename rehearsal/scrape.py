@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from components.addresses import BLACKBOX
+from components.addresses import BLACKBOX, ROUTE_SUMS
 from components.foundation import NAMESPACE
 from components.metrics import RELEASE
 from rehearsal import chart_targets
@@ -209,13 +209,16 @@ def _discover_from_files(section: Json, directory: Path) -> None:
 
 def _probe_locally(scrape: Json, local: Local) -> None:
     rules = scrape.get("relabel_configs") or []
-    addresses = [rule for rule in rules if rule.get("target_label") == "__address__"]
-    for rule in addresses:
-        prober = rule["replacement"]
-        if prober != BLACKBOX:
-            raise ScrapeError(f"{scrape['job_name']}: prober {prober} has no stand-in; there is one for {BLACKBOX}")
-        rule["replacement"] = local.addresses["blackbox"]
-    if addresses and local.probed:
+    here = {BLACKBOX: local.addresses["blackbox"], ROUTE_SUMS: local.addresses["route_sums"]}
+    through = [rule["replacement"] for rule in rules if rule.get("target_label") == "__address__"]
+    for rule in rules:
+        if rule.get("target_label") == "__address__":
+            if rule["replacement"] not in here:
+                raise ScrapeError(
+                    f"{scrape['job_name']}: prober {rule['replacement']} has no stand-in; there is one for {BLACKBOX}"
+                )
+            rule["replacement"] = here[rule["replacement"]]
+    if BLACKBOX in through and local.probed:
         rules.extend(_names(local.probed))
 
 

@@ -1,0 +1,192 @@
+"""What anybody may ask for changes nothing of what the figures say of the users: real Prometheus, today's services.
+
+The services speak as they do without the instrumentation package, and are scraped as deployed, through what adds up
+their routes; only the interval is shorter. Each figure is held against what was sent.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import yaml
+
+import catalogue
+from components import monitors, rules
+from components.metrics import prometheus_spec
+from components.route_sums import PROGRAM
+from rehearsal import chart_targets, scrape
+from rehearsal.toolchain import tool
+from settings import read_stack
+from tests.program import ROOT
+from tests.rehearsal.processor import Running, running_services
+from tests.rehearsal.test_running_series import free_address
+from tests.waiting import eventually
+
+SETTINGS = read_stack(ROOT / "Pulumi.dev.yaml")
+CATALOGUE = catalogue.load(ROOT / "services.yaml")
+NAMES = ("gateway", "inventory-service", "order-service")
+USERS, FAILED, PATHS, IDS = 400, 100, 2_000, 1_000
+AT_ONCE = 8
+PATIENCE_SECONDS = 180
+"""A scrape of so many paths takes seconds, of which the service needs most to write its page."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Services, and the Prometheus that measures them."""
+
+    services: Running
+    prometheus: str
+
+    def query(self, promql: str) -> dict[str, float]:
+        """An instant query's values by service."""
+        answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": promql}, trust_env=False)
+        found = answer.raise_for_status().json()["data"]["result"]
+        return {one["metric"].get("service", ""): float(one["value"][1]) for one in found}
+
+
+def ask(service: str, paths: list[str]) -> None:
+    """Ask for each path once, several at a time; a service closes the connection on which it failed."""
+
+    def some(mine: list[str]) -> None:
+        connection = http.client.HTTPConnection(urlsplit(service).netloc, timeout=60)
+        for path in mine:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status >= 500:  # the service closes it
+                connection.close()
+        connection.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(some, [paths[each::AT_ONCE] for each in range(AT_ONCE)]))
+
+
+def configuration(directory: Path, services: Running, route_sums: str) -> dict[str, Any]:
+    """Prometheus' configuration as deployed, with targets on this machine and a shorter interval."""
+    kept = [service for service in CATALOGUE.measured if service.name in NAMES]
+    objects = []
+    for service in kept:
+        spec = monitors.service_monitor(service, CATALOGUE, SETTINGS)
+        spec["endpoints"][0]["interval"] = spec["endpoints"][0]["scrapeTimeout"]
+        metadata = {"name": service.name, "namespace": "monitoring"}
+        objects.append({"kind": "ServiceMonitor", "metadata": metadata, "spec": spec})
+    endpoints = [
+        scrape.application_endpoint(CATALOGUE.namespace, name, urlsplit(services[name].url).netloc) for name in NAMES
+    ]
+    for name, groups in scrape.discovery_targets(endpoints).items():
+        (directory / name).write_text(json.dumps(groups))
+    local = scrape.Local(
+        operatorconfig=tool("operatorconfig"),
+        targets=directory,
+        rule_files=[str(directory / "rules.yaml")],
+        addresses=dict.fromkeys(get_args(chart_targets.Part), "127.0.0.1:1") | {"route_sums": route_sums},
+    )
+    values = prometheus_spec(SETTINGS) | {"evaluationInterval": "1s"}
+    found = scrape.prometheus_configuration(objects, values, local)
+    found["scrape_configs"] = [one for one in found["scrape_configs"] if one["job_name"].startswith("serviceMonitor/")]
+    del found["alerting"]
+    return found
+
+
+@contextmanager
+def process(*command: str) -> Iterator[None]:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+        try:
+            yield
+        finally:
+            started.terminate()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The services of today, what adds up their routes, and Prometheus with the deployed rules."""
+    directory = tmp_path_factory.mktemp("strangers")
+    deployed = rules.prometheus_rules(ROOT / "alerts", CATALOGUE, SETTINGS)
+    groups = [group for name in ("normalisation", "services") for group in deployed[name]]
+    (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    sums, address = free_address(), free_address()
+    host, _, port = sums.partition(":")
+    with running_services("today", directory) as services:
+        (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration(directory, services, sums)))
+        prometheus = [
+            str(tool("prometheus")),
+            f"--config.file={directory / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            f"--web.listen-address={address}",
+            "--scrape.discovery-reload-interval=200ms",
+        ]
+        with process(sys.executable, str(PROGRAM), f"--address={host}", f"--port={port}"), process(*prometheus):
+            found = Stack(services, f"http://{address}")
+            eventually(lambda: all_up(found), seconds=PATIENCE_SECONDS, what="all services are measured")
+            yield found
+
+
+def all_up(stack: Stack) -> bool:
+    try:
+        return stack.query("up") == dict.fromkeys(NAMES, 1.0)
+    except httpx.TransportError:
+        return False
+
+
+def fail(service: str, share: float) -> None:
+    httpx.post(f"{service}/_fault", json={"errors": share}, trust_env=False).raise_for_status()
+
+
+def test_paths_and_ids_of_anybody_leave_the_figures_right(stack: Stack) -> None:
+    inventory, orders = (stack.services[name].url for name in ("inventory-service", "order-service"))
+    gateway = stack.services["gateway"].url
+    ask(inventory, ["/inventory/assets", "/inventory/assets/BTC"] * (USERS // 2))
+    fail(inventory, 1)
+    ask(inventory, ["/inventory/assets"] * FAILED)
+    fail(inventory, 0)
+    ask(orders, [f"/orders/order_{each:08x}_1795428063" for each in range(IDS)])
+    for service in (inventory, gateway):
+        ask(service, [f"/{each:x}.php" for each in range(PATHS - 1)] + ["/" + "very-long" * 1000])
+
+    def told() -> bool:
+        return stack.query("sum by (service) (instance:http_requests_unmatched:sum)") == {
+            "inventory-service": PATHS,
+            "gateway": PATHS,
+            "order-service": 0,
+        }
+
+    eventually(told, seconds=PATIENCE_SECONDS, what="every stranger's request is counted apart")
+    assert stack.query("up") == dict.fromkeys(NAMES, 1.0)
+    counted = stack.query("sum by (service) (instance:http_requests:sum)")
+    assert counted == {"inventory-service": USERS + FAILED, "order-service": IDS, "gateway": 0}
+    timed = stack.query("sum by (service) (instance:http_requests_timed:sum)")
+    assert timed == counted
+    assert stack.query("sum by (service) (instance:http_errors:sum)")["inventory-service"] == FAILED
+    stored = stack.query('count by (service) ({__name__=~".+", service!=""})')
+    assert max(stored.values()) <= 5_000, stored
+    read = stack.query("scrape_samples_post_metric_relabeling")
+    assert max(read.values()) < 1_000, read
+
+
+def test_a_page_that_is_never_answered_ends_the_figures(stack: Stack) -> None:
+    """Only those of that service, and at once."""
+    known = stack.services["order-service"].known
+    stall = {"stalls": known.metrics_path}
+    httpx.post(f"{stack.services['order-service'].url}/_fault", json=stall, trust_env=False).raise_for_status()
+
+    def vanished() -> bool:
+        return stack.query("count by (service) (instance:http_requests:sum)").keys() == {"gateway", "inventory-service"}
+
+    eventually(vanished, seconds=PATIENCE_SECONDS, what="the figures of the service that is not read are gone")
+    assert stack.query("up")["order-service"] == 0
+    assert httpx.get(f"{stack.services['order-service'].url}/health", trust_env=False).is_success
+    httpx.post(f"{stack.services['order-service'].url}/_fault", json={}, trust_env=False).raise_for_status()
+    eventually(lambda: all_up(stack), seconds=PATIENCE_SECONDS, what="it is measured again")
