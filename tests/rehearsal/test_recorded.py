@@ -76,6 +76,7 @@ EVENTS = {
     "registration": 1,
     "deposit": 1,
     "withdrawal": 1,
+    "price_update_failed": 1,
 }
 """What the recorded requests were."""
 WITHOUT_LEVEL = re.compile(r"\[GIN-debug\] | - using |Please check |[0-9.]+ - \[")
