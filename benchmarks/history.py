@@ -98,6 +98,8 @@ RECORDED = (
     _pieces("service:sli_events:increase3m", "latency", 1),
     _pieces("service:sli_errors:increase3m", "availability", STATUSES["503"]),
     _pieces("service:sli_errors:increase3m", "latency", 0.007),
+    # No price update fails.
+    Recorded("pod:log_events:rate5m", lambda _: 0.0, 15 * MINUTE, labels={"event": "price_update_failed"}),
     # Without the last scrapes there would be requests but no failures in the first evaluation: a counter that falls.
     *(_scraped(endpoint, status) for endpoint in ENDPOINTS for status in STATUSES),
 )

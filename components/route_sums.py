@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from components import priorities
 from components.addresses import ROUTE_SUMS
 
 NAME = ROUTE_SUMS.partition(".")[0]
@@ -51,6 +52,7 @@ def deployment_spec(replicas: int) -> dict[str, Any]:
     }
     pod = {
         "automountServiceAccountToken": False,
+        "priorityClassName": priorities.ALERTING,
         "containers": [container],
         "volumes": [{"name": "program", "configMap": {"name": NAME}}],
     }

@@ -31,7 +31,7 @@ from rehearsal.toolchain import tool
 from settings import read_stack
 from tests.program import ROOT
 from tests.rehearsal.processor import Running, running_services
-from tests.rehearsal.test_running_series import free_address
+from tests.rehearsal.alone import free_address
 from tests.waiting import eventually
 
 SETTINGS = read_stack(ROOT / "Pulumi.dev.yaml")

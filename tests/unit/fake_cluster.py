@@ -153,6 +153,8 @@ def served(each: Object) -> Any:
         item["spec"]["prober"]["path"] = "/probe"
     if each.kind == "Namespace":
         item["metadata"]["labels"]["kubernetes.io/metadata.name"] = each.name
+    if each.kind == "Deployment":
+        item = live(item)
     if each.kind == "Job":
         item["spec"]["completionMode"] = "NonIndexed"
         item["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "IfNotPresent"
