@@ -30,8 +30,8 @@ from rehearsal import chart_targets, scrape
 from rehearsal.toolchain import tool
 from settings import read_stack
 from tests.program import ROOT
-from tests.rehearsal.processor import Running, running_services
 from tests.rehearsal.alone import free_address
+from tests.rehearsal.processor import Running, running_services
 from tests.waiting import eventually
 
 SETTINGS = read_stack(ROOT / "Pulumi.dev.yaml")
