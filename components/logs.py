@@ -417,7 +417,7 @@ def _count_from_the_beginning(configuration: dict[str, Any]) -> None:
     """Count no line that is older than the agent's state: what its first start finds has not happened now."""
     new = "log.time_unix_nano >= ${env:AGENT_BEGAN:-0}"
     for counted in configuration["connectors"]["count"]["logs"].values():
-        counted["conditions"] = [f"{condition} and {new}" for condition in counted.get("conditions", ["true"])]
+        counted["conditions"] = [f"{condition} and {new}" for condition in counted.get("conditions", [])] or [new]
 
 
 def events_values(settings: Settings) -> dict[str, Any]:
