@@ -186,9 +186,13 @@ def _says(tree: Expr, label: str, value: str) -> bool:
 
 
 def _narrowed(tree: Expr, matchers: Sequence[ast.Matcher]) -> Expr:
-    """The expression with these matchers in every selector."""
+    """The expression with these matchers in every selector whose labels the result has."""
     if not matchers:
         return tree
+    if isinstance(tree, ast.BinaryExpr) and any(_guarded(tree, matcher.name) for matcher in matchers):
+        of_both = [matcher for matcher in matchers if not _guarded(tree, matcher.name)]
+        between = str(tree).removeprefix(str(tree.lhs)).removesuffix(str(tree.rhs))
+        return parse(f"({_narrowed(tree.lhs, matchers)}){between}({_narrowed(tree.rhs, of_both)})")
 
     def add(node: Expr) -> Expr | None:
         if not isinstance(node, ast.VectorSelector):
@@ -210,6 +214,8 @@ def _passes(node: Expr, label: str) -> bool:
             return _kept(node, label) and _passes(node.expr, label)
         case ast.Call():
             return _passes_call(node, label)
+        case ast.BinaryExpr() if _guarded(node, label):
+            return _passes(node.lhs, label)
         case ast.BinaryExpr():
             return _matched(node, label) and _passes(node.lhs, label) and _passes(node.rhs, label)
     return True  # a number or a text
@@ -230,6 +236,14 @@ def _passes_call(node: ast.Call, label: str) -> bool:
     if name in {"label_replace", "label_join"} and str(node.args[1].val) == label:
         return False
     return all(_passes(argument, label) for argument in node.args)
+
+
+def _guarded(node: Expr, label: str) -> bool:
+    """Whether the right side only says which series of the left side there are, and not by this label."""
+    if not isinstance(node, ast.BinaryExpr) or str(node.op) not in {"and", "unless"} or not node.modifier:
+        return False
+    matching = node.modifier.matching
+    return matching is not None and matching.type is ast.LabelModifierType.Include and label not in matching.labels
 
 
 def _matched(node: ast.BinaryExpr, label: str) -> bool:

@@ -168,8 +168,8 @@ def values(expr: Expr) -> Iterator[Expr]:
 def unrated(expr: Expr) -> Iterator[ast.VectorSelector]:
     """Counters whose value is read as it is: since when it counts is chance, so only its growth means something.
 
-    Asking whether it is there is no such reading: `absent()`, `count`, `0 * counter`, `… unless counter`; nor is
-    comparing it with itself earlier: `counter - counter offset 1h`.
+    Asking whether it is there is no such reading: `absent()`, `count`, `0 * counter`, `… unless counter`; nor whether
+    it has counted anything, `counter > 0`, nor comparing it with itself earlier: `counter - counter offset 1h`.
     """
     for node, above in walk(expr):
         if isinstance(node, ast.VectorSelector) and is_counter(metric(node)) and not _only_growth(node, above):
@@ -180,12 +180,12 @@ def _only_growth(node: Expr, above: tuple[Expr, ...]) -> bool:
     below: Expr = node
     for parent in reversed(above):
         match parent:
-            case ast.Call(func=function):
+            case ast.Call(func=function) if function.name != "last_over_time":
                 return function.name in RATES | OCCURRENCES | {"absent", "timestamp"}
             case ast.AggregateExpr(op=op) if str(op) in {"count", "group"}:
                 return True
             case ast.BinaryExpr(op=op, lhs=left, rhs=right):
-                if str(op) == "*" and 0 in (number(left), number(right)):
+                if (str(op), 0) in {("*", number(left)), ("*", number(right)), (">", number(right))}:
                     return True
                 if str(op) in {"and", "unless"} and str(bare(right)) == str(below):
                     return True
