@@ -72,10 +72,10 @@ def running(network: PodNetwork | None, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def plane(running: ControlPlane) -> Iterator[ControlPlane]:
-    """The control plane, with nothing on it when a module of tests begins."""
-    yield running
+def plane(running: ControlPlane) -> ControlPlane:
+    """The control plane, with nothing on it when a module of tests begins; what the last one leaves ends with it."""
     running.clear()
+    return running
 
 
 @pytest.fixture(scope="session")
