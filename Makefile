@@ -126,7 +126,7 @@ soak: $(READY) tools ## Does a healthy system stay silent? DAYS=14 through all r
 	@$(if $(HOURS),$(PY) -m drills.soak --hours "$(HOURS)" $(if $(SEED),--seed "$(SEED)"), \
 		DAYS=$(or $(DAYS),14) $(PY) -m pytest tests/signals/test_healthy.py)
 
-test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; 12 min, the first time half an hour more)
+test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; 8 min on two idle cores, the first time half an hour more)
 	@$(PY) -m rehearsal.toolchain --control-plane
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-cluster-lives test-cluster-operation
 
