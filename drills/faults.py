@@ -124,7 +124,8 @@ class Breaker:
 
     def _slow(self, fault: Fault) -> Undo:
         assert fault.slow  # noqa: S101
-        return self._service_fault(fault.slow.service, {"latency_ms": fault.slow.milliseconds})
+        wanted: dict[str, object] = {"latency_ms": fault.slow.milliseconds, "latency_share": fault.slow.share}
+        return self._service_fault(fault.slow.service, wanted)
 
     def _flood(self, fault: Fault) -> Undo:
         assert fault.flood  # noqa: S101

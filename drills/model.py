@@ -35,7 +35,9 @@ class Slow(Section):
 
     service: Service
     milliseconds: float = Field(gt=0, le=60_000)
-    """Added to each request; in real time, as latencies are not scaled."""
+    """Added to a request; in real time, as latencies are not scaled."""
+    share: float = Field(default=1, gt=0, le=1)
+    """Of how many requests."""
 
 
 class Series(Section):

@@ -1,10 +1,11 @@
 """Faults on demand: part of the stand-in, so that a drill can make a service slow or failing without stopping it.
 
 `POST /_fault {"errors": 0.3}` fails that share of requests with 500, with `"path": "/orders"` only of those to paths
-that begin so; `{"latency_ms": 800}` adds that delay to each, `{"lines": 500}` has each write so many log lines more,
-`{"redis_away": 1}` takes Redis from those who use it, `{"stalls": "/internal/metrics"}` lets requests for that path
-wait for ever, `{}` clears all. Today's services answer a failing store as they do, with 422 for a new order. The path
-listens on loopback like everything else, and nobody counts or logs its requests.
+that begin so; `{"latency_ms": 800}` adds that delay to each, with `"latency_share": 0.3` to that share of them;
+`{"lines": 500}` has each write so many log lines more, `{"redis_away": 1}` takes Redis from those who use it,
+`{"stalls": "/internal/metrics"}` lets requests for that path wait for ever, `{}` clears all. Today's services answer a
+failing store as they do, with 422 for a new order. The path listens on loopback like everything else, and nobody counts
+or logs its requests.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 FAULT_PATH = "/_fault"
-LIMITS = {"errors": 1.0, "latency_ms": 60_000.0, "lines": 10_000.0, "redis_away": 1.0}
+LIMITS = {"errors": 1.0, "latency_ms": 60_000.0, "latency_share": 1.0, "lines": 10_000.0, "redis_away": 1.0}
 KNOWN = (*LIMITS, "path", "stalls")
 FOR_EVER_SECONDS = 3600
 
 
 @dataclass
 class Faults:
-    """The faults in force: `errors` is a share from 0 to 1 below `path`, `latency_ms` a delay in milliseconds; who asks
-    for `stalls` gets no answer."""
+    """The faults in force: `errors` is a share from 0 to 1 below `path`, `latency_ms` a delay in milliseconds of
+    the share `latency_share`; who asks for `stalls` gets no answer."""
 
     errors: float = 0.0
     latency_ms: float = 0.0
+    latency_share: float = 1.0
     lines: int = 0
     redis_away: bool = False
     path: str = "/"
@@ -53,6 +55,7 @@ class Faults:
                 raise ValueError(f"{key}: {value!r} is not a number from 0 to {LIMITS[key]:g}")
         self.errors = float(wanted.get("errors", 0))
         self.latency_ms = float(wanted.get("latency_ms", 0))
+        self.latency_share = float(wanted.get("latency_share", 1))
         self.lines = int(wanted.get("lines", 0))
         self.redis_away = bool(wanted.get("redis_away", 0))
         self.path = path
@@ -60,7 +63,7 @@ class Faults:
 
     async def delay(self) -> None:
         """Wait as long as the latency fault says."""
-        if self.latency_ms:
+        if self.latency_ms and random.random() < self.latency_share:  # noqa: S311 - a drill, no secret
             await asyncio.sleep(self.latency_ms / 1000)
 
     def strikes(self, rng: random.Random, path: str = "/") -> bool:
