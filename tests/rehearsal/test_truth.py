@@ -26,7 +26,7 @@ import httpx
 import pytest
 
 import catalogue
-from rehearsal.application.counts import Series, series
+from rehearsal.application.counts import GATEWAY, Series, series
 from report import variables
 from report.board import Board, Panel, Target
 from report.sources import Period, Shown
@@ -340,7 +340,12 @@ def failures(running: Running) -> int:
 
 
 def expected(counts: Any) -> dict[Series, float]:
-    return {series(item["series"], **item["labels"]): item["value"] for item in counts["expected"]}
+    """What the load made grow, less what no panel counts: refused requests for paths that lead nowhere."""
+    grown = {series(item["series"], **item["labels"]): item["value"] for item in counts["expected"]}
+    for status, number in counts["responses"].get(GATEWAY, {}).items():
+        if status.startswith("4"):
+            grown[series("gateway_requests_total", status_code=status)] -= number
+    return grown
 
 
 def waited(counts: Any) -> dict[str, Counter[int]]:
