@@ -317,6 +317,7 @@ label_replace(
             wrong="One that it requires explains its errors: act there. Infrastructure shows Redis and DynamoDB.",
             unit=units.PercentUnit,
             limits=DEPENDENCY,
+            empty="It requires and uses nothing that is known",
             words={NOT_TOLD: "not told", 0: "Down", 1: "Up"},
         ),
         timeseries(
@@ -330,6 +331,7 @@ label_replace(
             unit=units.PercentUnit,
             limits=above(0.25, 0.5),
             maximum=1,
+            empty="It requires nothing that another one requires, too",
         ),
         timeseries(
             "Calls that the gateway could not complete",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import catalogue
+from rehearsal.state import ROOT
 from report import variables
 from report.board import Board
 from report.sources import Line, Period, Sources
@@ -17,6 +19,11 @@ from tests.rehearsal.running import Running
 from tests.waiting import eventually, until_none
 
 CONNECTIONS = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+NEEDING_NOTHING = [
+    ("service", service.name)
+    for service in catalogue.load(ROOT / "services.yaml").services
+    if not (*service.requires, *service.uses)
+]
 RANGE_SECONDS = 120
 """Short, as some panels compare with the start of the range, when there must have been data."""
 
@@ -57,9 +64,11 @@ def test_every_variable_has_values(rehearsal: Running, boards: list[Board], sour
 def must_answer(question: Question) -> bool:
     """Whether it must return data in this stack, as its panel cannot be empty or is so only in other stacks.
 
-    The node is this machine, whose kernel need not track connections.
+    The node is this machine, whose kernel need not track connections. Some services need nothing.
     """
     panel = question.panel
+    if "dependency" in question.target.expr and question.value in NEEDING_NOTHING:
+        return False
     if "node_nf_conntrack_" in question.target.expr and not CONNECTIONS.exists():
         return False
     return panel.empty is None or panel.title in panels.shown_by("ordinary").get(panel.board, [])
