@@ -6,6 +6,7 @@ import pytest
 
 from rehearsal.application.today.logs import gateway_line, python_line
 from tests.logs.pipeline import Entry, Pipeline, json_line
+from tests.waiting import eventually
 
 REQUEST = "req-1795453674655359280"
 
@@ -87,7 +88,12 @@ def test_an_event_is_counted_though_its_line_is_only_nearly_json(node: Pipeline)
     log = node.container("order-service")
     log.write(*lines)
     pod = log.path.parts[-3].split("_")[1]
-    (first, second) = [entry for entry in node.arrived("order-service", 2) if entry.labels["k8s_pod_name"] == pod]
+
+    def both() -> list[Entry] | None:
+        arrived = node.entries(f'{{service_name="order-service"}} | k8s_pod_name="{pod}"')
+        return arrived if len(arrived) == len(lines) else None
+
+    first, second = eventually(both, what=f"both lines of {pod}")
     assert found(first)["event"] == found(second)["event"] == "order_created"
 
 
