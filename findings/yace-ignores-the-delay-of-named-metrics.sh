@@ -18,7 +18,7 @@ cd "$scratch"
 go mod init finding 2>&1
 go mod edit -require github.com/prometheus-community/yet-another-cloudwatch-exporter@v0.67.0
 go build -o yace github.com/prometheus-community/yet-another-cloudwatch-exporter/cmd/yace
-go version -m yace | grep 'dep[[:space:]]*github.com/prometheus-community/yet-another'
+go version -m yace | grep 'yet-another-cloudwatch-exporter[[:space:]]*v0.67.0'
 cat > play.py <<'PYTHON'
 import http.server, json, os, re, socket, struct, subprocess, sys, threading, time
 

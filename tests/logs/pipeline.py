@@ -9,7 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -213,6 +213,7 @@ class Pipeline:
                 env=os.environ | (environment or {}),
                 stdout=output,
                 stderr=output,
+                start_new_session=True,  # its children end with it, as in a container
             )
 
     def _ready(self, part: str, path: str) -> None:
@@ -225,11 +226,13 @@ class Pipeline:
 
     def _stop(self, name: str, number: signal.Signals) -> None:
         process = self._processes.pop(name)
-        process.send_signal(number)
         try:
-            process.wait(PATIENCE_SECONDS)
+            if number != signal.SIGKILL:
+                process.send_signal(number)
+                process.wait(PATIENCE_SECONDS)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # where nothing of it is left
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
