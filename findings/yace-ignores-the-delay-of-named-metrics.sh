@@ -134,4 +134,4 @@ print(f"named: {named} s ago; with delay: 120: {delayed} s ago, and the log says
 ok = None not in (named, delayed, found) and max(named, delayed) < 20 and not named_said and delayed_said and found >= 120
 sys.exit(0 if ok else 1)
 PYTHON
-python3 play.py ./yace
+python3 play.py ./yace || { echo "YACE no longer ignores the delay of a named metric, or does so unsaid" >&2; exit 1; }
