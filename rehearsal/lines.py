@@ -7,13 +7,14 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ import yaml
 
 from catalogue import Catalogue
 from components.logs import AGENT_GATES, agent_configuration
+from rehearsal.application.container import CriLog
 from rehearsal.errors import RehearsalError
 from rehearsal.serving import HOST
 from rehearsal.toolchain import tool
@@ -31,7 +33,7 @@ from settings import Settings
 SILENCE_SECONDS = 60.0
 """The agent is taken to hang when it has sent nothing for so long."""
 
-_CRI = re.compile(r"\S+ (stdout|stderr) ([FP])( .*|)$")
+_CRI = re.compile(rb"\S+ (stdout|stderr) ([FP])( .*|)$")
 """A line as the container runtime writes it."""
 _ID = re.compile(r"\b(?=[a-f]*[0-9])[0-9a-f]{6,}\b|[0-9]+(?:[.:/-][0-9]+)*")
 """An id in hexadecimal, a number, a time or an address."""
@@ -78,10 +80,10 @@ def read(file: Path, service: str, catalogue: Catalogue, settings: Settings) -> 
     with tempfile.TemporaryDirectory(prefix="check-lines-") as directory, _sink() as (url, received):
         pods, end = Path(directory, "pods"), f"end of the file {uuid.uuid4()}"
         log = pods / f"{catalogue.namespace}_{service}-0_{uuid.uuid4()}" / service / "0.log"
-        log.parent.mkdir(parents=True)
-        with log.open("w") as container:
-            container.writelines(_container_lines(file))
-            container.write(_container_line("stdout", "F", json.dumps({"message": end})))
+        with closing(CriLog(log, max_size=sys.maxsize, max_files=1)) as container:
+            for line in _container_lines(file):
+                container.write(*line)
+            container.write("stdout", "F", json.dumps({"message": end}).encode())
         configuration = Path(directory, "agent.yaml")
         configuration.write_text(yaml.safe_dump(_configuration(settings, catalogue, url)))
         output = Path(directory, "agent.log")
@@ -97,21 +99,15 @@ def read(file: Path, service: str, catalogue: Catalogue, settings: Settings) -> 
         return [entry for entry in received.entries if end not in entry.text]
 
 
-def _container_lines(file: Path) -> Iterator[str]:
-    """The file's lines as the runtime writes them, all of this moment."""
+def _container_lines(file: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Stream, tag and text of each line, as the runtime wrote it or would have."""
     try:
         with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as text:
-            for raw in text:
-                line = raw.decode("utf-8", "replace").rstrip("\n")
+            for line in text:
                 cri = _CRI.match(line)
-                yield _container_line(cri[1], cri[2], cri[3][1:]) if cri else _container_line("stdout", "F", line)
+                yield (cri[1].decode(), cri[2].decode(), cri[3][1:]) if cri else ("stdout", "F", line.rstrip(b"\n"))
     except OSError as error:
         raise RehearsalError(f"{file}: {error.strerror or error}") from error
-
-
-def _container_line(stream: str, tag: str, text: str) -> str:
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z {stream} {tag} {text}\n"
 
 
 def _configuration(settings: Settings, catalogue: Catalogue, url: str) -> dict[str, Any]:

@@ -210,14 +210,12 @@ def _discover_from_files(section: Json, directory: Path) -> None:
 def _probe_locally(scrape: Json, local: Local) -> None:
     rules = scrape.get("relabel_configs") or []
     here = {BLACKBOX: local.addresses["blackbox"], ROUTE_SUMS: local.addresses["route_sums"]}
-    through = [rule["replacement"] for rule in rules if rule.get("target_label") == "__address__"]
-    for rule in rules:
-        if rule.get("target_label") == "__address__":
-            if rule["replacement"] not in here:
-                raise ScrapeError(
-                    f"{scrape['job_name']}: prober {rule['replacement']} has no stand-in; there is one for {BLACKBOX}"
-                )
-            rule["replacement"] = here[rule["replacement"]]
+    addresses = [rule for rule in rules if rule.get("target_label") == "__address__"]
+    through = [rule["replacement"] for rule in addresses]
+    for rule, prober in zip(addresses, through, strict=True):
+        if prober not in here:
+            raise ScrapeError(f"{scrape['job_name']}: prober {prober} has no stand-in; there is one for {BLACKBOX}")
+        rule["replacement"] = here[prober]
     if BLACKBOX in through and local.probed:
         rules.extend(_names(local.probed))
 
