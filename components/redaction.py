@@ -88,7 +88,7 @@ class Rule:
 
 
 _LOWER = 'log.cache["lower"]'
-WITHIN_WORDS = 16
+WITHIN_WORDS = int(SECRETS["within_words"])
 """Beginnings of tokens that are to be followed by so many characters are the ends of words, too, as in `task-…`."""
 
 
@@ -150,7 +150,7 @@ def _token(prefixes: list[str], least: int) -> Rule:
 def _schemes() -> list[Rule]:
     """What follows the name of a scheme of HTTP, in a header or not: anything, or what is no word."""
     schemes = SECRETS["schemes"]
-    blank = r"(?:\s|%20|\+)+"
+    blank = schemes["blank"]
     return [
         Rule(
             rf"(?i)((?:{'|'.join(schemes['any'])}){blank})(?:[^\s\"\x27\x5c<>]|{_ESCAPED})+",
@@ -158,8 +158,7 @@ def _schemes() -> list[Rule]:
             _has_any_case(*schemes["any"]),
         ),
         Rule(
-            rf"((?i:{'|'.join(schemes['encoded'])}){blank})"
-            r"[A-Za-z0-9+/][a-z]*[A-Z0-9+/=](?:[A-Za-z0-9+/=_.-]|\x5c+/){4,}",
+            f"((?i:{'|'.join(schemes['encoded'])}){blank}){schemes['encoded_value']}",
             "${1}***",
             _has_any_case(*schemes["encoded"]),
         ),
@@ -167,7 +166,7 @@ def _schemes() -> list[Rule]:
 
 
 def _address(begins: str) -> str:
-    return re.escape(begins).replace("/", r"(?:\x5c*/|%2F)")
+    return re.escape(begins).replace("/", SECRETS["slash"])
 
 
 def _pair() -> Rule:

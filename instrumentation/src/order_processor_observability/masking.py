@@ -108,7 +108,7 @@ def _tree(endings: Iterable[tuple[str, str]]) -> str:
     )
 
 
-_WITHIN_WORDS = "16"
+_WITHIN_WORDS = LIST["within_words"]
 """Beginnings that are to be followed by so many characters are the ends of words, too: `task-…`."""
 _NOT_WITHIN = "(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{2}))"
 
@@ -123,19 +123,15 @@ _PREFIXED = (
     _prefixed(_NOT_WITHIN, [_WITHIN_WORDS]),
 )
 _HOSTS = tuple({each.partition("/")[0].lower() for each in LIST["addresses"]})
-_SLASH = r"(?:\x5c*/|%2F)"
 _ADDRESS = re.compile(
-    rf"({_any_of(re.escape(each).replace('/', _SLASH) for each in LIST['addresses'])})"
+    rf"({_any_of(re.escape(each).replace('/', LIST['slash']) for each in LIST['addresses'])})"
     r"""(?:\x5c/|[^\s"'\x5c<>])+""",
     re.IGNORECASE,
 )
-_BLANK = r"(?:\s|%20|\+)+"
-_ANY_SCHEME = re.compile(rf"""({_any_of(LIST["schemes"]["any"])}{_BLANK})[^\s"'\x5c<>]+""", re.IGNORECASE)
-_ENCODED_SCHEME = re.compile(
-    rf"((?i:{_any_of(LIST['schemes']['encoded'])}){_BLANK})"
-    r"[A-Za-z0-9+/][a-z]*[A-Z0-9+/=](?:[A-Za-z0-9+/=_.-]|\x5c+/){4,}"
-)
-_SCHEME_MARKS = (*LIST["schemes"]["any"], *LIST["schemes"]["encoded"])
+_SCHEMES = LIST["schemes"]
+_ANY_SCHEME = re.compile(rf"""({_any_of(_SCHEMES["any"])}{_SCHEMES["blank"]})[^\s"'\x5c<>]+""", re.IGNORECASE)
+_ENCODED_SCHEME = re.compile(rf"((?i:{_any_of(_SCHEMES['encoded'])}){_SCHEMES['blank']}){_SCHEMES['encoded_value']}")
+_SCHEME_MARKS = (*_SCHEMES["any"], *_SCHEMES["encoded"])
 
 # A value: in quotes up to the same ones, in brackets, a number, or up to a blank. What was cut off ends with the text.
 # The quotes may be escaped, where a text has JSON within JSON.
