@@ -16,10 +16,11 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from http.client import HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import BinaryIO
+from io import BytesIO
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
@@ -28,10 +29,10 @@ TEXT = "text/plain; version=0.0.4"
 """The format of Prometheus' clients that needs no negotiation."""
 TIMEOUT_SECONDS = 10.0
 """Where the caller does not say how long it waits."""
-CHUNK = 1 << 16
-ENDPOINT = b'endpoint="'
-# Where the value has quotation marks of its own, or another label has such a name.
-CAREFULLY = re.compile(rb'(\w+\{(?:\w+="(?:[^"\\]|\\.)*",)*?)endpoint="((?:[^"\\]|\\.)*)"(.*)', re.DOTALL)
+BLOCK = 1 << 20
+"""Bytes that are added up together; as large, most of their lines differ in nothing but the path."""
+ENDPOINT = re.compile(rb'endpoint="(?<=[{,]endpoint=")([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+"""The label and its value; it is no other label whose name ends so."""
 
 
 class IncompleteError(Exception):
@@ -43,12 +44,11 @@ class Routes:
 
     def __init__(self, templates: Iterable[str]) -> None:
         self._known = {template.encode(): re.escape(template) for template in templates}
-        patterns = [
+        self._patterns = [
             (re.compile(re.sub(r"\\\{.+?\\\}", "[^/]+", pattern).encode()), template)
             for template, pattern in self._known.items()
             if b"{" in template
         ]
-        self._patterns = patterns
 
     def of(self, path: bytes) -> bytes:
         """The route that a path belongs to."""
@@ -57,48 +57,41 @@ class Routes:
         return next((template for pattern, template in self._patterns if pattern.fullmatch(path)), UNMATCHED)
 
 
-def added_up(lines: Iterable[bytes], routes: Routes) -> Iterator[bytes]:
+def added_up(blocks: Iterable[bytes], routes: Routes) -> Iterator[bytes]:
     """The lines of a page with the sums by route, each where the first line of its kind was."""
-    page: dict[bytes | tuple[bytes, bytes, bytes], float] = {}
-    path, route = b"", UNMATCHED
-    for line in lines:
-        before, labelled, after = line.partition(ENDPOINT)
-        if not labelled or before.startswith(b"#"):
-            page[line] = 0.0
-            continue
-        found, _, after = after.partition(b'"')
-        if before[-1:] not in b"{," or found.endswith(b"\\"):
-            if not (apart := CAREFULLY.match(line)):  # a label whose name only ends so
-                page[line] = 0.0
-                continue
-            before, found, after = apart.groups()
-        if found != path:  # the lines of a histogram have the same one
-            path, route = found, routes.of(found)
-        labels, _, value = after.rpartition(b"} ")
-        series = (before, route, labels)
-        page[series] = page.get(series, 0.0) + float(value.partition(b" ")[0])
-    for each, total in page.items():
-        if isinstance(each, tuple):
-            before, route, labels = each
-            yield b"".join((before, ENDPOINT, route, b'"', labels, b"} ", repr(total).encode()))
-        else:
-            yield each
+    page: dict[bytes, float | None] = {}
+    for block in blocks:
+        parts = ENDPOINT.split(block)  # every second one is a path
+        route = {path: b'endpoint="%b"' % routes.of(path) for path in set(parts[1::2])}
+        parts[1::2] = [route[path] for path in parts[1::2]]
+        for line, times in Counter(b"".join(parts).split(b"\n")).items():
+            series, _, value = line.rpartition(b"} ")
+            if line.startswith(b"#") or not ENDPOINT.search(series):
+                page[line] = None
+            else:
+                page[series] = (page.get(series) or 0.0) + float(value.partition(b" ")[0]) * times
+    for series, total in page.items():
+        yield series if total is None else b"%b} %b" % (series, repr(total).encode())
 
 
-def whole_lines(page: BinaryIO | HTTPResponse, deadline: float) -> Iterator[bytes]:
-    """The lines of a page, the last of which must have an end, too.
+def whole_blocks(page: BytesIO | HTTPResponse, deadline: float) -> Iterator[bytes]:
+    """The page in blocks of whole lines; the last line must have an end, too.
 
     Raises IncompleteError, also at the deadline, which is of the monotonic clock.
     """
-    rest = b""
-    while chunk := page.read(CHUNK):
+    rest = bytearray()
+    while chunk := page.read1(BLOCK):
         if time.monotonic() > deadline:
             raise IncompleteError("the page took too long")
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
+        rest += chunk
+        if len(rest) >= BLOCK and (end := rest.rfind(b"\n")) >= 0:
+            yield bytes(rest[:end])
+            del rest[: end + 1]
     missing = page.length if isinstance(page, HTTPResponse) else 0
-    if rest or missing:
+    if missing or (rest and not rest.endswith(b"\n")):
         raise IncompleteError("the page ended too soon")
+    if rest:
+        yield bytes(rest[:-1])
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -123,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
         deadline = time.monotonic() + seconds
         request = Request(f"http://{target}{path}", headers={"Accept": TEXT})
         with urlopen(request, timeout=seconds) as page:  # noqa: S310
-            lines = added_up(whole_lines(page, deadline), Routes(routes))
+            lines = added_up(whole_blocks(page, deadline), Routes(routes))
             return b"".join(line + b"\n" for line in lines)
 
     def _answer(self, status: int, body: bytes) -> None:

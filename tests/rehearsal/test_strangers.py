@@ -12,9 +12,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
@@ -31,16 +33,71 @@ from rehearsal.toolchain import tool
 from settings import read_stack
 from tests.program import ROOT
 from tests.rehearsal.alone import free_address
-from tests.rehearsal.processor import Running, running_services
+from tests.rehearsal.processor import Running, RunningService, running_services
 from tests.waiting import eventually
 
 SETTINGS = read_stack(ROOT / "Pulumi.dev.yaml")
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 NAMES = ("gateway", "inventory-service", "order-service")
 USERS, FAILED, PATHS, IDS = 400, 100, 2_000, 1_000
+MANY_PATHS, MANY_IDS = 10_000, 100_000
+"""More than a service writes within the time of a scrape, so their lines are copies of those of one that asked."""
+COPIED = b"XXXXXXXX"
 AT_ONCE = 8
 PATIENCE_SECONDS = 180
 """A scrape of so many paths takes seconds, of which the service needs most to write its page."""
+
+
+class Crowd:
+    """The page of a service's metrics, with lines as if many had asked for paths like one that is there."""
+
+    def __init__(self, service: RunningService) -> None:
+        self.service = service
+        self.copies: list[tuple[str, int]] = []
+        """Paths with a number at `COPIED`, and how many of each there are to be, numbered from 0."""
+        crowd = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                page = crowd.own_page()
+                kinds = [(crowd.lines_of(page, path), count) for path, count in crowd.copies]
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(page) + sum(len(lines) * count for lines, count in kinds)))
+                self.end_headers()
+                with suppress(ConnectionError):  # on a busy machine a scrape may run into its timeout
+                    self.wfile.write(page)
+                    for lines, count in kinds:
+                        for first in range(0, count, 1000):
+                            some = range(first, min(first + 1000, count))
+                            self.wfile.write(b"".join(lines.replace(COPIED, b"%08d" % each) for each in some))
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+
+    def own_page(self) -> bytes:
+        """What the service itself answers."""
+        url = self.service.url + self.service.known.metrics_path
+        return httpx.get(url, timeout=PATIENCE_SECONDS, trust_env=False).content
+
+    @staticmethod
+    def lines_of(page: bytes, path: str) -> bytes:
+        """The lines of a path."""
+        return b"".join(line + b"\n" for line in page.splitlines() if f'endpoint="{path}"'.encode() in line)
+
+
+@contextmanager
+def crowded(service: RunningService) -> Iterator[Crowd]:
+    crowd = Crowd(service)
+    Thread(target=crowd.server.serve_forever, daemon=True).start()
+    try:
+        yield crowd
+    finally:
+        crowd.server.shutdown()
+        crowd.server.server_close()
 
 
 @dataclass(frozen=True)
@@ -48,6 +105,8 @@ class Stack:
     """Services, and the Prometheus that measures them."""
 
     services: Running
+    orders: Crowd
+    """What Prometheus reads instead of the order-service's own page."""
     prometheus: str
 
     def query(self, promql: str) -> dict[str, float]:
@@ -74,7 +133,7 @@ def ask(service: str, paths: list[str]) -> None:
         list(pool.map(some, [paths[each::AT_ONCE] for each in range(AT_ONCE)]))
 
 
-def configuration(directory: Path, services: Running, route_sums: str) -> dict[str, Any]:
+def configuration(directory: Path, targets: dict[str, str], route_sums: str) -> dict[str, Any]:
     """Prometheus' configuration as deployed, with targets on this machine and a shorter interval."""
     kept = [service for service in CATALOGUE.measured if service.name in NAMES]
     objects = []
@@ -83,9 +142,7 @@ def configuration(directory: Path, services: Running, route_sums: str) -> dict[s
         spec["endpoints"][0]["interval"] = spec["endpoints"][0]["scrapeTimeout"]
         metadata = {"name": service.name, "namespace": "monitoring"}
         objects.append({"kind": "ServiceMonitor", "metadata": metadata, "spec": spec})
-    endpoints = [
-        scrape.application_endpoint(CATALOGUE.namespace, name, urlsplit(services[name].url).netloc) for name in NAMES
-    ]
+    endpoints = [scrape.application_endpoint(CATALOGUE.namespace, *target) for target in targets.items()]
     for name, groups in scrape.discovery_targets(endpoints).items():
         (directory / name).write_text(json.dumps(groups))
     local = scrape.Local(
@@ -119,8 +176,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
     sums, address = free_address(), free_address()
     host, _, port = sums.partition(":")
-    with running_services("today", directory) as services:
-        (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration(directory, services, sums)))
+    with running_services("today", directory) as services, crowded(services["order-service"]) as orders:
+        targets = {name: urlsplit(services[name].url).netloc for name in NAMES} | {"order-service": orders.address}
+        (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration(directory, targets, sums)))
         prometheus = [
             str(tool("prometheus")),
             f"--config.file={directory / 'prometheus.yaml'}",
@@ -129,7 +187,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             "--scrape.discovery-reload-interval=200ms",
         ]
         with process(sys.executable, str(PROGRAM), f"--address={host}", f"--port={port}"), process(*prometheus):
-            found = Stack(services, f"http://{address}")
+            found = Stack(services, orders, f"http://{address}")
             eventually(lambda: all_up(found), seconds=PATIENCE_SECONDS, what="all services are measured")
             yield found
 
@@ -174,6 +232,32 @@ def test_paths_and_ids_of_anybody_leave_the_figures_right(stack: Stack) -> None:
     assert max(stored.values()) <= 5_000, stored
     read = stack.query("scrape_samples_post_metric_relabeling")
     assert max(read.values()) < 1_000, read
+
+
+def test_as_many_paths_and_ids_as_a_page_can_have_leave_the_figures_right(stack: Stack) -> None:
+    before = stack.query("sum by (service) (instance:http_requests:sum)")["order-service"]
+    unknown, order = f"/{COPIED.decode()}.php", f"/orders/order_{COPIED.decode()}"
+    ask(stack.services["order-service"].url, [unknown, order])
+    stack.orders.copies += [(unknown, MANY_PATHS), (order, MANY_IDS)]
+
+    def told() -> bool:
+        of_orders = {
+            name: stack.query(promql).get("order-service")
+            for name, promql in {
+                "up": "up",
+                "apart": "sum by (service) (instance:http_requests_unmatched:sum)",
+                "requests": "sum by (service) (instance:http_requests:sum)",
+                "timed": "sum by (service) (instance:http_requests_timed:sum)",
+            }.items()
+        }
+        requests = before + 1 + MANY_IDS
+        return of_orders == {"up": 1, "apart": 1 + MANY_PATHS, "requests": requests, "timed": requests}
+
+    try:
+        eventually(told, seconds=PATIENCE_SECONDS, what="every stranger is counted apart, and every order's reader")
+        assert stack.query('count by (service) ({__name__=~".+", service!=""})')["order-service"] <= 5_000
+    finally:
+        stack.orders.copies.clear()
 
 
 def test_a_page_that_is_never_answered_ends_the_figures(stack: Stack) -> None:

@@ -52,8 +52,8 @@ REQUESTS = st.lists(st.tuples(PATHS, st.sampled_from(["200", "404", "500"])), ma
 
 
 def summed(page: bytes, routes: tuple[str, ...] = ROUTES) -> bytes:
-    lines = route_sums.whole_lines(BytesIO(page), time.monotonic() + 60)
-    return b"".join(line + b"\n" for line in route_sums.added_up(lines, route_sums.Routes(routes)))
+    blocks = route_sums.whole_blocks(BytesIO(page), time.monotonic() + 60)
+    return b"".join(line + b"\n" for line in route_sums.added_up(blocks, route_sums.Routes(routes)))
 
 
 def samples(page: bytes) -> list[Sample]:
