@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from rehearsal import grafana, interruption
+from rehearsal import grafana, interruption, redis
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES, Ports
 from rehearsal.supervisor import Supervisor
@@ -34,7 +34,7 @@ _ANSWERS = {
     "load": ("load", "/counts"),
     grafana.NAME: (grafana.NAME, "/api/health"),
 }
-"""The port and the path at which each process answers 200 once it works."""
+"""The port and the path at which each process that speaks HTTP answers 200 once it works."""
 
 _POLL_SECONDS = 0.2
 PROCESSES_SECONDS = 300
@@ -140,13 +140,17 @@ def post(address: str, document: Any) -> None:
 
 
 def url(name: str, ports: Ports) -> str:
-    """The URL at which a process answers 200 once it works."""
+    """The URL at which a process answers 200 once it works; Redis, which speaks no HTTP, a PING."""
+    if name == redis.NAME:
+        return f"redis://{ports.address(name)}"
     port, path = _ANSWERS[name]
     return f"{ports.url(port)}{path}"
 
 
 def healthy(name: str, ports: Ports) -> bool:
     """Whether a process works now."""
+    if name == redis.NAME:
+        return redis.answers(ports.address(name))
     try:
         return CLIENT.get(url(name, ports), timeout=2).status_code == 200
     except httpx.HTTPError:

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 
-from rehearsal import dialect, grafana, health, speed
+from rehearsal import dialect, grafana, health, redis, speed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import SERVICES, Ports, choose
 from rehearsal.state import State
@@ -106,8 +106,16 @@ class Rehearsal:
         return [Report(process, process.running and health.healthy(process.name, self.ports)) for process in processes]
 
     def fault(self, kind: str, service: str) -> None:
-        """Break one service: `down` stops it, `errors` fails a third of its requests, `latency` adds 0.8 s."""
+        """Break one service: `down` stops it, `errors` fails a third of its requests, `latency` adds 0.8 s.
+
+        Redis can be down, too, and those who use it then behave as without it.
+        """
         self._must_run()
+        if (kind, service) == ("down", redis.NAME):
+            self.supervisor.stop_program(redis.NAME)
+            for user in redis.USERS:
+                health.post(f"{self.ports.url(user)}/_fault", {"redis_away": 1})
+            return
         _must_be_service(service)
         if kind == "down":
             self.supervisor.stop_program(service)

@@ -36,6 +36,7 @@ STACK = {
     "blackbox": 9115,
     "route-sums": 9180,
     "node-exporter": 9100,
+    "redis": 6379,
     "exporters": 9150,
     "receivers": 9501,
     "smtp": 2525,

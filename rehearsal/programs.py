@@ -11,7 +11,7 @@ from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
 from components.logs import AGENT_START
 from components.metrics import RELEASE
 from components.route_sums import PROGRAM
-from rehearsal import speed
+from rehearsal import redis, speed
 from rehearsal.deployed import Deployed
 from rehearsal.ports import HOST, SERVICES, Ports
 from rehearsal.program import Program, digest
@@ -36,11 +36,13 @@ def programs(
     state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1, rate: float | None = None
 ) -> list[Program]:
     """Every process, with services of this dialect; receivers first: nothing that is sent may find nobody there.
+    So is Redis before the gateway, which looks for it only when it starts.
 
     `rate` is how many steps customers take in a second, where it is not the load generator's own.
     """
     return [
         _receivers(state, ports, pace),
+        redis.program(ports.address(redis.NAME)),
         _exporters(ports),
         _node_exporter(state, ports),
         _blackbox(state, ports, pace),
@@ -185,6 +187,7 @@ def simulated_service(
     if name == "gateway":
         module = "rehearsal.application.gateway"
         arguments += [f"--backend={backend}={ports.url(backend)}" for backend in SERVICES if backend != "gateway"]
+        arguments.append(f"--redis={ports.address(redis.NAME)}")
     else:
         module = "rehearsal.application.service"
         arguments.append(f"--name={name}")

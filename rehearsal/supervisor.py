@@ -197,7 +197,7 @@ class Supervisor:
 
 
 GUARD = "launch-guard"
-_BINARIES = frozenset({"prometheus", "alertmanager", "loki", "log-agent"})
+_BINARIES = frozenset({"prometheus", "alertmanager", "loki", "log-agent", "redis"})
 
 
 def _guard(state: State) -> Program:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp
 
+from rehearsal import redis
 from rehearsal.application.client import AsyncClient, loopback_client
 from rehearsal.application.proxy import BACKENDS
 from rehearsal.application.server import serve
@@ -65,7 +66,11 @@ def parser() -> argparse.ArgumentParser:
         default=RATE_LIMIT,
         help=f"requests per client address and minute (default {RATE_LIMIT})",
     )
-    result.add_argument("--without-redis", action="store_true", help="as if there had been no Redis when it started")
+    result.add_argument(
+        "--redis",
+        metavar="HOST:PORT",
+        help="where Redis listens; if it does not answer now, the gateway does without",
+    )
     return result
 
 
@@ -83,7 +88,7 @@ def main() -> None:
         arguments.dialect,
         rate_limit=arguments.rate_limit,
         metrics_path=arguments.metrics_path,
-        redis=not arguments.without_redis,
+        redis=arguments.redis is None or redis.answers(arguments.redis),
     )
     serve(app, arguments.port, uvicorn_lines=arguments.dialect != TODAY)  # today's is no Python service
 

@@ -318,7 +318,7 @@ class TestWithoutRedis:
 
     def test_is_one_line_at_its_start(self) -> None:
         backends = [f"--backend={name}=http://127.0.0.1:1" for name in KINDS]
-        with started("gateway", "--dialect=today", "--without-redis", *backends) as gateway:
+        with started("gateway", "--dialect=today", "--redis=127.0.0.1:1", *backends) as gateway:
             eventually(lambda: get_json(f"{gateway.url}/health"))
             gateway.stop()
         assert '"level":"WARN"' in next(line for line in gateway.output.splitlines() if "Redis connection" in line)

@@ -22,7 +22,7 @@ RESIDENT_MEBIBYTES = 1536
 def test_everything_works_when_up_returns(rehearsal: Running) -> None:
     code, output = rehearsal.run("status")
     assert code == 0, output
-    assert len(re.findall(r"^│ [a-z-]+ +│ healthy +│", output, re.MULTILINE)) == 16, output
+    assert len(re.findall(r"^│ [a-z-]+ +│ healthy +│", output, re.MULTILINE)) == 17, output
     for part in ("prometheus", "alertmanager", "loki", "receivers"):
         assert rehearsal.ports.url(part) in output
     resident = re.search(r"(\d+) MiB resident", output)
