@@ -294,6 +294,15 @@ def _clock(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not re.fullmatch(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?", host) or not re.fullmatch(r"[0-9]{1,5}", port):
+        raise ValueError("expected host:port such as redis.example.com:6379, without a scheme or a path")
+    if not 1 <= int(port) <= 65535:
+        raise ValueError("expected a port from 1 to 65535")
+    return text
+
+
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Clock = Annotated[str, AfterValidator(_clock)]
 
@@ -336,6 +345,15 @@ class Aws(Section):
     """Dollars that the account may cost in a month; more raises an alert. None watches no budget."""
     interval: Duration = "5m"
     """How often CloudWatch is asked. Cost is inversely proportional to it."""
+
+
+class Redis(Section):
+    """The application's Redis as its services reach it. Without it RedisDown has only CloudWatch to go by."""
+
+    address: Annotated[str, AfterValidator(_address)]
+    """Where it listens, as host:port: it is probed from the cluster, and not answering for a minute is a page."""
+    tls: bool = False
+    """Whether it speaks TLS, as ElastiCache with encryption in transit does; its certificate is verified."""
 
 
 class Links(Section):
@@ -405,6 +423,8 @@ class Settings(Section):
     """When info alerts may begin."""
     aws: Aws | None = None
     """The AWS account; none leaves CloudWatch out."""
+    redis: Redis | None = None
+    """The Redis that is probed; none probes none."""
     links: Links = Links()
     """Addresses that notifications link to."""
     public_urls: tuple[Annotated[str, Field(pattern=r"^https?://\S+$")], ...] = ()

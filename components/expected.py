@@ -7,6 +7,7 @@ The rule: what an alert or a dashboard reads must be there, or it would be silen
 from __future__ import annotations
 
 from components.foundation import NAMESPACE
+from components.monitors import REDIS_PROBE
 from settings import Settings
 
 
@@ -25,6 +26,7 @@ def expected_jobs(settings: Settings) -> tuple[str, ...]:
         "kubernetes-events",
         _loki(settings),
         *(["cloudwatch-exporter"] if settings.aws else []),
+        *([REDIS_PROBE] if settings.redis else []),
     )
 
 

@@ -11,7 +11,7 @@ from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ConfigMap, Service
 
 from catalogue import Catalogue
-from components import charts, monitors, priorities, route_sums, sizing, storage
+from components import charts, monitors, priorities, prober, route_sums, sizing, storage
 from components.default_rules import custom_rules, default_rules
 from components.grafana import grafana_values
 from components.routing import REMEMBERED
@@ -60,7 +60,7 @@ class Metrics(pulumi.ComponentResource):
         super().__init__("monitoring:index:Metrics", name, {}, opts)
         self._args = args
         self._install(charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets))
-        self._install(charts.BLACKBOX_EXPORTER, "blackbox-exporter", blackbox_values())
+        self._install(charts.BLACKBOX_EXPORTER, "blackbox-exporter", prober.values(args.settings.redis))
         settings, catalogue = args.settings, args.catalogue
         if any(service.added_up for service in catalogue.services):
             self._add_up_routes(settings.workloads.prometheus.replicas)
@@ -70,6 +70,8 @@ class Metrics(pulumi.ComponentResource):
             self._custom("Probe", service.name, monitors.probe(service, catalogue, settings))
         if settings.public_urls:
             self._custom("Probe", monitors.PUBLIC_PROBES, monitors.public_probe(settings.public_urls, settings))
+        if settings.redis:
+            self._custom("Probe", monitors.REDIS_PROBE, monitors.redis_probe(settings.redis, settings))
         self.register_outputs({})
 
     def _install(self, chart: charts.Chart, release: str, values: dict[str, Any]) -> None:
@@ -206,27 +208,3 @@ def control_plane(settings: Settings) -> dict[str, Any]:
     """Which control-plane parts are watched on this platform."""
     reachable = settings.platform == "other"
     return {part: {"enabled": reachable} for part in UNREACHABLE_CONTROL_PLANE}
-
-
-def blackbox_values() -> dict[str, Any]:
-    """Values of the prober."""
-    return {
-        "fullnameOverride": "blackbox-exporter",
-        "resources": sizing.SMALL,
-        "priorityClassName": priorities.ALERTING,
-        "config": {
-            "modules": {
-                "http_2xx": {
-                    "prober": "http",
-                    "timeout": "5s",
-                    "http": {
-                        # As the chart has it: Helm would add it, so it is said here, where the whole module is read.
-                        "valid_http_versions": ["HTTP/1.1", "HTTP/2.0"],
-                        "follow_redirects": True,
-                        "preferred_ip_protocol": "ip4",
-                    },
-                }
-            }
-        },
-        "serviceMonitor": {"selfMonitor": {"enabled": True}},
-    }

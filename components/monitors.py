@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from catalogue import Catalogue, Service
+from components import prober
 from components.addresses import BLACKBOX, ROUTE_SUMS
-from settings import Settings
+from settings import Redis, Settings
 
 SAMPLE_LIMIT = 50_000
 """A fuse far above normal use: beyond it the whole scrape fails, and the service is not measured."""
@@ -20,6 +21,8 @@ PROBE_SAMPLES = 1_000
 """Fuse of a probe, which has twenty. Its page is the prober's own: the body's limit is that of all scrapes."""
 PUBLIC_PROBES = "public-probes"
 """Job of the probes of public addresses, which the rules know it by."""
+REDIS_PROBE = "redis-probe"
+"""Job of the probe of Redis."""
 
 _THROUGH_ROUTE_SUMS: tuple[dict[str, Any], ...] = (
     # It asks the process; the series stay those of the process.
@@ -64,16 +67,12 @@ def service_monitor(service: Service, catalogue: Catalogue, settings: Settings) 
 def probe(service: Service, catalogue: Catalogue, settings: Settings) -> dict[str, Any]:
     """Spec of the Probe that asks one service for its health."""
     url = f"http://{service.name}.{catalogue.namespace}.svc:{service.port}{service.health_path}"
-    return {
-        "jobName": "service-probes",
-        "prober": {"url": BLACKBOX},
-        "module": "http_2xx",
-        "interval": settings.scrape.applications,
-        "scrapeTimeout": "10s",
-        "sampleLimit": PROBE_SAMPLES,
-        **LABEL_LIMITS,
-        "targets": {"staticConfig": {"static": [url], "labels": {"service": service.name}}},
-    }
+    return _probe(
+        "service-probes",
+        prober.HEALTH,
+        settings.scrape.applications,
+        {"static": [url], "labels": {"service": service.name}},
+    )
 
 
 def public_probe(urls: tuple[str, ...], settings: Settings) -> dict[str, Any]:
@@ -81,13 +80,22 @@ def public_probe(urls: tuple[str, ...], settings: Settings) -> dict[str, Any]:
 
     Its series have the address as `instance` and no label `service`: that label is what tells a service's own targets.
     """
+    return _probe(PUBLIC_PROBES, prober.HTTP_2XX, settings.scrape.applications, {"static": list(urls)})
+
+
+def redis_probe(redis: Redis, settings: Settings) -> dict[str, Any]:
+    """Spec of the Probe that asks Redis for a sign of life. Its series have the address as `instance`."""
+    return _probe(REDIS_PROBE, prober.REDIS, settings.scrape.infrastructure, {"static": [redis.address]})
+
+
+def _probe(job: str, module: str, interval: str, targets: dict[str, Any]) -> dict[str, Any]:
     return {
-        "jobName": PUBLIC_PROBES,
+        "jobName": job,
         "prober": {"url": BLACKBOX},
-        "module": "http_2xx",
-        "interval": settings.scrape.applications,
+        "module": module,
+        "interval": interval,
         "scrapeTimeout": "10s",
         "sampleLimit": PROBE_SAMPLES,
         **LABEL_LIMITS,
-        "targets": {"staticConfig": {"static": list(urls)}},
+        "targets": {"staticConfig": targets},
     }

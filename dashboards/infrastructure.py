@@ -691,8 +691,18 @@ def _eks_and_load_balancer() -> Row:
 
 
 def _redis() -> Row:
-    return _aws_row(
-        "Redis",
+    answers = timeseries(
+        "Redis answers",
+        Query('max by (instance) (probe_success{job="redis-probe"})', "{{instance}}"),
+        shows="Whether Redis answered PING when the prober asked: 1, or 0 if it did not or refused.",
+        wrong="0: Redis is down, serves no commands or is out of the prober's reach; see RedisDown.",
+        unit=units.Short,
+        limits=[(None, "red"), (1, "green")],
+        maximum=1,
+        width=24,
+        height=5,
+    )
+    of_aws = (
         timeseries(
             "Redis CPU and memory",
             *(
@@ -734,6 +744,9 @@ def _redis() -> Row:
             unit=units.Short,
             limits=above(1, 100),
         ),
+    )
+    return row(
+        "Redis", *where_there_is("a stack with redis.address", answers), *where_there_is("a stack with AWS", *of_aws)
     )
 
 

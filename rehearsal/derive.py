@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +18,8 @@ from catalogue import Catalogue
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.messages import CREDENTIALS_DIRECTORY, CREDENTIALS_SECRET, TEMPLATES_GLOB
 from components.metrics import RELEASE
-from rehearsal import scrape, speed
+from components.monitors import REDIS_PROBE
+from rehearsal import redis, scrape, speed
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
 from rehearsal.ports import HOST, SERVICES, Ports
@@ -74,12 +75,13 @@ def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Pat
     """
     deployed = Deployed(state.cluster)
     loki = loki_configuration(deployed.release("loki")["loki"], state.data / "loki", ports)
+    modules = deployed.release("blackbox-exporter")["config"]
     files = (
         _prometheus(deployed, state, ports, catalogue, operatorconfig, pace)
         | _alertmanager(deployed, state, ports, pace)
         | {"loki/loki.yaml": _dump(speed.loki(loki, pace))}
         | {"agent/agent.yaml": _dump(speed.agent(deployed.release("log-agent")["alternateConfig"], pace))}
-        | {"blackbox/blackbox.yaml": _dump(speed.blackbox(deployed.release("blackbox-exporter")["config"], pace))}
+        | {"blackbox/blackbox.yaml": _dump(speed.blackbox(_blackbox(modules), pace))}
     )
     credentials = deployed.secret(CREDENTIALS_SECRET)
     for name, text in credentials.items():
@@ -102,7 +104,8 @@ def _prometheus(
     directory = state.configuration / "prometheus"
     monitors = [item for kind in ("ServiceMonitor", "PodMonitor", "Probe") for item in deployed.objects(kind)]
     values = deployed.release(RELEASE)["prometheus"]["prometheusSpec"]
-    local = _local(directory, ports, operatorconfig, _probed(catalogue, ports))
+    probed = _probed(catalogue, ports) | dict.fromkeys(_redis_addresses(monitors), ports.address(redis.NAME))
+    local = _local(directory, ports, operatorconfig, probed)
     configuration = scrape.prometheus_configuration(monitors, values, local)
     targets = {
         f"prometheus/targets/{name}": json.dumps(groups, indent=2)
@@ -118,6 +121,21 @@ def _probed(catalogue: Catalogue, ports: Ports) -> dict[str, str]:
         for service in catalogue.services
         if service.name in SERVICES
     }
+
+
+def _redis_addresses(monitors: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Where the probe of Redis finds it in the cluster."""
+    specs = [item["spec"] for item in monitors if item["spec"].get("jobName") == REDIS_PROBE]
+    return [address for spec in specs for address in spec["targets"]["staticConfig"]["static"]]
+
+
+def _blackbox(configuration: dict[str, Any]) -> dict[str, Any]:
+    """The deployed modules; Redis speaks no TLS here, as nothing does on the loopback."""
+    modules = {
+        name: module | ({"tcp": module["tcp"] | {"tls": False}} if "tcp" in module else {})
+        for name, module in configuration["modules"].items()
+    }
+    return configuration | {"modules": modules}
 
 
 def _local(directory: Path, ports: Ports, operatorconfig: Path, probed: dict[str, str]) -> scrape.Local:

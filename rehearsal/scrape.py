@@ -55,7 +55,7 @@ CLUSTER_ONLY = ("scheme", "tls_config", "authorization")
 """Scrape settings that name certificates and tokens of the cluster: here everything is plain HTTP on the loopback."""
 
 NOWHERE = "http://127.0.0.1:1"
-"""Nothing listens there: what is probed and is no simulated service fails, and nothing outside is asked."""
+"""Nothing listens there: what is probed and does not run here fails, and nothing outside is asked."""
 
 DISCOVERY_ROLES = frozenset({"endpoints", "endpointslice", "pod"})
 """Roles of Kubernetes discovery that the discovery files stand in for."""
@@ -224,9 +224,9 @@ def _names(probed: Mapping[str, str]) -> Iterator[Json]:
     """Stand-in for the cluster's DNS: where the prober really goes, while the label `instance` keeps what is probed."""
     yield {"target_label": "__param_target", "replacement": NOWHERE}
     for name, address in probed.items():
-        regex = f"http://{re.escape(name)}(/.*)?"
+        regex = f"(http://)?{re.escape(name)}(/.*)?"
         target = {"source_labels": ["instance"], "regex": regex, "target_label": "__param_target"}
-        yield target | {"replacement": f"http://{address}$1"}
+        yield target | {"replacement": f"${{1}}{address}${{2}}"}
 
 
 def _meta_labels(endpoint: Endpoint) -> dict[str, str]:

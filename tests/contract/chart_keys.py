@@ -45,6 +45,7 @@ DOCUMENTED = {
         "loki.storage.bucketNames.chunks": "commented out, because there is no name to choose; needed for s3",
     },
     "prometheus-blackbox-exporter": {
+        "config.modules *": "the exporter's own configuration; the chart writes every module",
         "fullnameOverride": "read by the chart's name helper only",
     },
     "prometheus-yet-another-cloudwatch-exporter": {

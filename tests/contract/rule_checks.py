@@ -34,6 +34,7 @@ ALERTS_OF_ONE_TARGET = {
     "CertificateExpiring": "the instance of a probe is the address",
     "CertificateAboutToExpire": "the instance of a probe is the address",
     "PublicUrlDown": "the instance of a probe is the address",
+    "RedisDown": "the instance of a probe is the address; of CloudWatch's figures it is the cluster",
     "PrometheusNotConnectedToAlertmanager": "each Prometheus has connections of its own",
     "PrometheusStorageFailing": "each Prometheus has a volume of its own",
 }

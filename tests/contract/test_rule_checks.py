@@ -334,7 +334,11 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (symptoms_know_what_pages_for_them, "of dependencies alone", symptom(unless='dependency=~"dynamodb|redis"')),
     (symptoms_know_what_pages_for_them, "of ServiceDown alone", symptom(unless='alertname="ServiceDown"')),
     (symptoms_wait_for_what_pages_for_them, "at once", symptom(for_="30s")),
-    (symptoms_wait_for_what_pages_for_them, "before a dependency", symptom(for_="2m")),
+    (
+        symptoms_wait_for_what_pages_for_them,
+        "before a dependency",
+        both(symptom(for_="2m"), alert(labels={"severity": "critical", "dependency": "queue"})),
+    ),
     (symptoms_wait_for_what_pages_for_them, "keeps firing", symptom(keep_firing_for="10m")),
     (symptoms_wait_for_what_pages_for_them, "long window", symptom(f"{ORDERS_15M} > 1")),
     (

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from prometheus_client.parser import text_string_to_metric_families
 
 import catalogue
-from components.metrics import blackbox_values
+from components import prober
 from rehearsal.toolchain import ROOT
 from tests.contract import metrics
 from tests.rehearsal.alone import free_address, running
@@ -156,7 +156,7 @@ def days_left(figure: float | None) -> int | None:
 @pytest.fixture(scope="module")
 def deployed() -> dict[str, Any]:
     """The module that probes are deployed with."""
-    module: dict[str, Any] = blackbox_values()["config"]["modules"]["http_2xx"]
+    module: dict[str, Any] = prober.modules(None)[prober.HTTP_2XX]
     return module
 
 

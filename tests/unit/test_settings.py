@@ -103,6 +103,13 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
         ({"workloads": {"loki": {"memory": "4Gi"}}}, 'memory: "4Gi" is more than memoryLimit "1Gi"'),
         ({"workloads": {"loki": {"cpu": "1.5"}}}, 'cpu: "1.5" is more than cpuLimit "1"'),
         ({"workloads": {"loki": {"memory": "250m"}}}, "expected a size in Mi, Gi or Ti"),
+        (
+            {"redis": {"address": "redis://redis:6379"}},
+            "redis.address: 'redis://redis:6379' expected host:port such as redis.example.com:6379",
+        ),
+        ({"redis": {"address": "redis"}}, "redis.address: 'redis' expected host:port"),
+        ({"redis": {"address": "redis:70000"}}, "redis.address: 'redis:70000' expected a port from 1 to 65535"),
+        ({"redis": {"adress": "redis:6379"}}, 'redis.adress: unknown key; did you mean "address"?'),
         ({"charts": {"source": "oci", "location": "https://x"}}, 'must start with oci:// for "oci"'),
         ({"charts": {"location": "https://x"}}, "has no use"),
         ({"businessHours": {"start": "18:00"}}, 'start "18:00" must be before end "17:00"'),

@@ -76,7 +76,7 @@ def test_every_part_of_the_design_is_in_both_stacks(dev: Program, prod: Program)
 
 
 def test_a_service_that_a_cluster_does_not_run_is_neither_watched_nor_missed(dev: Program, prod: Program) -> None:
-    assert len(custom(dev, "Probe")) == 6
+    assert "insights-service" in {item.inputs["metadata"]["name"] for item in custom(dev, "Probe")}
     assert "insights-service" not in {item.inputs["metadata"]["name"] for item in custom(prod, "Probe")}
 
 
@@ -106,6 +106,28 @@ def test_the_addresses_of_users_are_probed_where_a_stack_names_some(dev: Program
     assert "insights-service" not in rules  # its ServiceDown would page for ever
     with pytest.raises(pulumi.RunError, match=r"'insight-service' is not in services\.yaml"):
         evaluate("prod", {"absentServices": ["insight-service"]})
+
+
+@pytest.mark.parametrize(
+    ("redis", "encrypted"),
+    [({"address": "redis:6379"}, False), ({"address": "cache.example.com:6380", "tls": True}, True)],
+)
+def test_redis_is_probed_where_a_stack_says_where_it_is(redis: dict[str, Any], encrypted: bool) -> None:
+    program = evaluate("dev", overrides={"redis": redis})
+    (probe,) = (
+        item.inputs["spec"] for item in custom(program, "Probe") if item.inputs["metadata"]["name"] == "redis-probe"
+    )
+    assert probe["targets"]["staticConfig"] == {"static": [redis["address"]]}
+    module = values(program, "blackbox-exporter")["config"]["modules"][probe["module"]]
+    assert (module["prober"], module["tcp"]["tls"]) == ("tcp", encrypted)
+    assert "'job': 'redis-probe'" in str([item.inputs for item in custom(program, "PrometheusRule")])
+
+
+def test_no_redis_is_probed_or_missed_without_its_address() -> None:
+    program = evaluate("dev", overrides={"redis": None})
+    assert "redis-probe" not in {item.inputs["metadata"]["name"] for item in custom(program, "Probe")}
+    assert "redis" not in values(program, "blackbox-exporter")["config"]["modules"]
+    assert "'job': 'redis-probe'" not in str([item.inputs for item in custom(program, "PrometheusRule")])
 
 
 def test_nothing_is_registered_before_the_input_is_valid() -> None:
