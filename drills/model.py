@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("drills.yaml")
 Minute = Annotated[float, Field(ge=0, le=24 * 60)]
 """A minute of the stack's time since the drill began."""
 Service = Literal["gateway", "user-service", "inventory-service", "order-service", "auth-service", "insights-service"]
-Part = Literal["prometheus", "alertmanager", "loki", "log-agent", "blackbox", "exporters", "load"]
+Part = Literal["prometheus", "alertmanager", "loki", "log-agent", "blackbox", "exporters", "load", "redis"]
 Reloadable = Literal["prometheus", "alertmanager"]
 Channel = Literal["pagerduty", "slack", "email", "heartbeat"]
 
