@@ -1,4 +1,4 @@
-"""Redis away, and a gateway that started without it, in the running stack: the application as it is today, no CloudWatch.
+"""Redis away, and a gateway that started without it: the running stack, the application as it is today, no CloudWatch.
 
 Both are drills of `drills/`, which cannot be among those of `drills.yaml`: these run the services with the package. A
 warning is told after a minute here.
