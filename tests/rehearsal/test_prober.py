@@ -20,16 +20,21 @@ import trustme
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+import catalogue
 from components import prober
 from rehearsal import redis
 from rehearsal.dialect import DIALECTS
+from rehearsal.state import ROOT
 from settings import Redis
+from tests.contract import metrics
 from tests.rehearsal.alone import free_address, running
 from tests.rehearsal.processor import Client, Processor
 from tests.waiting import eventually
 
+COMPONENTS = {item.name: item for item in metrics.components(catalogue.load(ROOT / "services.yaml"))}
+
 Probe = Callable[[str, str], dict[str, float]]
-"""Asks for a module and a target; gives the figures."""
+"""Asks for a module and a target; gives the figures, which are those that are listed."""
 
 
 @contextmanager
@@ -41,6 +46,8 @@ def blackbox(directory: Path, *, tls: bool = False, trusted: str = "") -> Iterat
 
     def probe(module: str, target: str) -> dict[str, float]:
         page = httpx.get(f"http://{address}/probe", params={"module": module, "target": target}, timeout=30).text
+        listed = COMPONENTS["probe of Redis" if module == prober.REDIS else "probes"]
+        assert list(metrics.differences(listed.series, metrics.exposed(page), listed.later)) == []
         return {
             sample.name: sample.value for family in text_string_to_metric_families(page) for sample in family.samples
         }
