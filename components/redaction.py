@@ -190,7 +190,11 @@ def _by_name(levels: Sequence[Level]) -> list[Rule]:
         ),
         *(rule for level in levels for rule in _json(level)),
         *_python(levels),
-        Rule(rf'(?i)(["\x27]{_key(_NOT_IN_PYTHON)}\x5c*["\x27]\s*:\s*)-?[0-9][0-9.eE+-]*', "${1}0"),
+        Rule(
+            rf'(?i)(["\x27]{_key(_NOT_IN_PYTHON)}\x5c*["\x27]\s*:\s*)-?[0-9][0-9.eE+-]*',
+            "${1}0",
+            f"IsMatch(log.body, {literal(_NUMBER)})",
+        ),
         Rule(
             # A quote that ends the string around it is followed by a comma, a bracket, a blank or nothing.
             rf"(?i)({_ASSIGNED})(?:"
@@ -201,6 +205,7 @@ def _by_name(levels: Sequence[Level]) -> list[Rule]:
     ]
 
 
+_NUMBER = r"[\x22\x27]\s*:\s*-?[0-9]"
 _NOT_IN_JSON, _NOT_IN_PYTHON = r'[^"\x5c]', r'[^"\x27\x5c]'
 
 
@@ -268,9 +273,14 @@ def statements() -> list[dict[str, Any]]:
     """The rules for the collector, in groups of which most lines need only the first."""
     marks = {*NAMES.values(), *WORDS} - {"input_value"}
     fewest = [mark for mark in sorted(marks) if not any(other in mark for other in marks - {mark})]
-    assigned = rf'(?:{_NAME}[^"\x5c=:]*|{"|".join(WORDS)})["\x27\x5c]*\s*(?:[=:]|,\s*b)'
+    quoted = r"[\x22\x27]\s*(?:[=:]|,\s*b)"
+    assigned = (
+        rf"{_NAME}(?:[\w.-]*\s*[=:]|[^\x22\x5c]*\x5c*{quoted})"
+        rf"|(?:{'|'.join(WORDS)})(?:\s*[=:]|\x5c*{quoted})"
+    )
     given = f"{_NAME}|input_value"
-    card_like = r"[2-6][0-9]{3}[ +-]?[0-9]{4}[0-9 +-]{4}"
+    digits = r"[2-6][0-9]{3}[ +-]?[0-9]{4}[0-9 +-]{4}"
+    card_like = rf"(?:^|[^0-9A-Fa-f.]|{_ESCAPE}){digits}"  # most ids have such digits, but behind others
     lower = f'set({_LOWER}, ConvertCase(log.body, "lower"))'
     named, card = 'log.attributes["named"]', 'log.attributes["card"]'
     return [
@@ -278,7 +288,7 @@ def statements() -> list[dict[str, Any]]:
             lower,
             f"set({named}, true) where ({_has_any_case(*fewest)}) and IsMatch({_LOWER}, {literal(assigned)})",
             f"set({named}, true) where {_has_any_case('input')} and IsMatch({_LOWER}, {literal(given)})",
-            f"set({card}, true) where IsMatch(log.body, {literal(card_like)})",
+            f"set({card}, true) where IsMatch(log.body, {literal(digits)}) and IsMatch(log.body, {literal(card_like)})",
             *map(_statement, _by_form()),
         ),
         _group(lower, *map(_statement, _by_name(LEVELS)), 'delete_key(log.attributes, "named")', where=named),
