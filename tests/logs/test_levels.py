@@ -43,6 +43,7 @@ LEVELS = {
     '{"level":"error","ts":1.7e9,"caller":"x","msg":"boom"}': "ERROR",
     '{"level":"warn","msg":"x"}': "WARN",
     '{"severity":"ERROR","msg":"x"}': "ERROR",
+    "/app/main.py:5: FutureWarning: Support has ended.": "WARN",
     '{"lvl":"eror","msg":"x"}': "ERROR",
     "2026/11/29 10:00:00 [error] 7#7: *1 open() failed": "ERROR",
     "2026-11-29 10:00:00,123 - order - WARNING - x": "WARN",
