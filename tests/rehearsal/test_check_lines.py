@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import catalogue
+from rehearsal.application.today.recorded import DIRECTORY as RECORDED
 from rehearsal.check_lines import main
 from rehearsal.state import ROOT
 
@@ -70,6 +71,11 @@ def test_what_cannot_be_read_is_shown_once_of_each_kind_and_masked(tmp_path: Pat
     assert "2  no level: row N of N" in result.output
     assert 'JSON without an action, or none: {"broken":' in result.output
     assert "ada@example.org" not in result.output
+
+
+@pytest.mark.parametrize("outcome", ["started", "started-without-redis", "order"])
+def test_what_the_real_gateway_wrote_is_read(outcome: str) -> None:
+    assert check(RECORDED / "gateway" / f"{outcome}.log", "--service", "gateway").exit_code == 0
 
 
 def test_events_are_the_services_own(tmp_path: Path) -> None:
