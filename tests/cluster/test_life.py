@@ -174,6 +174,7 @@ def test_an_edited_dashboard_is_updated_in_place(dev: Life) -> None:
 def test_retention_and_intervals_are_updated_in_place_where_they_reach(dev: Life) -> None:
     services = catalogue.load(ROOT / "services.yaml").services
     monitored = {
+        "Probe::probe-redis-probe",
         *(f"Probe::probe-{service.name}" for service in services),
         *(f"ServiceMonitor::servicemonitor-{service.name}" for service in services if service.prefix),
     }
