@@ -52,7 +52,8 @@ def test_nobody_is_told_anything_of_a_healthy_system(tmp_path: Path) -> None:
 
 def test_what_is_not_healthy_is_noticed_among_all_that(tmp_path: Path) -> None:
     """Five failures a minute for a quarter of an hour, in the quiet of a night."""
-    failing = 'inventory_requests_total{service="inventory-service", job="inventory-service", status_code="500"}'
+    of = 'service="inventory-service", job="inventory-service", instance="10.0.0.0:80"'  # a pod that is up
+    failing = f'inventory_requests_total{{{of}, status_code="500"}}'
     given = dict(series(CATALOGUE, 1, SEED)) | {failing: "_x60 0+5x15 75x60"}
     with pytest.raises(AssertionError, match='alertname="HighErrorRate", service="inventory-service"'):
         promtool("test", "rules", played(tmp_path, 120, given))
