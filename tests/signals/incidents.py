@@ -29,6 +29,8 @@ REQUESTS = {
 ORDERS = 0.5
 """Share of the order service's requests that create an order."""
 FRONT = "gateway"
+LET_THROUGH = 1 / 30
+"""Requests in a second that an open circuit breaker lets through: one, to see whether the service is well again."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,13 @@ class Phase:
     """Services that run, and that Kubernetes sends no requests to, as they say that they are not ready."""
     unprobed: frozenset[str] = frozenset()
     """Services that the prober does not reach, although everybody else does."""
+    spared: frozenset[str] = frozenset()
+    """Services that fail everything, and for which the gateway's open circuit breaker answers."""
 
     def failed(self, service: Service) -> float:
         """Requests that a service fails in a second: its own, and those that it passes on."""
         own = REQUESTS[service.name] * self.errors.get(service.name, 0.0)
-        return min(REQUESTS[service.name], own + self._passed(service, self.errors, self.down | self.withdrawn))
+        return min(REQUESTS[service.name], own + self._passed(service, self.errors, self._unreachable))
 
     def waited(self, service: Service) -> float:
         """Requests in a second that take too long."""
@@ -63,11 +67,13 @@ class Phase:
         behind = [name for name in service.requires if name in REQUESTS]
         return sum(REQUESTS[name] * (1.0 if name in gone else shares.get(name, 0.0)) for name in behind)
 
-    def unanswered(self, service: Service) -> float:
-        """Requests in a second that what is behind it does not answer."""
-        return sum(
-            REQUESTS[name] for name in service.requires if name in REQUESTS and name in self.down | self.withdrawn
-        )
+    def unanswered(self, name: str) -> float:
+        """Requests in a second which the gateway does not get through to a service."""
+        return REQUESTS[name] if name in self._unreachable else 0.0
+
+    @property
+    def _unreachable(self) -> frozenset[str]:
+        return self.down | self.withdrawn | self.spared
 
 
 class Counter:
@@ -136,13 +142,13 @@ def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[
         "failed": Counter(f'{requests}{{{labels}, endpoint="/x", status_code="500"}}'),
         "in_time": Counter(f'{buckets}{{{labels}, endpoint="/x", le="0.25"}}'),
         "all": Counter(f'{buckets}{{{labels}, endpoint="/x", le="+Inf"}}'),
-        "unanswered": Counter(f'gateway_proxy_errors_total{{{labels}, error_type="request_failed"}}'),
         "created": Counter(f'business_orders_total{{{labels}, event="created"}}'),
     }
-    if service.name != FRONT:
-        del counters["unanswered"]
     if service.name != "order-service":
         del counters["created"]
+    for behind in service.requires if name == FRONT else ():
+        of = f'error_type="request_failed", target_service="{behind.replace("-", "_")}"'
+        counters[behind] = Counter(f"gateway_proxy_errors_total{{{labels}, {of}}}")
     for phase in phases:
         for key, counter in counters.items():
             if name in phase.down:
@@ -154,7 +160,11 @@ def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[
 
 
 def _rate(key: str, service: Service, phase: Phase) -> float:
+    if key in REQUESTS:
+        return phase.unanswered(key)
     total, failed = REQUESTS[service.name], phase.failed(service)
+    if service.name in phase.spared:
+        total = failed = LET_THROUGH
     if service.name in phase.withdrawn or (FRONT in phase.down | phase.withdrawn and service.name != FRONT):
         total = failed = 0.0
     return {
@@ -162,6 +172,5 @@ def _rate(key: str, service: Service, phase: Phase) -> float:
         "failed": failed,
         "in_time": total - min(total, phase.waited(service)),
         "all": total,
-        "unanswered": phase.unanswered(service),
         "created": ORDERS * (total - failed),
     }[key]

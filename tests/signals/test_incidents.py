@@ -69,6 +69,14 @@ def incidents() -> dict[str, tuple[list[Phase], Begins]]:
     for names, who in ((USERS, "users of DynamoDB"), (others, "two of the three that have figures")):
         for share in (0.03, 0.1, 1.0):
             found[f"{who} fail {share:.0%}"] = [Phase(30, errors=failing(names, share))], shared
+    for names, who, pages in (
+        (frozenset({order}), order, told("HighErrorRate", order)),
+        (USERS, "users of DynamoDB", shared),
+    ):
+        found[f"{who} fail behind an open circuit breaker"] = (
+            [Phase(1, errors=failing(names, 1)), Phase(30, spared=names)],  # it opens after 20 failures
+            pages,
+        )
     lost = failing(USERS, 1)
     for minutes in (5, 30):
         found[f"users of DynamoDB are not ready for {minutes} min"] = (
