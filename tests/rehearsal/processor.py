@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 import catalogue
 from catalogue import Service
 from rehearsal import dialect as dialects
+from rehearsal import redis as redis_server
 from rehearsal.application import gateway, identity
 from rehearsal.application.kinds import KINDS
 from rehearsal.application.proxy import BACKENDS
@@ -195,10 +196,14 @@ Running = dict[str, RunningService]
 
 @contextmanager
 def running_services(dialect: str, directory: Path) -> Iterator[Running]:
-    """All six services with the commands of `make up`, on ports of their own; their output in `directory`."""
+    """All six services and Redis with the commands of `make up`, on ports of their own; their output in `directory`."""
     known = catalogue.load(ROOT / "services.yaml").instrumented(dialects.instrumented(dialect, SERVICES))
     ports, started = claim(), {}
     with ExitStack() as stack:
+        address = ports.address(redis_server.NAME)
+        server = subprocess.Popen(redis_server.program(address).command, stdout=subprocess.DEVNULL)
+        stack.callback(_end, server)
+        eventually(partial(redis_server.answers, address))
         for name in SERVICES:
             program = simulated_service(name, State(directory), ports, known, dialect)
             command = program.command[program.command.index("--") + 1 :]  # without the stand-in for its container
