@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 
@@ -52,6 +54,19 @@ def noted() -> None:
     raise error
 
 
+def written(program: str) -> list[str]:
+    """The lines that the interpreter itself writes while it runs a program."""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return ran.stderr.removesuffix("\n").split("\n")
+
+
+IN_A_TASK = """
+import asyncio
+async def failing(): raise KeyError("a")
+async def main(): asyncio.create_task(failing()); await asyncio.sleep(0)
+asyncio.run(main())
+"""
+
 FRAMES = ["goroutine 1 [running]:", "main.(*cache[...]).Set(0xc0000b2000, {0x1, 0x2})", "\t/app/main.go:12 +0x1d"]
 GIN = "\x1b[31m2026/11/29 10:00:00 [Recovery] 2026/11/29 - 10:00:00 panic recovered:"
 GIN_FRAMES = ["/usr/local/go/src/runtime/panic.go:262 (0x44f)", "\tpanicmem: panic(memoryError)", "\x1b[0m"]
@@ -73,6 +88,9 @@ CRASHES = {
     "task": ["Task exception was never retrieved", FUTURE, *failing(caused)],
     "ignored": ["Exception ignored in: <function f at 0x1>", *failing(caused)],
     "logging": ["--- Logging error ---", *failing(caused), "Call stack:", FILE, "Message: 'x'", "Arguments: ()"],
+    "in-a-thread": written("import threading; one = threading.Thread(target=lambda: {}['a']); one.start(); one.join()"),
+    "in-a-task": written(IN_A_TASK),
+    "while-logging": written("import logging; logging.warning('%d', 'a')"),
     "interpreter": ["Fatal Python error: Segmentation fault", "", "Current thread 0x1 (most recent call first):", FILE],
     "go": ["panic: index out of range [5]", "", *FRAMES, "created by main.main", "\t/a.go:20 +0x39", "exit status 2"],
     "go-twice": ["panic: a [recovered]", "\tpanic: b", "", *FRAMES],
