@@ -10,6 +10,7 @@ from order_processor_observability.metrics import REQUIRED_BUCKETS
 
 from catalogue import LATENCY_BOUNDS, Catalogue, Service, load
 from components import monitors
+from rehearsal import redis
 from settings import parse
 from tests.program import ROOT
 from validation import InvalidInputError
@@ -27,6 +28,11 @@ def test_the_catalogue_holds_the_six_services() -> None:
     catalogue = load(ROOT / "services.yaml")
     assert len(catalogue.services) == 6
     assert [service.name for service in catalogue.services if service not in catalogue.measured] == ["insights-service"]
+
+
+def test_the_rehearsal_takes_redis_from_those_who_use_it() -> None:
+    catalogue = load(ROOT / "services.yaml")
+    assert set(redis.USERS) == {one.name for one in catalogue.services if redis.NAME in (*one.uses, *one.requires)}
 
 
 @pytest.mark.parametrize(
