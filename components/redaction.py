@@ -70,6 +70,7 @@ LEVELS = tuple(map(_level, range(4)))
 
 # 13 to 16 digits or 19, as the large issuers number cards, together or in groups. No regular expression can compute the
 # check digit, so other numbers of this form are masked too; times in nanoseconds begin with a 1 and are not.
+_DIGITS = "[0-9]{3}[ +-]?[0-9]{4}[0-9 +-]{4}"
 _CARD = (
     "(?:[3-6][0-9]{12,15}|[3-6][0-9]{18}|2[2-7][0-9]{14}"
     r"|[2-6][0-9]{3}(?:[ +-][0-9]{4}){3}|3[47][0-9]{2}[ +-][0-9]{6}[ +-][0-9]{5})\b"
@@ -94,7 +95,12 @@ WITHIN_WORDS = int(SECRETS["within_words"])
 
 def _has(*texts: str, of: str = "log.body") -> str:
     """Whether a line has one of these, which costs next to nothing; `log.cache["lower"]` ignores case."""
-    return " or ".join(f"IsMatch({of}, {literal(re.escape(text))})" for text in texts)
+    return _any(of, *map(re.escape, texts))
+
+
+def _any(of: str, *patterns: str) -> str:
+    """Whether one of the patterns matches; one that begins with a text is searched for as fast as the text."""
+    return " or ".join(f"IsMatch({of}, {literal(pattern)})" for pattern in patterns)
 
 
 def _has_any_case(*texts: str) -> str:
@@ -120,7 +126,7 @@ def _by_form() -> list[Rule]:
         Rule(
             rf"(?i)((?:{'|'.join(map(_address, SECRETS['addresses']))}))(?:[^\s\"\x27\x5c<>]|{_ESCAPED})+",
             "${1}***",
-            _has("//", "\\/", "%2F", "%2f"),
+            f"({_has(*_SLASHES)}) and ({_has_any_case(*_hosts())})",
         ),
         _pair(),
     ]
@@ -160,9 +166,16 @@ def _schemes() -> list[Rule]:
         Rule(
             f"((?i:{'|'.join(schemes['encoded'])}){blank}){schemes['encoded_value']}",
             "${1}***",
-            _has_any_case(*schemes["encoded"]),
+            _any(_LOWER, *(f"{scheme}{blank}" for scheme in schemes["encoded"])),
         ),
     ]
+
+
+_SLASHES = ("//", "\\/", "%2F", "%2f")
+
+
+def _hosts() -> list[str]:
+    return sorted({address.partition("/")[0] for address in SECRETS["addresses"]})
 
 
 def _address(begins: str) -> str:
@@ -193,7 +206,7 @@ def _by_name(levels: Sequence[Level]) -> list[Rule]:
         Rule(
             rf'(?i)(["\x27]{_key(_NOT_IN_PYTHON)}\x5c*["\x27]\s*:\s*)-?[0-9][0-9.eE+-]*',
             "${1}0",
-            f"IsMatch(log.body, {literal(_NUMBER)})",
+            f"{_QUOTED} and IsMatch(log.body, {literal(_NUMBER)})",
         ),
         Rule(
             # A quote that ends the string around it is followed by a comma, a bracket, a blank or nothing.
@@ -205,6 +218,10 @@ def _by_name(levels: Sequence[Level]) -> list[Rule]:
     ]
 
 
+_QUOTED = 'log.cache["quoted"] == true'
+"""Whether a name stands in quotes, which most lines with a name have not."""
+_END = r"\x5c*[\x22\x27]\s*(?:[=:]|,\s*b)"
+"""What is behind a name in quotes."""
 _NUMBER = r"[\x22\x27]\s*:\s*-?[0-9]"
 _NOT_IN_JSON, _NOT_IN_PYTHON = r'[^"\x5c]', r'[^"\x27\x5c]'
 
@@ -222,9 +239,9 @@ def _json(level: Level) -> list[Rule]:
         Rule(
             rf"(?i)({key})[\[{{](?:{inner}|[\[{{]{inner}*[\]}}])+[\]}}]",
             "${1}0",
-            f"({_has(level.mark)}) and ({_has(':[', ': [', ':{', ': {')})",
+            f"{_QUOTED} and {_has(level.mark)} and ({_has(':[', ': [', ':{', ': {')})",
         ),
-        Rule(rf"(?i)({key}{level.quote}){level.double}", where=_has(level.mark)),
+        Rule(rf"(?i)({key}{level.quote}){level.double}", where=f"{_QUOTED} and {_has(level.mark)}"),
     ]
 
 
@@ -246,7 +263,8 @@ def _python(levels: Sequence[Level]) -> list[Rule]:
             _has(*(before + bracket for before in ("':", "': ", "=") for bracket in "[({")),
         ),
         Rule(
-            rf'(?i)({key}\x5c*")(?:[^"\x5c,}}\]\s]|\x5c+[^"\x5c])(?:[^"\x5c]|\x5c+[^"\x5c])*', where=_has("': ", "b'")
+            rf'(?i)({key}\x5c*")(?:[^"\x5c,}}\]\s]|\x5c+[^"\x5c])(?:[^"\x5c]|\x5c+[^"\x5c])*',
+            where=f"{_QUOTED} and ({_has(chr(39) + ': ', 'b' + chr(39))})",
         ),
         # The deepest first: to the rule of another level, an escape may look like the end.
         *(
@@ -269,29 +287,44 @@ def _cards() -> list[Rule]:
     ]
 
 
+_NAMES = [name if name.startswith(text) else text for name, text in NAMES.items()]
+"""Patterns that each begin with a text, as a search is fast only for such; `_NAME` is what counts."""
+
+
+def _named() -> list[str]:
+    """What a line with a name has, in lower case."""
+    return [
+        *(rf"{name}(?:[\w.-]*\s*[=:]|[^\x22\x5c]*{_END})" for name in _NAMES),
+        *(rf"{word}(?:\s*[=:]|{_END})" for word in WORDS),
+    ]
+
+
+def _named_in_quotes() -> list[str]:
+    return [*(rf"{name}[^\x22\x5c]*{_END}" for name in _NAMES), *(f"{word}{_END}" for word in (*WORDS, "input"))]
+
+
 def statements() -> list[dict[str, Any]]:
     """The rules for the collector, in groups of which most lines need only the first."""
-    marks = {*NAMES.values(), *WORDS} - {"input_value"}
-    fewest = [mark for mark in sorted(marks) if not any(other in mark for other in marks - {mark})]
-    quoted = r"[\x22\x27]\s*(?:[=:]|,\s*b)"
-    assigned = (
-        rf"{_NAME}(?:[\w.-]*\s*[=:]|[^\x22\x5c]*\x5c*{quoted})"
-        rf"|(?:{'|'.join(WORDS)})(?:\s*[=:]|\x5c*{quoted})"
-    )
-    given = f"{_NAME}|input_value"
-    digits = r"[2-6][0-9]{3}[ +-]?[0-9]{4}[0-9 +-]{4}"
-    card_like = rf"(?:^|[^0-9A-Fa-f.]|{_ESCAPE}){digits}"  # most ids have such digits, but behind others
+    # Most ids have such digits, but behind others.
+    card_like = rf"(?:^|[^0-9A-Fa-f.]|{_ESCAPE})[2-6]{_DIGITS}"
     lower = f'set({_LOWER}, ConvertCase(log.body, "lower"))'
     named, card = 'log.attributes["named"]', 'log.attributes["card"]'
     return [
         _group(
             lower,
-            f"set({named}, true) where ({_has_any_case(*fewest)}) and IsMatch({_LOWER}, {literal(assigned)})",
-            f"set({named}, true) where {_has_any_case('input')} and IsMatch({_LOWER}, {literal(given)})",
-            f"set({card}, true) where IsMatch(log.body, {literal(digits)}) and IsMatch(log.body, {literal(card_like)})",
+            f"set({named}, true) where {_any(_LOWER, *_named())}",
+            f"set({named}, true) where {_has_any_case('input')} and IsMatch({_LOWER}, {literal(_NAME)})",
+            f"set({card}, true) where ({_any('log.body', *(f'{first}{_DIGITS}' for first in range(2, 7)))})"
+            f" and IsMatch(log.body, {literal(card_like)})",
             *map(_statement, _by_form()),
         ),
-        _group(lower, *map(_statement, _by_name(LEVELS)), 'delete_key(log.attributes, "named")', where=named),
+        _group(
+            lower,
+            f'set(log.cache["quoted"], true) where {_any(_LOWER, *_named_in_quotes())}',
+            *map(_statement, _by_name(LEVELS)),
+            'delete_key(log.attributes, "named")',
+            where=named,
+        ),
         _group(*map(_statement, _cards()), 'delete_key(log.attributes, "card")', where=card),
     ]
 
