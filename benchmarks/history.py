@@ -86,6 +86,7 @@ def _pieces(name: str, sli: str, share: float) -> Recorded:
 RECORDED = (
     Recorded("instance:http_requests:sum", _requests, 1.5 * HOUR),
     Recorded("instance:http_errors:sum", _failures, 10 * MINUTE),
+    Recorded("instance:http_requests_refused:sum", lambda _: 0.0, 10 * MINUTE),
     Recorded("instance:http_requests_unmatched:sum", _failures, 1.5 * HOUR),
     Recorded("instance:http_requests_timed:sum", _requests, 10 * MINUTE),
     Recorded("instance:http_requests_slow:sum", _slow, 10 * MINUTE),

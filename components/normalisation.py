@@ -27,6 +27,10 @@ BUSINESS_HOURS = "business-hours"
 
 UNMATCHED = "unmatched"
 """The value of `endpoint` of all requests to paths that the service does not have."""
+REFUSED = ("401", "403", "429")
+"""Statuses of requests that the service turned away before it did anything for them. Anybody can send as many as he
+likes, so that among them no share of failures says anything.
+"""
 
 _PROCESS = "service, namespace, pod, container, job, instance"
 """Labels that tell one process from another. Counters may be summed within a process before rate(), never across."""
@@ -128,9 +132,12 @@ def _normalised(service: Service) -> list[Rule]:
     its series, whose sum is no counter.
 
     Failures are 5xx; `<prefix>_errors_total` counts the clients' 4xx as well. Redirects and what the monitoring itself
-    asks for are no requests; only the histogram, which knows no status, contains the redirects. What the objective for
-    latency exempts is neither timed nor slow. Paths that the service does not have, which anybody can ask for as often
-    as he likes, are no requests either: they are counted apart. Where one ends in a 5xx, it is the service that fails.
+    asks for are no requests. Paths that the service does not have, which anybody can ask for as often as he likes, are
+    no requests either: they are counted apart. Where one ends in a 5xx, it is the service that fails. Refused requests
+    are counted apart, too: they are requests, but no ratio is a share of them.
+
+    What the objective for latency exempts is neither timed nor slow. Timed is by the counter, as the histogram knows no
+    status: of redirects and refused requests it has those that are slow, which are few.
     """
     this = f'service="{service.name}"'
     unasked = (service.health_path, service.metrics_path, *service.ignored_endpoints)
@@ -138,20 +145,23 @@ def _normalised(service: Service) -> list[Rule]:
     requests, latency = f"{service.prefix}_requests_total", f"{service.prefix}_request_latency_seconds_bucket"
     failing = f'{requests}{{{served}, status_code=~"5.."}}'
     counted = _sum(f"{requests}{{{known}, {_unlike('status_code', *service.ignored_statuses)}}} or {failing}")
+    refused = _sum(f'{requests}{{{known}, status_code=~"{"|".join(REFUSED)}"}}')
     unmatched = _sum(f'{requests}{{{this}, endpoint="{UNMATCHED}", status_code=~"4.."}}')
     up = f'up{{{this}, job="{service.name}"}} == 1'
     whole, none = f"and on (instance)\n{up}", f"or\n0 * {_sum(up)}"
     buckets = _sum(f"{latency}{{{known}}}", f"{_PROCESS}, le")
     promise = service.objectives.latency
     promised = f"{known}, {_unlike('endpoint', *promise.exempt)}" if promise.exempt else known
-    timed = _sum(f'{latency}{{{promised}, le="+Inf"}}')
+    timed = _sum(f"{requests}{{{promised}, {_unlike('status_code', *service.ignored_statuses, *REFUSED)}}}")
+    finished = _sum(f'{latency}{{{promised}, le="+Inf"}}')
     in_time = _sum(f'{latency}{{{promised}, le="{promise.within_seconds}"}}')
     counters = {
         "instance:http_requests:sum": counted,
         "instance:http_errors:sum": _sum(failing),
+        "instance:http_requests_refused:sum": refused,
         "instance:http_requests_unmatched:sum": unmatched,
         "instance:http_requests_timed:sum": timed,
-        "instance:http_requests_slow:sum": f"{timed}\n-\n{in_time}",
+        "instance:http_requests_slow:sum": f"{finished}\n-\n{in_time}",
     }
     expressions = {name: f"{counter}\n{whole}\n{none}" for name, counter in counters.items()}
     expressions["instance:http_request_latency_seconds_bucket:sum"] = f"{buckets}\n{whole}"

@@ -213,8 +213,8 @@ def _objectives() -> Row:
                 """,
                 "{{service}}",
             ),
-            shows="Share of the chosen time range's requests that did not fail with 5xx. Target: 99.9 %. Added up "
-            "every 3 minutes: a fresh outage shows up to 3 minutes late.",
+            shows="Share of the chosen time range's requests that did not fail with 5xx, without those that were "
+            "turned away. Target: 99.9 %. Added up every 3 minutes: a fresh outage shows up to 3 minutes late.",
             wrong="See in the error rate below when they failed, and in Service detail which endpoints.",
             unit=units.PercentUnit,
             decimals=3,
@@ -330,17 +330,20 @@ def _errors() -> Row:
     return row(
         "Errors",
         timeseries(
-            "Requests to unknown paths",
-            Query(f"service:http_requests_unmatched:rate5m{{{SERVICE}}}", "{{service}}"),
-            shows="Refused requests per second to paths that the service does not have: scanners and wrong links. They "
-            "count in none of its other figures.",
-            wrong="A steep rise is a scan, of which PathsScanned warns: block it at the load balancer.",
+            "Refused requests",
+            Query(f"service:http_requests_unmatched:rate5m{{{SERVICE}}}", "{{service}}: unknown path"),
+            Query(f"service:http_requests_refused:rate5m{{{SERVICE}}}", "{{service}}: turned away"),
+            shows="Requests per second to paths that the service does not have, which are in none of its other "
+            "figures; and those answered with 401, 403 or 429, which are requests, but no ratio is a share of them.",
+            wrong="A steep rise is a scan, of which PathsScanned warns, or guessed passwords: block it at the load "
+            "balancer. If users are turned away, look at auth-service.",
             unit=units.RequestsPerSecond,
         ),
         timeseries(
             "Error rate",
             Query(f"service:http_errors:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
-            shows="Share of requests answered with a 5xx status over 5 minutes. Target: below 1 %; critical above 5 %.",
+            shows="Share of requests answered with a 5xx status over 5 minutes, without those that were turned away. "
+            "Target: below 1 %; critical above 5 %.",
             wrong="Click the service: its detail has the failing endpoints, its logs the cause.",
             unit=units.PercentUnit,
             limits=ERROR_RATIO,

@@ -39,7 +39,7 @@ from tests.waiting import eventually
 SETTINGS = read_stack(ROOT / "Pulumi.dev.yaml")
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 NAMES = ("gateway", "inventory-service", "order-service")
-USERS, FAILED, PATHS, IDS = 400, 100, 2_000, 1_000
+USERS, FAILED, PATHS, IDS, REFUSED = 400, 100, 2_000, 1_000, 3_000
 MANY_PATHS, MANY_IDS = 10_000, 100_000
 """More than a service writes within the time of a scrape, so their lines are copies of those of one that asked."""
 COPIED = b"XXXXXXXX"
@@ -213,9 +213,10 @@ def test_paths_and_ids_of_anybody_leave_the_figures_right(stack: Stack) -> None:
     ask(orders, [f"/orders/order_{each:08x}_1795428063" for each in range(IDS)])
     for service in (inventory, gateway):
         ask(service, [f"/{each:x}.php" for each in range(PATHS - 1)] + ["/" + "very-long" * 1000])
+    ask(gateway, ["/api/v1/portfolio"] * REFUSED)  # which it has, but not for those without a token
 
     apart = {"inventory-service": PATHS, "gateway": PATHS, "order-service": 0}
-    users = {"inventory-service": USERS + FAILED, "order-service": IDS, "gateway": 0}
+    users = {"inventory-service": USERS + FAILED, "order-service": IDS, "gateway": REFUSED}
 
     def told() -> bool:
         return (
@@ -225,8 +226,10 @@ def test_paths_and_ids_of_anybody_leave_the_figures_right(stack: Stack) -> None:
 
     eventually(told, seconds=PATIENCE_SECONDS, what="strangers' requests are counted apart, and users' as ever")
     assert stack.query("up") == dict.fromkeys(NAMES, 1.0)
+    refused = stack.query("sum by (service) (instance:http_requests_refused:sum)")
+    assert refused == {"inventory-service": 0, "order-service": 0, "gateway": REFUSED}
     timed = stack.query("sum by (service) (instance:http_requests_timed:sum)")
-    assert timed == users
+    assert timed == users | {"gateway": 0}
     assert stack.query("sum by (service) (instance:http_errors:sum)")["inventory-service"] == FAILED
     stored = stack.query('count by (service) ({__name__=~".+", service!=""})')
     assert max(stored.values()) <= 5_000, stored

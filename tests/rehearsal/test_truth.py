@@ -102,7 +102,7 @@ def share(part: Expected, whole: Expected) -> Expected:
 
 
 ORDERS, VOLUME = "orders", "order_value_usd"
-ANSWERED, FAILED = requests("(?!307).*"), requests("5..")
+ANSWERED, FAILED, SERVED = requests("(?!307).*"), requests("5.."), requests("(?!307|401|403|429).*")
 
 
 def decided(grown: Grown) -> Mapping[Key, float]:
@@ -207,9 +207,9 @@ FIGURES = [
     Figure("system-health", "Requests in the time range", FAILED, ("service",), ref="B"),
     Figure("system-health", "Request rate", ANSWERED, ("service",), per=1),
     Figure("system-health", "Errors per second", FAILED, ("service",), per=1),
-    Figure("system-health", "Error rate", share(FAILED, ANSWERED), ("service",)),
+    Figure("system-health", "Error rate", share(FAILED, SERVED), ("service",)),
     Figure("service-detail", "Request rate", ANSWERED, ("service",), per=1),
-    Figure("service-detail", "Error rate", share(FAILED, ANSWERED), ("service",)),
+    Figure("service-detail", "Error rate", share(FAILED, SERVED), ("service",)),
     Figure("service-detail", "Failing endpoints", FAILED, ("service",)),
 ]
 
