@@ -50,6 +50,10 @@ class Phase:
     """Services that run, and that Kubernetes sends no requests to, as they say that they are not ready."""
     unprobed: frozenset[str] = frozenset()
     """Services that the prober does not reach, although everybody else does."""
+    unread: frozenset[str] = frozenset()
+    """Services that answer, and of which no metrics can be read."""
+    turned_away: Mapping[str, float] = field(default_factory=dict)
+    """Requests in a second that a service answers with 401: a stranger's."""
     spared: frozenset[str] = frozenset()
     """Services that fail everything, and for which the gateway's open circuit breaker answers."""
 
@@ -131,15 +135,20 @@ def _probed(service: str, namespace: str, phases: list[Phase]) -> Iterator[tuple
 
 def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[tuple[str, str]]:
     name = service.name
+
+    def gone(phase: Phase) -> frozenset[str]:
+        return phase.down | phase.unread
+
     labels = (
         f'service="{name}", job="{name}", namespace="{namespace}", pod="{name}-1", container="{name}", instance="a"'
     )
-    yield f"up{{{labels}}}", _gauge(phases, lambda phase: "0" if name in phase.down else "1")
-    yield f"scrape_samples_scraped{{{labels}}}", _gauge(phases, lambda phase: "0" if name in phase.down else "200")
+    yield f"up{{{labels}}}", _gauge(phases, lambda phase: "0" if name in gone(phase) else "1")
+    yield f"scrape_samples_scraped{{{labels}}}", _gauge(phases, lambda phase: "0" if name in gone(phase) else "200")
     requests, buckets = f"{service.prefix}_requests_total", f"{service.prefix}_request_latency_seconds_bucket"
     counters = {
         "good": Counter(f'{requests}{{{labels}, endpoint="/x", status_code="200"}}'),
         "failed": Counter(f'{requests}{{{labels}, endpoint="/x", status_code="500"}}'),
+        "turned_away": Counter(f'{requests}{{{labels}, endpoint="/x", status_code="401"}}'),
         "in_time": Counter(f'{buckets}{{{labels}, endpoint="/x", le="0.25"}}'),
         "all": Counter(f'{buckets}{{{labels}, endpoint="/x", le="+Inf"}}'),
         "created": Counter(f'business_orders_total{{{labels}, event="created"}}'),
@@ -151,7 +160,7 @@ def _scraped(service: Service, namespace: str, phases: list[Phase]) -> Iterator[
         counters[behind] = Counter(f"gateway_proxy_errors_total{{{labels}, {of}}}")
     for phase in phases:
         for key, counter in counters.items():
-            if name in phase.down:
+            if name in gone(phase):
                 counter.gone(STEPS * phase.minutes)
             else:
                 counter.grow(STEPS * phase.minutes, SCRAPE_SECONDS * _rate(key, service, phase))
@@ -167,10 +176,12 @@ def _rate(key: str, service: Service, phase: Phase) -> float:
         total = failed = LET_THROUGH
     if service.name in phase.withdrawn or (FRONT in phase.down | phase.withdrawn and service.name != FRONT):
         total = failed = 0.0
+    turned_away = phase.turned_away.get(service.name, 0.0)
     return {
         "good": total - failed,
         "failed": failed,
-        "in_time": total - min(total, phase.waited(service)),
-        "all": total,
+        "turned_away": turned_away,
+        "in_time": turned_away + total - min(total, phase.waited(service)),
+        "all": turned_away + total,
         "created": ORDERS * (total - failed),
     }[key]

@@ -123,6 +123,11 @@ def incidents() -> dict[str, tuple[list[Phase], Begins]]:
             [Phase(30, errors={order: 0.5}, unprobed=everything)],
             told("ProbesFailing") | told("HighErrorRate", order),
         ),
+        "no metrics can be read": ([Phase(30, unread=everything)], told("ServicesUnmeasured")),
+        "somebody without a token hides no failure": (
+            [Phase(30, errors={order: 0.1}, turned_away={order: 1000.0, FRONT: 1000.0})],
+            told("HighErrorRate", order),
+        ),
         "a symptom, its cause, the symptom again": (
             [
                 Phase(7, errors={order: 1.0}),
