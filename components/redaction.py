@@ -117,7 +117,9 @@ def _by_form() -> list[Rule]:
     return [
         *(Rule(form["pattern"], f"${{1}}{form['mask']}", _has(*form["marks"])) for form in SECRETS["forms"]),
         Rule(
-            rf"({_ESCAPE})?[A-Za-z0-9._%+-]+(?:@|%40|\x5c+u0040)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+            # Not what is behind the name of a Go module, as in gin@v1.9.1/context.go.
+            rf"({_ESCAPE})?[A-Za-z0-9._%+-]+(?:@|%40|\x5c+u0040)"
+            r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]*|[0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)+)",
             "${1}***@***",
             _has("@", "%40", "u0040"),
         ),

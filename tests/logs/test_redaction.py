@@ -258,6 +258,7 @@ HARMLESS = (
     '{"trace_id":"0af7651916cd43dd8448eb211c80319c","id":"550e8400-e29b-41d4-a716-446655440000","at":1795453674655}',
     '{"id":"41234567-1234-4678-9123-456789012345","message":"Token is invalid"}',
     "The password of bob is wrong.",
+    "/go/pkg/mod/github.com/gin-gonic/gin@v1.9.1/context.go:174 of golang.org/x/net@v0.0.0-20260115033456-f47bc2d6f199",
     "session started, session: 7, 3 tests pass: 1, auth=ok",
     "compass=north passed=3 bypass=1 author=bob pinned=2 ping=4 mapping=5 session_count=6",
     '{"passed":12,"shipping":"free","author":"bob","obsession":{"a":["b"]},"pin_count":3,"tokens":[],"auth":"ok"}',
@@ -299,6 +300,7 @@ ESCAPES = repr({"password": "a'\"\\Zq"})
 TEXTS = (
     "redis://u:Zq1@cache/0",
     *("sent to Zq.bob@example.com", "GET /users?email=Zq.bob%40example.com", "Zq.bob\\u0040example.com"),
+    *("Zq.bob@10.0.0.5", "Zq@1and1.example"),
     "got eyJZqZqZqZq.eyJZqZqZqZq.Zq",
     *("AKIAZQ34567890123456", "ASIAZQ34567890123456"),
     *VENDORS,
