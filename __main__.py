@@ -31,7 +31,7 @@ def main() -> None:
         (settings, secrets), catalogue = collect(
             lambda: configuration.load(pulumi.Config()), lambda: catalogues.load(ROOT / "services.yaml")
         )
-        catalogue = catalogue.instrumented(settings.instrumented_services).without(settings.absent_services)
+        catalogue = catalogue.of_stack(settings)
         rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings)
         boards = dashboards.load(catalogue)
     except InvalidInputError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -182,6 +182,18 @@ class Events(Section):
     """The kinds of events."""
 
 
+class StackServices(Protocol):
+    """What a stack's settings say of the services."""
+
+    @property
+    def instrumented_services(self) -> Collection[str]:
+        """Those that use the instrumentation package."""
+
+    @property
+    def absent_services(self) -> Collection[str]:
+        """Those that its cluster does not run."""
+
+
 class Catalogue(Section):
     """Every monitored service, in the order of the file, and what happens in the business."""
 
@@ -196,6 +208,14 @@ class Catalogue(Section):
     def measured(self) -> tuple[Service, ...]:
         """The services that expose metrics; the others are watched by their probes alone."""
         return tuple(service for service in self.services if service.prefix)
+
+    def of_stack(self, settings: StackServices) -> Catalogue:
+        """The catalogue as a stack has it: what its settings say is instrumented is, and what is absent is left out.
+
+        Everything that is deployed, checked, simulated or measured for a stack begins with it.
+        Raises InvalidInputError if a name is not in the catalogue.
+        """
+        return self.instrumented(settings.instrumented_services).without(settings.absent_services)
 
     def without(self, names: Collection[str]) -> Catalogue:
         """The catalogue less some services, which nobody then depends on.

@@ -106,7 +106,8 @@ def make(kept: Kept, services: int, days: float, tell: Tell) -> tuple[Made, Stac
 
     Raises BenchmarkError if the directory has another data set.
     """
-    model = Stack.of(catalogues.load(ROOT / "services.yaml"), stack.production())
+    production = stack.production()
+    model = Stack.of(catalogues.load(ROOT / "services.yaml").of_stack(production), production)
     if services < len(model.catalogue.services):
         raise BenchmarkError(f"--services {services}: the application has {len(model.catalogue.services)} already")
     catalogue, copy_of = grown(model.catalogue, services)

@@ -20,11 +20,12 @@ from rehearsal.derive import derive
 from rehearsal.engine import Engine
 from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import STACK, Rehearsal
+from rehearsal.ports import SERVICES
 from rehearsal.program import Program
 from rehearsal.programs import programs
 from rehearsal.state import ROOT, write
 from rehearsal.supervisor import GUARD
-from settings import KEY, read_config
+from settings import KEY, parse, read_config
 from validation import InvalidInputError
 from verify.program import evaluate
 
@@ -55,12 +56,37 @@ class Deployment:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The service catalogue, as the deployed program sees it."""
-        known = catalogues.load(ROOT / "services.yaml")
-        return known.instrumented(self._instrumented(known))
+        """The service catalogue, as the deployed program sees it: without what nothing simulates."""
+        return self._known.of_stack(parse(self._stack | self._overrides))
 
-    def _instrumented(self, catalogue: Catalogue) -> list[str]:
-        return dialect.instrumented(self._rehearsal.dialect, _names(catalogue.services))
+    @cached_property
+    def _known(self) -> Catalogue:
+        return catalogues.load(ROOT / "services.yaml")
+
+    @cached_property
+    def _stack(self) -> dict[str, Any]:
+        """The stack's settings as they stand in its file."""
+        return read_config(ROOT / f"Pulumi.{STACK}.yaml").get(KEY) or {}
+
+    @cached_property
+    def _overrides(self) -> dict[str, Any]:
+        """What is deployed in place of it."""
+        names = _names(self._known.services)
+        own = parse({**self._stack, **self._settings}).absent_services
+        absent = sorted({*own, *self.not_simulated})
+        needed = sorted({"gateway", "auth-service", "user-service"}.intersection(own))
+        if needed:
+            raise RehearsalError(
+                f"absentServices names {', '.join(needed)}, without which no user of the simulated application can log "
+                f"in; take it out of Pulumi.{STACK}.yaml for a rehearsal"
+            )
+        instrumented = {"instrumentedServices": dialect.instrumented(self._rehearsal.dialect, names)}
+        return {**self._settings, **instrumented, **({"absentServices": absent} if absent else {})}
+
+    @property
+    def not_simulated(self) -> list[str]:
+        """Services of the catalogue that no program plays."""
+        return [name for name in _names(self._known.services) if name not in SERVICES]
 
     def up(self) -> None:
         """Deploy the dev stack, start what does not run, and return once all of it works.
@@ -128,8 +154,9 @@ class Deployment:
         return channel_secrets(self._state, self._rehearsal.ports)
 
     def _deploy(self) -> None:
-        settings = {KEY: {**self._settings, "instrumentedServices": self._instrumented(self.catalogue)}}
-        changes = Engine(ROOT, self._state.root, Aside(settings, self._secrets())).up(
+        if self.not_simulated:
+            self._say(f"left out, as nothing simulates it: {', '.join(self.not_simulated)}")
+        changes = Engine(ROOT, self._state.root, Aside({KEY: self._overrides}, self._secrets())).up(
             STACK,
             on_output=self._say,
             # The first time everything is new: no need to show it twice.

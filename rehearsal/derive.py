@@ -22,7 +22,7 @@ from components.monitors import REDIS_PROBE
 from rehearsal import redis, scrape, speed
 from rehearsal.deployed import Deployed
 from rehearsal.errors import RehearsalError
-from rehearsal.ports import HOST, SERVICES, Ports
+from rehearsal.ports import HOST, Ports
 from rehearsal.state import State, write
 
 LOKI_MAPPED = frozenset(
@@ -115,11 +115,10 @@ def _prometheus(
 
 
 def _probed(catalogue: Catalogue, ports: Ports) -> dict[str, str]:
-    """The addresses that probes name, of every service that is simulated here."""
+    """The addresses that probes name, of every service."""
     return {
         f"{service.name}.{catalogue.namespace}.svc:{service.port}": ports.address(service.name)
         for service in catalogue.services
-        if service.name in SERVICES
     }
 
 
@@ -158,11 +157,10 @@ def _local(directory: Path, ports: Ports, operatorconfig: Path, probed: dict[str
 
 
 def _endpoints(catalogue: Catalogue, ports: Ports) -> list[scrape.Endpoint]:
-    """What discovery would find: one pod of every service that is simulated here, and Alertmanager."""
+    """What discovery would find: one pod of every service, and Alertmanager."""
     services = [
         scrape.application_endpoint(catalogue.namespace, service.name, ports.address(service.name))
         for service in catalogue.services
-        if service.name in SERVICES
     ]
     return [*services, scrape.alertmanager_endpoint(ports.address("alertmanager"))]
 

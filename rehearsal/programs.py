@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
@@ -40,6 +40,7 @@ def programs(
 
     `rate` is how many steps customers take in a second, where it is not the load generator's own.
     """
+    services = [name for name in SERVICES if any(service.name == name for service in catalogue.services)]
     return [
         _receivers(state, ports, pace),
         redis.program(ports.address(redis.NAME)),
@@ -51,8 +52,8 @@ def programs(
         _alertmanager(state, ports),
         _prometheus(state, ports, pace),
         _agent(state, ports),
-        *(simulated_service(name, state, ports, catalogue, dialect, pace) for name in SERVICES),
-        _load(ports, dialect, rate),
+        *(simulated_service(name, state, ports, catalogue, dialect, pace) for name in services),
+        _load(ports, dialect, rate, without=[name for name in SERVICES if name not in services]),
     ]
 
 
@@ -180,10 +181,8 @@ def simulated_service(
     """A simulated service, inside the stand-in for its container: its output becomes a log file as on a node."""
     pod = f"{catalogue.namespace}_{name}-rehearsal_{uuid.uuid5(uuid.NAMESPACE_DNS, name)}"
     log = state.pods / pod / name / "0.log"
-    arguments = [f"--port={ports[name]}", f"--dialect={dialect}"]
-    known = next((service for service in catalogue.services if service.name == name), None)
-    if known:
-        arguments.append(f"--metrics-path={known.metrics_path}")
+    known = {service.name: service for service in catalogue.services}
+    arguments = [f"--port={ports[name]}", f"--dialect={dialect}", f"--metrics-path={known[name].metrics_path}"]
     if name == "gateway":
         module = "rehearsal.application.gateway"
         arguments += [f"--backend={backend}={ports.url(backend)}" for backend in SERVICES if backend != "gateway"]
@@ -191,19 +190,20 @@ def simulated_service(
     else:
         module = "rehearsal.application.service"
         arguments.append(f"--name={name}")
-        stores = DEPENDENCIES_OUTSIDE.intersection(known.requires if known else ())
+        stores = DEPENDENCIES_OUTSIDE.intersection(known[name].requires)
         arguments += [f"--dependency={store}" for store in sorted(stores)]
         arguments += speed.check_flags(pace)
     command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))
     return Program(name, command, {"PYTHONPATH": INSTRUMENTATION})
 
 
-def _load(ports: Ports, dialect: str, rate: float | None) -> Program:
+def _load(ports: Ports, dialect: str, rate: float | None, without: Iterable[str]) -> Program:
     command = _python(
         "rehearsal.application.load",
         f"--gateway={ports.url('gateway')}",
         f"--dialect={dialect}",
         f"--port={ports['load']}",
         *([] if rate is None else [f"--rate={rate:g}"]),
+        *(f"--without={name}" for name in without),
     )
     return Program("load", command)

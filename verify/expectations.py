@@ -77,7 +77,7 @@ def expectations(stack: str, root: Path = ROOT, config: Mapping[str, Any] | None
     program = registered(stack, settings, config, root)
     return Expected(
         stack=stack,
-        catalogue=known.instrumented(settings.instrumented_services).without(settings.absent_services),
+        catalogue=known.of_stack(settings),
         objects=tuple(from_manifest(each.inputs) for each in program if _is_object(each)),
         releases=tuple(_release(each.inputs) for each in program.of(RELEASE)),
         jobs=jobs(settings),

@@ -18,7 +18,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rehearsal.application.client import AsyncClient, HTTPError, Response, loopback_client
@@ -46,13 +46,18 @@ BESIDE = {
 class Customer:
     """Sends requests through the gateway and keeps the counts."""
 
-    def __init__(self, client: AsyncClient, counts: Counts, rng: random.Random) -> None:
-        self.client, self.counts, self.rng = client, counts, rng
+    def __init__(self, client: AsyncClient, counts: Counts, rng: random.Random, without: Collection[str] = ()) -> None:
+        self.client, self.counts, self.rng, self.without = client, counts, rng, without
 
     async def call(
         self, method: str, path: str, service: str, *, token: str | None = None, json: object = None
     ) -> Reply | None:
-        """Send one request; return None when no answer came. Paths of no service are not below the API."""
+        """Send one request; return None when no answer came, and where the application has no such service.
+
+        Paths of no service are not below the API.
+        """
+        if service in self.without:
+            return None
         if service != "gateway":
             path = API + path
         headers = {"x-forwarded-for": f"198.51.100.{self.rng.randrange(1, 255)}", "user-agent": "rehearsal-load/1"}
@@ -165,13 +170,15 @@ def control_server(counts: Counts, paces: Mapping[str, Pace]) -> Any:
     return answer
 
 
-async def run(gateway: str, dialect: str, rate: float, port: int, seed: int | None) -> Counts:
+async def run(
+    gateway: str, dialect: str, rate: float, port: int, seed: int | None, without: Collection[str] = ()
+) -> Counts:
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
     counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
     paces = {"rate": Pace(rate)} | {name: Pace(0) for name in BESIDE}
     server = await asyncio.start_server(control_server(counts, paces), sock=listen(port, "--port"))
     async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
-        scenario = Scenario(Customer(client, counts, rng).call, counts, rng)
+        scenario = Scenario(Customer(client, counts, rng, without).call, counts, rng)
         steps = {"rate": scenario.step} | {name: getattr(scenario, step) for name, step in BESIDE.items()}
         task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -193,6 +200,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--port", type=int, default=8090, help="port of /counts and /rate on 127.0.0.1 (default %(default)s)"
     )
+    result.add_argument(
+        "--without", action="append", default=[], metavar="SERVICE", help="a service that is not there; once for each"
+    )
     result.add_argument("--seed", type=int, help="makes the sequence of steps repeatable")
     return result
 
@@ -208,7 +218,8 @@ def pace(text: str) -> float:
 def main() -> None:
     """Generate load until told to stop, then say how much it was."""
     arguments = parser().parse_args()
-    counts = asyncio.run(run(arguments.gateway, arguments.dialect, arguments.rate, arguments.port, arguments.seed))
+    asked = arguments.gateway, arguments.dialect, arguments.rate, arguments.port, arguments.seed, arguments.without
+    counts = asyncio.run(run(*asked))
     sys.stdout.write(f"sent {counts.sent}, answered {counts.answered}, unanswered {counts.unanswered}\n")
 
 

@@ -23,13 +23,14 @@ def commands(scratch: Path) -> Iterator[list[str | Path]]:
     """One command for each tool and file."""
     rules = [path for path in sorted((ROOT / "alerts").glob("*.yaml")) if not path.name.endswith(".test.yaml")]
     yield [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *rules]
+    known = catalogue.load(ROOT / "services.yaml")
     for stack in ("dev", "prod"):
         settings = _settings(stack)
         routes = scratch / f"alertmanager-{stack}.yaml"
         routes.write_text(yaml.safe_dump(alertmanager_configuration(settings)))
         yield [tool("amtool"), "check-config", routes]
         agent = scratch / f"agent-{stack}.yaml"
-        agent.write_text(yaml.safe_dump(agent_configuration(settings, catalogue.load(ROOT / "services.yaml"))))
+        agent.write_text(yaml.safe_dump(agent_configuration(settings, known.of_stack(settings))))
         yield [tool("collector"), "validate", f"--config={agent}", f"--feature-gates={AGENT_GATES}"]
     yield [tool("actionlint"), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
 

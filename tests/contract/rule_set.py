@@ -197,7 +197,7 @@ def of_stack(name: str) -> Stack:
     """The rules and the routing of a stack."""
     settings = settings_of(name)
     everything = catalogue.load(ROOT / "services.yaml")
-    known = everything.without(settings.absent_services)
+    known = everything.of_stack(settings)
     objects = rules.prometheus_rules(ROOT / "alerts", known, settings)
     return Stack(
         settings=settings,

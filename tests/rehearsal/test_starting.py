@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.ports import Ports
+from rehearsal.ports import SERVICES, Ports
 from tests.free_ports import claim
-from tests.rehearsal.running import Running
+from tests.rehearsal.running import Running, up
 from tests.tree import copy_tree
 from tests.waiting import PATIENCE_SECONDS, eventually
 
@@ -38,14 +38,14 @@ class TestStarting:
 
     @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
     def test_an_interrupted_start_leaves_nothing_running(self, fresh: Running, sent: signal.Signals) -> None:
-        up = fresh.start("up")
+        starting = fresh.start("up")
         try:
             eventually((fresh.project / ".rehearsal" / "supervisord.pid").exists, what="the supervisor starts")
-            up.send_signal(sent)
-            output, _ = up.communicate(timeout=PATIENCE_SECONDS)
+            starting.send_signal(sent)
+            output, _ = starting.communicate(timeout=PATIENCE_SECONDS)
         finally:
-            up.kill()
-        assert up.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), output
+            starting.kill()
+        assert starting.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), output
         eventually(lambda: not fresh.processes(), what=f"still alive: {fresh.processes()}")
 
     def test_a_process_that_cannot_work_fails_the_start_and_names_its_log(self, fresh: Running) -> None:
@@ -62,3 +62,41 @@ def test_offsets_that_leave_the_range_of_ports_are_refused(tmp_path: Path) -> No
     code, output = Running(copy_tree(tmp_path), Ports(60000)).run("status")
     assert code == 1
     assert "PORT_OFFSET=60000: expected a whole number from 0 to" in output
+
+
+def another_application(running: Running) -> None:
+    """A service more, as the README's "Where a change goes" says, and one that the cluster does not run."""
+    services = running.project / "services.yaml"
+    added = "  - { name: refund-service, prefix: refund, port: 8007 }"
+    services.write_text(f"{services.read_text().rstrip()}\n{added}\n")
+    stack = running.project / "Pulumi.dev.yaml"
+    stack.write_text(stack.read_text().replace("# absentServices:", "absentServices:"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with up(tmp_path_factory.mktemp("other"), another_application) as started:
+        yield started
+
+
+def test_what_is_not_simulated_or_absent_is_neither_watched_nor_missed(other: Running) -> None:
+    watched = {item["metric"]["service"] for item in other.query("service:expected:info")}
+    assert watched == SERVICES.keys() - {"insights-service"}
+    assert other.query('ALERTS{alertname=~"Service.*|Target.*"}') == []
+    code, output = other.run("status")
+    assert code == 0, output
+    assert "insights-service" not in output
+
+
+def test_customers_ask_for_nothing_of_what_is_absent(other: Running) -> None:
+    def asked() -> bool:
+        return bool(other.get("load", "/counts")["answered"] > 200)
+
+    eventually(asked, what="customers are there")
+    assert "insights-service" not in other.get("load", "/counts")["responses"]
+
+
+def test_the_start_says_what_it_leaves_out(other: Running) -> None:
+    code, output = other.run("up")
+    assert code == 0
+    assert "left out, as nothing simulates it: refund-service" in output

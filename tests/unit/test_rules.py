@@ -84,7 +84,7 @@ def test_every_service_costs_as_many_rules_as_any_other_that_is_watched_alike(
     measured = set(data.draw(st.lists(st.sampled_from(names), unique=True)))
     services = tuple(Service(name=name, port=80, prefix=name if name in measured else None) for name in names)
     of_services = [rule for rule in generated(Catalogue(services=services)) if "service" in rule.get("labels", {})]
-    assert len(of_services) == len(names) + 8 * len(measured)
+    assert len(of_services) == len(names) + 9 * len(measured)
 
 
 def test_what_a_service_promises_is_a_series_for_each_indicator() -> None:
