@@ -52,7 +52,7 @@ def escalations(pages: list[Rule], escalation: Escalation, links: Links) -> list
 
 def _unresolved(which: str, page: str, annotations: dict[str, str], escalation: Escalation) -> Rule:
     described = (
-        f"{{{{ $labels.alertname }}}} has fired for {escalation.email_after}; nobody has resolved or acknowledged it."
+        f"{{{{ $labels.alertname }}}} has fired for {escalation.email_after}; it is neither resolved nor acknowledged."
     )
     return {
         "alert": UNRESOLVED,

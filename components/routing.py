@@ -95,7 +95,7 @@ ESCALATION = Audience("escalation", "escalations", ("email",), ("slack", "pagerd
 WARNING = Audience("warning", "warnings", ("slack",), ("email", "pagerduty"))
 INFO = Audience("info", "info alerts", ("slack",), ("email", "pagerduty"))
 UNROUTED = Audience("unrouted", "alerts of no known severity", ("slack",), ("email", "pagerduty"))
-HEARTBEAT = Audience("heartbeat", "daily signs of life", ("heartbeat",), ("slack", "email", "pagerduty"))
+HEARTBEAT = Audience("heartbeat", "daily heartbeats", ("heartbeat",), ("slack", "email", "pagerduty"))
 
 AUDIENCES = (UNROUTED, HEARTBEAT, ON_CALL, ESCALATION, WARNING, INFO)
 

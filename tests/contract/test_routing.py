@@ -378,7 +378,7 @@ def test_an_email_says_what_happened_to_whom_and_where_to_look(template_files: s
     last = [f"Runbook:   {ANNOTATIONS['runbook_url']}", f"Dashboard: {DASHBOARD}", f"Acknowledge: {ACKNOWLEDGE}"]
     assert email["text"].splitlines()[-3:] == last
     with_own = said_by("e-mail", "service runbook", template_files, tmp_path)
-    assert f"Service's: {SERVICE_RUNBOOK}" in with_own["text"].splitlines()
+    assert f"Service runbook: {SERVICE_RUNBOOK}" in with_own["text"].splitlines()
 
 
 def said_by(channel: str, name: str, glob: str, directory: Path) -> dict[str, str]:

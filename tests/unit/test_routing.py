@@ -98,7 +98,7 @@ def test_with_every_channel_each_severity_reaches_the_specified_ones() -> None:
         (("email",), "oncall-by-email", "PagerDuty and Slack are not configured: critical alerts go to e-mail."),
         (("slack",), "escalation-by-slack", "e-mail is not configured: escalations go to Slack."),
         (("pagerduty",), "warning-by-pagerduty", "Slack is not configured: warnings go to PagerDuty."),
-        (("slack",), "heartbeat-by-slack", "the heartbeat is not configured: daily signs of life go to Slack."),
+        (("slack",), "heartbeat-by-slack", "the heartbeat is not configured: daily heartbeats go to Slack."),
         (("heartbeat",), "nobody", "e-mail is not configured: escalations go to nobody."),
     ],
 )
