@@ -39,8 +39,8 @@ def build(catalogue: Catalogue) -> Dashboard:
         "business-operations",
         "Business Operations",
         "Trading, user activity, money in and out, portfolio performance and asset prices of the order processor. "
-        "Where the services use the instrumentation package they tell it; without it log lines do, which know how many "
-        "orders, logins, registrations and transactions there are, and neither amounts nor assets.",
+        "Services with the instrumentation package report these as metrics. Without it, log lines are counted, "
+        "which contain orders, logins, registrations and transactions, but neither amounts nor assets.",
         variables=[
             board.datasource(),
             board.choice(
@@ -86,7 +86,7 @@ def _trading() -> Row:
             "Orders",
             *(Query(growth(_order(event)), event) for event in EVENTS),
             shows=f"Orders created, executed, cancelled and rejected in the chosen time range. {COUNTED} {BY_LINES}: "
-            "they tell of no cancellation, and of no asset, so that all count whichever is chosen.",
+            "they contain no cancellations and no asset, so all count whichever asset is chosen.",
             wrong="Many rejected: look for validation errors in order-service's logs. None created: is the gateway up?",
             unit=units.LocaleFormat,
             decimals=0,
@@ -145,8 +145,8 @@ def _trading() -> Row:
             *_statistics("side"),
             by=["side"],
             units={"Volume": units.Dollars},
-            shows=f"Buy and sell orders of the chosen time range by what became of them, and the value of the executed "
-            f"ones. {COUNTED}",
+            shows="Buy and sell orders of the chosen time range by outcome, and the value of the executed ones. "
+            f"{COUNTED}",
             wrong="One side rejected far more often: a balance check, or customers without money or holdings.",
             unit=units.LocaleFormat,
             decimals=0,
@@ -158,8 +158,8 @@ def _trading() -> Row:
             *_statistics("asset"),
             by=["asset"],
             units={"Volume": units.Dollars},
-            shows=f"Each asset's orders of the chosen time range by what became of them, and the value of the executed "
-            f"ones. {COUNTED}",
+            shows="Each asset's orders of the chosen time range by outcome, and the value of the executed ones. "
+            f"{COUNTED}",
             wrong="An asset with orders created and none executed: check its price below and inventory-service.",
             unit=units.LocaleFormat,
             decimals=0,
@@ -230,7 +230,7 @@ def _users() -> Row:
             "Logins",
             *(Query(growth(counter), result) for result, counter in logins.items()),
             shows=f"Logins in the chosen time range, by result. {COUNTED}",
-            wrong="Failed logins far above the usual: guessing of passwords, or a change of the password check.",
+            wrong="Failed logins far above the usual: password guessing, or a change of the password check.",
             unit=units.LocaleFormat,
             decimals=0,
             limits=NEUTRAL,
@@ -267,7 +267,7 @@ def _users() -> Row:
                 Query(f"3600 * sum(rate({counter}[$__rate_interval]))", f"logins {result}")
                 for result, counter in logins.items()
             ),
-            shows="Registrations, and logins by result, at their present pace per hour.",
+            shows="Registrations, and logins by result, at their current rate per hour.",
             wrong="Failed logins above successful ones: see the login success rate.",
             unit=units.Short,
             colours={"registrations": "blue", "logins ok": "green", "logins failed": "orange"},
@@ -316,7 +316,7 @@ def _money() -> Row:
                 + growth(f'business_transaction_value_usd_total{{{CUSTOMER}, type="withdrawal"}}'),
                 "net",
             ),
-            shows="Deposits less withdrawals of the chosen time range: money that came (green) or left (red).",
+            shows="Deposits minus withdrawals in the chosen time range: money that came in (green) or left (red).",
             wrong="Much money leaving: see who withdraws, in user-service's logs, and whether something scared them.",
             unit=units.Dollars,
             limits=GAIN_OR_LOSS,
@@ -415,7 +415,7 @@ def _assets() -> Row:
         timeseries(
             "Asset prices",
             Query(price, "{{asset}}"),
-            shows="Price of each asset. The axis is logarithmic, so that a cheap asset is seen beside a dear one.",
+            shows="Price of each asset. The axis is logarithmic, so that cheap and expensive assets are both visible.",
             wrong="A flat line is a price that is no longer updated; a jump to zero stops trading in it.",
             unit=units.Dollars,
             log_scale=True,

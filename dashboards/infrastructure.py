@@ -113,7 +113,7 @@ def _cluster() -> Row:
                 'sum(kube_node_status_condition{condition="Ready", status=~"false|unknown"}) or vector(0)',
                 "not ready",
             ),
-            shows="Nodes that have failed or are out of reach.",
+            shows="Nodes that have failed or are unreachable.",
             wrong="`kubectl describe node`, then its instance in EC2; its pods move after 5 minutes.",
             unit=units.Short,
             limits=[(None, "green"), (1, "red")],
@@ -143,7 +143,8 @@ def _cluster() -> Row:
                 """,
                 "not ready",
             ),
-            shows="Pods that should serve and do not: they start, fail their readiness probe, or wait for a node.",
+            shows="Pods that should be ready but are not: they are starting, fail their readiness probe, or wait for "
+            "a node.",
             wrong="`kubectl get pods` shows which. Unschedulable ones are beside it, crashing ones among the restarts.",
             unit=units.Short,
             limits=above(1, 3),
@@ -215,8 +216,8 @@ def _workloads() -> Row:
                 for column, series in (("Desired", DESIRED), ("Ready", READY), ("Updated", UPDATED))
             ),
             by=["workload"],
-            shows="Each Deployment, StatefulSet and DaemonSet: the pods that it wants, those that are ready, and those "
-            "that are of its newest version.",
+            shows="Each Deployment, StatefulSet and DaemonSet: its desired pods, ready pods, and pods of its newest "
+            "version.",
             wrong="Fewer ready than desired: see the restarts. Fewer updated for long: a rollout is stuck; "
             "`kubectl rollout status` says why, `kubectl rollout undo` ends it.",
             unit=units.Short,
@@ -229,7 +230,7 @@ def _workloads() -> Row:
                 f"{_replicas(*DESIRED)}\n-\n{_replicas(*READY)}",
                 "{{workload}}",
             ),
-            shows="Pods that each workload wants and that are not ready.",
+            shows="Desired pods of each workload that are not ready.",
             wrong="Above zero for longer than a rollout: the new pods do not become ready. Do they wait or restart?",
             unit=units.Short,
             limits=above(1, 2),
@@ -275,8 +276,8 @@ def _workloads() -> Row:
         timeseries(
             "Containers that wait",
             Query(f"sum by (namespace) (kube_pod_container_status_waiting{{{POD}}})", "{{namespace}}"),
-            shows="Containers that do not run because they are to be started: image, volume or configuration are "
-            "missing, or they crashed and wait for the next attempt.",
+            shows="Containers that wait to be started: an image, volume or configuration is missing, or they crashed "
+            "and wait for the next attempt.",
             wrong="Longer than a start takes: `kubectl describe pod` names what it waits for.",
             unit=units.Short,
             limits=above(1, 5),
@@ -288,7 +289,7 @@ def _workloads() -> Row:
                 f"sum by (instance) (increase(node_vmstat_oom_kill{{{NODE}}}[$__rate_interval]))",
                 "{{instance}}",
             ),
-            shows="Processes that each node's kernel killed for want of memory, most often at a container's limit.",
+            shows="Processes that each node's kernel OOM-killed, most often at a container's limit.",
             wrong="The alert ContainerOomKilled names the container: raise its limit, or find what made it grow.",
             unit=units.Short,
             limits=above(1, 5),
@@ -503,8 +504,9 @@ def _network() -> Row:
                 """,
                 "{{instance}}",
             ),
-            shows="Connections that each node's kernel keeps track of, as a share of what it can.",
-            wrong="Full, the node drops new connections at random, name look-ups first: find the pod that opens them.",
+            shows="Connections tracked by each node's kernel, as a share of its limit.",
+            wrong="When the table is full, the node drops new connections at random, name look-ups first: find the "
+            "pod that opens them.",
             unit=units.PercentUnit,
             limits=above(0.75, 0.9),
             maximum=1,
@@ -580,10 +582,10 @@ def _dynamodb() -> Row:
             Query(_by_table("throttled_requests"), "{{dimension_table_name}} requests"),
             Query(_by_table("read_throttle_events"), "{{dimension_table_name}} reads"),
             Query(_by_table("write_throttle_events"), "{{dimension_table_name}} writes"),
-            shows=f"What DynamoDB refused in {CLOUDWATCH_PERIOD // 60} min for lack of capacity: requests, and the "
-            f"reads and writes in them. {NAMED_SUM}",
-            wrong="A hot key or a table's limit: for how long, and does the traffic explain it? The clients ask again "
-            "several times, so users notice it as slowness first.",
+            shows=f"Requests that DynamoDB throttled in {CLOUDWATCH_PERIOD // 60} min, and the reads and writes in "
+            f"them. {NAMED_SUM}",
+            wrong="A hot key or a table's limit: for how long, and does the traffic explain it? Clients retry several "
+            "times, so users first notice slowness.",
             unit=units.Short,
             limits=above(1, 10),
             width=12,
@@ -592,7 +594,7 @@ def _dynamodb() -> Row:
             "DynamoDB errors",
             Query(_by_table("system_errors"), "{{dimension_table_name}}"),
             shows=f"Requests that DynamoDB itself failed in {CLOUDWATCH_PERIOD // 60} min (HTTP 500). {NAMED_SUM}",
-            wrong="Check the AWS Health Dashboard; on our side nothing helps but to wait and retry.",
+            wrong="Check the AWS Health Dashboard; the only remedy is to wait and retry.",
             unit=units.Short,
             limits=above(1, 10),
             width=12,
@@ -658,7 +660,8 @@ def _eks_and_load_balancer() -> Row:
                 "{{dimension_load_balancer}}",
             ),
             shows=f"Connections open through the network load balancer. {FOUND_LATE}",
-            wrong="None with users about: check its target health and DNS. A flood: see the gateway's request rate.",
+            wrong="None while users are active: check its target health and DNS. A flood: see the gateway's request "
+            "rate.",
             unit=units.Short,
         ),
         timeseries(
@@ -694,8 +697,8 @@ def _redis() -> Row:
     answers = timeseries(
         "Redis answers",
         Query('max by (instance) (probe_success{job="redis-probe"})', "{{instance}}"),
-        shows="Whether Redis answered PING when the prober asked: 1, or 0 if it did not or refused.",
-        wrong="0: Redis is down, serves no commands or is out of the prober's reach; see RedisDown.",
+        shows="Whether Redis answered PING when the prober asked: 1 if it did, 0 if it did not or refused.",
+        wrong="0: Redis is down, serves no commands or cannot be reached by the prober; see RedisDown.",
         unit=units.Short,
         limits=[(None, "red"), (1, "green")],
         maximum=1,
@@ -729,7 +732,7 @@ def _redis() -> Row:
                 "{{dimension_cache_cluster_id}}",
             ),
             shows=f"Open connections. AWS itself always holds a few. {FOUND_LATE}",
-            wrong="Only climbing: a service does not return them to its pool. None: Redis is down or out of reach.",
+            wrong="Only climbing: a service does not return them to its pool. None: Redis is down or unreachable.",
             unit=units.Short,
             limits=[(None, "red"), (1, "green"), (10_000, "orange")],
         ),
@@ -739,7 +742,7 @@ def _redis() -> Row:
                 "sum by (dimension_cache_cluster_id) (aws_elasticache_evictions_sum)",
                 "{{dimension_cache_cluster_id}}",
             ),
-            shows=f"Keys removed for lack of memory in {CLOUDWATCH_PERIOD // 60} min. {FOUND_LATE}",
+            shows=f"Keys evicted in {CLOUDWATCH_PERIOD // 60} min because memory ran out. {FOUND_LATE}",
             wrong="Any eviction means that memory is short: sessions and rate limits vanish. Raise the node type.",
             unit=units.Short,
             limits=above(1, 100),
@@ -768,8 +771,8 @@ def _costs() -> Row:
         stat(
             "Charges at month's end",
             Query(FORECAST, "expected"),
-            shows="The month's charges if its other days cost as much as those so far. In its first week, which tells "
-            "little of the others, only the charges so far.",
+            shows="The month's charges if the remaining days cost as much as those so far. In the first week, which "
+            "is too short for a forecast, only the charges so far.",
             wrong="Compare with the budget, and with the service that grew in the table beside it.",
             unit=units.Dollars,
             limits=NEUTRAL,
@@ -784,8 +787,8 @@ def _costs() -> Row:
             ),
             shows="The charges expected at the month's end, in its first week those so far, as a share of the stack's "
             "monthly budget.",
-            wrong="Above 100 % the budget will not do: find what grew beside it, and tell who answers for the money. "
-            "Without a budget set `aws.monthlyBudgetUsd` in the stack's settings.",
+            wrong="Above 100 % the budget will be exceeded: find the service that grew in the table beside it, and "
+            "inform the budget's owner. Without a budget set `aws.monthlyBudgetUsd` in the stack's settings.",
             unit=units.PercentUnit,
             decimals=0,
             limits=BUDGET_NEEDED,
@@ -797,9 +800,9 @@ def _costs() -> Row:
             Query(f"sort_desc({by_service})", "So far"),
             Query(f"{by_service} * {pace}", "At month's end"),
             by=["dimension_service_name"],
-            shows="This month's charges so far by AWS service, and what they come to at its end at the same pace: not "
-            "told in its first week, when both are the same.",
-            wrong="A service that nobody uses on purpose: find its resources in Cost Explorer and remove them.",
+            shows="This month's charges so far by AWS service, and the forecast for its end at the same rate. In the "
+            "first week both are the same.",
+            wrong="A service in use by mistake: find its resources in Cost Explorer and remove them.",
             unit=units.Dollars,
             width=12,
         ),
@@ -815,8 +818,8 @@ def _costs() -> Row:
                 """,
                 "{{what}}",
             ),
-            shows="The month's charges as they add up, what they will come to at this pace, which the first week does "
-            "not tell, and the budget, if set.",
+            shows="The month's accumulated charges, the forecast at this rate (none in the first week), and the "
+            "budget, if set.",
             wrong="Expected above the budget: look for a change at the time when the line turned steeper.",
             unit=units.Dollars,
             colours={"budget": "red"},
@@ -825,7 +828,7 @@ def _costs() -> Row:
         timeseries(
             "Cost by service over time",
             Query(by_service, "{{dimension_service_name}}"),
-            shows="The month's charges as they add up, by AWS service; back to zero on the first of the month.",
+            shows="The month's accumulated charges by AWS service; back to zero on the first of the month.",
             wrong="A line that turns steeper shows when a cost began: look for a change on that day.",
             unit=units.Dollars,
             stacked=True,

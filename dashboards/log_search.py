@@ -154,7 +154,7 @@ def _lines() -> Row:
             f'{{service_name=~".+", {NAMESPACE}}} {REQUEST}',
             shows="All lines of the request, correlation or trace id above, of every service and level, oldest first. "
             "Without an id, the first lines of the time range.",
-            wrong="Lines of one service are missing: it was not reached, or does not pass the id on.",
+            wrong="Lines of one service are missing: the request did not reach it, or it does not pass the id on.",
             oldest_first=True,
             height=14,
         ),
@@ -169,8 +169,8 @@ def _agents() -> Row:
             Query("sum(rate(instance:log_agent_lines_read:sum[$__rate_interval]))", "read"),
             Query(f"sum(rate({SENT}[$__rate_interval]))", "sent"),
             Query("sum(rate(instance:log_agent_lines_lost:sum[$__rate_interval]))", "lost"),
-            shows="Log lines per second that the log agents read from files, sent to Loki and gave up.",
-            wrong="Less sent than read: lines wait, and what is found above is late. Lost: see the alert's runbook.",
+            shows="Log lines per second that the log agents read from files, sent to Loki and dropped.",
+            wrong="Less sent than read: lines wait, and the searches above lag behind. Lost: see the alert's runbook.",
             unit=units.EventsPerSecond,
             colours={"lost": "red"},
             width=12,
@@ -198,9 +198,9 @@ def _agents() -> Row:
                 """,
                 "delay",
             ),
-            shows="How long the slowest agent needs for what it has read and not yet sent, at the pace of now. A "
-            "day at most, which also stands for an agent that sends nothing.",
-            wrong="What is searched for above may not be there yet. Loki is slow, or gone: see Monitoring itself.",
+            shows="How long the slowest agent needs to send its backlog at the current rate. Capped at a day, which "
+            "an agent that sends nothing shows too.",
+            wrong="The newest lines may be missing above. Loki is slow or down: see Monitoring itself.",
             unit=units.Seconds,
             limits=above(30, 120),
             width=6,

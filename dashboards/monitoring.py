@@ -54,7 +54,7 @@ def build(catalogue: Catalogue) -> Dashboard:
     return board.dashboard(
         "monitoring",
         "Monitoring itself",
-        "Scraping, rules, queries, storage, notifications and logs: whether what watches the order processor works.",
+        "Scraping, rules, queries, storage, notifications and logs: whether the monitoring works.",
         variables=[board.datasource(), board.choice("job", "Scrape job", "label_values(up, job)")],
         rows=[
             _summary(),
@@ -92,7 +92,7 @@ def _summary() -> Row:
                 f"count(monitoring:expected_job:info{{{JOB}}} unless on (job) up{{{JOB}}}) or vector(0)",
                 "missing",
             ),
-            shows="Parts of the infrastructure that should be scraped and of which no target is known.",
+            shows="Infrastructure jobs that should be scraped but have no target.",
             wrong="TargetMissing names the job: its ServiceMonitor is gone, or selects no Service.",
             unit=units.Short,
             limits=above(1, 1),
@@ -105,8 +105,8 @@ def _summary() -> Row:
                 f"max(sum by (pod) (increase(prometheus_rule_evaluation_failures_total{{{PROMETHEUS}}}[$__range])))",
                 "failed",
             ),
-            shows="Evaluations of rules that failed in the chosen time range, in the Prometheus with most. Their "
-            "alerts could not fire there.",
+            shows="Failed rule evaluations in the chosen time range, of the Prometheus with the most. Their alerts "
+            "could not fire there.",
             wrong="Prometheus' page of rules has the error of each: often two series where one is expected.",
             unit=units.Short,
             decimals=0,
@@ -126,7 +126,8 @@ def _summary() -> Row:
             ),
             shows="Notifications that Alertmanager gave up, and alerts dropped by the Prometheus that dropped most, in "
             "the time range.",
-            wrong="The graphs of notifications below tell which way failed. Until then look at the alerts yourself.",
+            wrong="The notification graphs below show which channel failed. Until it works again, watch the alerts "
+            "directly.",
             unit=units.Short,
             decimals=0,
             limits=above(1, 10),
@@ -143,7 +144,8 @@ def _summary() -> Row:
                 """,
                 "lost",
             ),
-            shows="Lines that the agents gave up and lines that Loki refused for good. What is in both counts twice.",
+            shows="Lines that the agents dropped and lines that Loki permanently refused. Lines in both are counted "
+            "twice.",
             wrong="See the lines discarded by reason below: a limit of Loki's, or lines that are too old or too long.",
             unit=units.Short,
             decimals=0,
@@ -172,11 +174,11 @@ def _summary() -> Row:
                 "ago",
             ),
             shows="""
-                Time since Alertmanager last reached the dead man's switch, less 2 minutes; an hour stands for longer.
+                Time since Alertmanager last reached the dead man's switch, minus 2 minutes; capped at an hour.
                 None: no webhook was called for a day, as in a stack without such a switch.
             """,
-            wrong="At 3 minutes, 5 in truth, the switch raises its alarm: see the failed notifications of the webhook "
-            "below.",
+            wrong="The switch alarms when this shows 3 minutes (actual age: 5 minutes): see the failed notifications "
+            "of the webhook below.",
             unit=units.Seconds,
             decimals=0,
             limits=HEARTBEAT_SECONDS,
@@ -228,7 +230,8 @@ def _ingestion() -> Row:
         timeseries(
             "Series added by job",
             Query(f"topk(10, sum by (job) (sum_over_time(scrape_series_added{{{JOB}}}[1h])))", "{{job}}"),
-            shows="Series new to Prometheus in the last hour, for the ten jobs with most. After its start all are.",
+            shows="Series new to Prometheus in the last hour, for the ten jobs with most. After it starts, all are "
+            "new.",
             wrong="Far more than the job has samples: its label values do not repeat, as raw paths or ids.",
             unit=units.Short,
         ),
@@ -244,7 +247,7 @@ def _ingestion() -> Row:
             ),
             shows=f"""
                 Samples of a service's scrape as a share of the {SAMPLE_LIMIT:,} it may have, whatever job is chosen.
-                Beyond them its scrapes fail as a whole.
+                Above the limit its scrapes fail as a whole.
             """,
             wrong="Above 80 % CardinalityNearLimit warns: bound the label that grows, usually the raw path.",
             unit=units.PercentUnit,
@@ -312,7 +315,7 @@ def _scraping() -> Row:
                     ("sample_out_of_bounds", "samples out of bounds"),
                 )
             ),
-            shows="What Prometheus scraped and did not store; of several, the one that refused most.",
+            shows="Scrapes and samples that Prometheus did not store; with several, the one that refused most.",
             wrong="Twice or out of order: two targets have the same labels. Out of bounds: a clock is wrong.",
             unit=units.Short,
             limits=above(1, 100),
@@ -336,7 +339,7 @@ def _rules() -> Row:
                     "{{rule_group}}",
                 ),
                 shows="Share of its interval that a group of rules needs, for the ten groups that need most.",
-                wrong="At 100 % evaluations are left out and alerts come late: record what the group's rules share.",
+                wrong="At 100 % evaluations are skipped and alerts come late: record what the group's rules share.",
                 unit=units.PercentUnit,
                 limits=above(0.5, 0.9),
             )
@@ -352,7 +355,7 @@ def _rules() -> Row:
                 f"sum by (pod) (increase(prometheus_rule_evaluation_failures_total{{{PROMETHEUS}}}[$__rate_interval]))",
                 "{{pod}} rules failed",
             ),
-            shows="Evaluations of groups that were left out, and of single rules that failed.",
+            shows="Skipped evaluations of groups, and failed evaluations of single rules.",
             wrong="Missed: too slow, see beside it. Failed: Prometheus' page of rules shows the error.",
             unit=units.Short,
             limits=above(1, 10),
@@ -391,7 +394,8 @@ def _queries() -> Row:
                 f'{{{PROMETHEUS}, quantile="0.99", slice=~"inner_eval|prepare_time|queue_time"}})',
                 "{{slice}}",
             ),
-            shows="Time that 99 % of queries, those of rules included, wait, find their series and calculate.",
+            shows="99th percentile of the time that queries, including those of rules, wait, select series and "
+            "calculate.",
             wrong="Waiting: too many at a time. Calculating: a query over many series; the query log names it.",
             unit=units.Seconds,
             limits=above(1, 5),
@@ -455,9 +459,9 @@ def _storage() -> Row:
             Query(f"min({SIZE_LIMIT} / ({SAMPLES} * {SAMPLE_BYTES})) / 86400", "fit"),
             shows=f"""
                 Days back to the oldest sample, days that are to be kept, and days that fit into the size limit at
-                today's rate, at {SAMPLE_BYTES} bytes a sample. Without a size limit the last has no figure.
+                today's rate, at {SAMPLE_BYTES} bytes a sample. Without a size limit the last has no value.
             """,
-            wrong="Fewer fit than are wanted, and the oldest go early: enlarge the volume, or drop series.",
+            wrong="If fewer fit than are wanted, the oldest are deleted early: enlarge the volume, or drop series.",
             unit=units.Days,
             decimals=1,
             limits=NEUTRAL,
@@ -470,7 +474,8 @@ def _storage() -> Row:
                 Stored bytes as a share of the size limit, now and as they will be after all days of the retention at
                 this rate, at {SAMPLE_BYTES} bytes a sample.
             """,
-            wrong="A forecast above 100 % means that the oldest days go early: enlarge the volume or drop series.",
+            wrong="A forecast above 100 % means that the oldest days are deleted early: enlarge the volume or drop "
+            "series.",
             unit=units.PercentUnit,
             limits=above(0.85, 1),
         ),
@@ -498,7 +503,7 @@ def _storage() -> Row:
             Query(
                 "sum by (pod) (increase(instance:prometheus_tsdb_failures:sum[$__rate_interval]))", "{{pod}} failures"
             ),
-            shows="Blocks that were written or merged, and whatever the storage failed at.",
+            shows="Blocks that were written or merged, and all storage failures.",
             wrong="Any failure: the volume is full, read-only or damaged; Prometheus' log names the file.",
             unit=units.Short,
             limits=above(100, 1000),
@@ -530,7 +535,7 @@ def _storage() -> Row:
                 """,
                 "{{persistentvolumeclaim}}",
             ),
-            shows="Days until each volume is full if it grows on as in the last 6 hours; a year stands for longer.",
+            shows="Days until each volume is full if it keeps growing as in the last 6 hours; capped at a year.",
             wrong="A few days: something writes more than before. Retention evens it out only where it is set by size.",
             unit=units.Days,
             decimals=0,
@@ -554,8 +559,9 @@ def _resources() -> Row:
                 """,
                 "{{container}}",
             ),
-            shows="Memory that each program of the stack uses, as a share of its limit: of its pods the worst.",
-            wrong="Prometheus near 100 %: fewer series, or a larger limit, before the kernel ends it. So for the rest.",
+            shows="Memory that each program of the stack uses, as a share of its limit (worst pod).",
+            wrong="Prometheus near 100 %: fewer series, or a larger limit, before the kernel OOM-kills it. The same "
+            "holds for the others.",
             unit=units.PercentUnit,
             limits=above(0.8, 0.9),
             width=12,
@@ -571,7 +577,7 @@ def _resources() -> Row:
                 """,
                 "{{container}}",
             ),
-            shows="CPU that each program of the stack uses, as a share of its limit: of its pods the worst.",
+            shows="CPU that each program of the stack uses, as a share of its limit (worst pod).",
             wrong="At 100 % it is throttled: late scrapes, slow queries, lagging logs. Raise the limit in the stack.",
             unit=units.PercentUnit,
             limits=above(0.8, 0.95),
@@ -593,7 +599,7 @@ def _notifications() -> Row:
                 for what in ("sent", "errors", "dropped")
             ),
             shows="Alerts a second that one Prometheus sends to one Alertmanager, those not accepted, and those it "
-            "gave up. Of each the most, where there are several.",
+            "dropped. With several, the highest value.",
             wrong="Nothing sent although Watchdog always fires: Alertmanager is not discovered. Errors: it is down.",
             unit=units.CountsPerSecond,
             colours={"errors": "orange", "dropped": "red"},
@@ -608,7 +614,7 @@ def _notifications() -> Row:
                 "{{pod}}",
             ),
             shows="Share of Prometheus' queue to Alertmanager that is filled.",
-            wrong="When it is full alerts are dropped: Alertmanager is slow or out of reach.",
+            wrong="When it is full alerts are dropped: Alertmanager is slow or unreachable.",
             unit=units.PercentUnit,
             limits=above(0.5, 0.9),
         ),
@@ -636,8 +642,8 @@ def _notifications() -> Row:
                 """,
                 "{{status}}",
             ),
-            shows="Alerts a second that one Alertmanager is told of, by each Prometheus: every firing one once a "
-            "minute, resolved ones too. Of several, the one told most.",
+            shows="Alerts a second that one Alertmanager receives from each Prometheus: each firing one once a "
+            "minute, resolved ones too. With several, the highest value.",
             wrong="A flood of firing ones: see System Health for the cause they have in common.",
             unit=units.CountsPerSecond,
         ),
@@ -649,7 +655,8 @@ def _notifications() -> Row:
                 "{{integration}}",
             ),
             shows="Notifications that Alertmanager tried to send; the webhook is the heartbeat, every minute.",
-            wrong="A channel that is always busy is read by nobody: tune its noisiest alert. No heartbeat: a page.",
+            wrong="A channel that is always busy gets ignored: tune its noisiest alert. No heartbeat: the switch "
+            "alarms.",
             unit=units.Short,
         ),
         timeseries(
@@ -679,8 +686,9 @@ def _notifications() -> Row:
                 """,
                 "{{integration}}",
             ),
-            shows="Time within which a channel accepts 95 % of the notifications, to 1, 5, 10, 15 or 20 s.",
-            wrong="Above 5 s: the vendor is slow, or the way out of the cluster is; see its status page.",
+            shows="Time within which a channel accepts 95 % of the notifications; bucket bounds are 1, 5, 10, 15 and "
+            "20 s.",
+            wrong="Above 5 s: the vendor is slow, or egress from the cluster is; see its status page.",
             unit=units.Seconds,
             limits=above(5, 10),
         ),
@@ -698,7 +706,7 @@ def _notifications() -> Row:
             Query(f"min by (job, pod) (alertmanager_config_last_reload_successful{{{ALERTMANAGER}}})", "{{pod}}"),
             Query("min by (job, pod) (blackbox_exporter_config_last_reload_successful)", "{{pod}}"),
             shows="Whether Prometheus, Alertmanager and the prober took the last change of their configuration.",
-            wrong="Refused: the one before is still in use. The program's log has the line that is wrong.",
+            wrong="Refused: the previous one is still in use. The program's log has the line that is wrong.",
             unit=units.Short,
             words={0: "refused", 1: "loaded"},
             limits=[(None, "red"), (1, "green")],
@@ -714,14 +722,14 @@ def _log_agent() -> Row:
             Query("sum(rate(instance:log_agent_lines_read:sum[$__rate_interval]))", "read"),
             Query("sum(rate(otelcol_exporter_sent_log_records[$__rate_interval]))", "sent"),
             shows="Lines a second that all agents read from files, and that Loki took from them.",
-            wrong="Read and not sent: see the queue beside it. Nothing read: the path or the rights of the files.",
+            wrong="Read and not sent: see the queue beside it. Nothing read: the path or the permissions of the files.",
             unit=units.CountsPerSecond,
         ),
         timeseries(
             "Agent queue used",
             Query("topk(10, max by (pod) (instance:log_agent_queue:ratio))", "{{pod}}"),
             shows="Share of an agent's queue that is filled, for the ten fullest.",
-            wrong="Above 80 % reading stops soon, and the kubelet removes unread files: Loki is slow or gone.",
+            wrong="Above 80 % reading stops soon, and the kubelet removes unread files: Loki is slow or down.",
             unit=units.PercentUnit,
             limits=above(0.5, 0.8),
         ),
@@ -730,8 +738,9 @@ def _log_agent() -> Row:
             Query("sum(increase(instance:log_agent_lines_lost:sum[$__rate_interval]))", "lost by the agents"),
             Query("sum(increase(instance:loki_lines_refused:sum[$__rate_interval]))", "refused by Loki"),
             Query("sum(increase(otelcol_receiver_refused_log_records[$__rate_interval]))", "refused for now"),
-            shows="Lines given up, lines that Loki will never take, and lines put off because an agent lacks memory.",
-            wrong="Lost or refused by Loki is gone for good: the reason is beside Loki's discarded lines.",
+            shows="Lines dropped by agents, lines permanently refused by Loki, and lines deferred by agents short of "
+            "memory.",
+            wrong="Lines lost or refused by Loki cannot be recovered: see the reasons in Loki's discarded lines.",
             unit=units.Short,
             limits=above(1, 1000),
         ),
@@ -745,14 +754,14 @@ def _log_agent() -> Row:
                 "newest line of a batch",
             ),
             shows="Age that the newest line of a batch has when Loki receives it, on average.",
-            wrong="Above a few seconds the agents work off what has queued up; above minutes the newest is missed.",
+            wrong="Above a few seconds the agents work off a backlog; above minutes the newest lines are missing.",
             unit=units.Seconds,
             limits=above(10, 60),
         ),
         timeseries(
             "Agent memory",
             Query("topk(10, max by (pod) (otelcol_process_memory_rss))", "{{pod}}"),
-            shows="Memory of the ten largest agents. From 60 % of its limit on an agent puts lines off.",
+            shows="Memory of the ten largest agents. From 60 % of its limit on an agent defers lines.",
             wrong="Steady growth: long lines that are joined, or a queue that is not emptied.",
             unit=units.BytesIEC,
         ),
@@ -774,7 +783,7 @@ def _loki() -> Row:
             "Log bytes ingested",
             Query("sum(rate(loki_distributor_bytes_received_total[$__rate_interval]))", "bytes"),
             shows="Uncompressed bytes of log lines a second that Loki is given. Its limit is 16 MiB a second.",
-            wrong="Near the limit the agents are told to wait: find the service that grew beside it.",
+            wrong="Near the limit the agents must wait: find the service that grew beside it.",
             unit=units.BytesPerSecondIEC,
             limits=above(12 * 2**20, 16 * 2**20),
         ),
@@ -816,7 +825,7 @@ def _loki() -> Row:
                 "{{route}}",
             ),
             shows="Time within which Loki answers 99 % of the requests of each kind; otlp_v1_logs is writing.",
-            wrong="Writing above a second holds the agents up. Reading: a search over too long a time or all streams.",
+            wrong="Writing above a second delays the agents. Reading: a search over too long a time or all streams.",
             unit=units.Seconds,
             limits=above(1, 10),
         ),
@@ -837,7 +846,7 @@ def _loki() -> Row:
                 "{{reason}}",
             ),
             shows="""
-                Lines that Loki did not take. After rate_limited the agents try again; all others are gone.
+                Lines that Loki did not accept. Agents retry rate_limited lines; all others are lost.
             """,
             wrong="Too old, too long or too many streams: correct the service that writes them, or Loki's limit.",
             unit=units.Short,
@@ -880,8 +889,8 @@ def _tools() -> Row:
                 "sum by (controller) (rate(prometheus_operator_reconcile_errors_total[$__rate_interval]))",
                 "{{controller}} errors",
             ),
-            shows="How often the operator brings Prometheus and Alertmanager to their wanted state, and fails to.",
-            wrong="Errors: changed rules and monitors do not arrive. The operator's log names the object.",
+            shows="How often the operator reconciles Prometheus and Alertmanager, and how often it fails.",
+            wrong="Errors: changed rules and monitors do not take effect. The operator's log names the object.",
             unit=units.OpsPerSecond,
         ),
         timeseries(
@@ -891,7 +900,7 @@ def _tools() -> Row:
                 "{{resource}}",
             ),
             shows="Rules, monitors and probes that the operator refuses to use.",
-            wrong="What is rejected does not exist for Prometheus: `kubectl describe` it, the reason is in its events.",
+            wrong="Prometheus ignores rejected objects: `kubectl describe` them, the reason is in their events.",
             unit=units.Short,
             limits=above(1, 5),
         ),
@@ -904,9 +913,10 @@ def _tools() -> Row:
                 )
                 for what in ("list", "watch")
             ),
-            shows="Requests a second for the cluster's objects: lists only of an API server that does not stream them. "
-            "Errors appear with the first one.",
-            wrong="Errors: it may not read a kind of object, and panels about those turn empty. See its ClusterRole.",
+            shows="Requests a second for the cluster's objects; lists only if the API server does not stream them. "
+            "The line for errors appears with the first error.",
+            wrong="Errors: it lacks permission to read a kind of object, and panels on those are empty. See its "
+            "ClusterRole.",
             unit=units.RequestsPerSecond,
         ),
         timeseries(
@@ -916,7 +926,7 @@ def _tools() -> Row:
                 "{{status_code}}",
             ),
             shows="Requests a second that Grafana answered, by status.",
-            wrong="5xx: its log names the request; often its database, on a full volume. 401: a sign-in that ran out.",
+            wrong="5xx: its log names the request; often its database, on a full volume. 401: an expired session.",
             unit=units.RequestsPerSecond,
         ),
         timeseries(
@@ -965,7 +975,7 @@ def _tools() -> Row:
         timeseries(
             "Prober: probes it cannot make",
             Query("sum(increase(blackbox_module_unknown_total[$__rate_interval]))", "unknown modules"),
-            shows="Probes for which the prober has no module, so that they never ask.",
+            shows="Probes that name a module unknown to the prober, so they never run.",
             wrong="A Probe names a module that the prober's configuration lacks.",
             unit=units.Short,
             limits=above(1, 10),

@@ -44,7 +44,7 @@ BY_PATH = (
 )
 
 ESTIMATED = (
-    "Estimated for a process that began or ended in that time, of which the first answer of each kind is not seen."
+    "Estimated for processes that started or stopped in that time; their first answer of each kind is not counted."
 )
 
 
@@ -99,8 +99,8 @@ def _promises() -> Row:
         stat(
             "Objectives",
             Query(f"service:slo_objective:ratio{{{SERVICE}}}", "{{service}} {{sli}}"),
-            shows="What the catalogue promises: the share of requests that succeed, and that are answered in time.",
-            wrong="If they are not what is meant, change the service's `objectives` in the catalogue.",
+            shows="The catalogue's objectives: the share of requests that succeed, and that are answered in time.",
+            wrong="If they are wrong, change the service's `objectives` in the catalogue.",
             unit=units.PercentUnit,
             limits=NEUTRAL,
             width=6,
@@ -109,8 +109,9 @@ def _promises() -> Row:
         bars(
             "Error budget left",
             Query(f"service:slo_error_budget_remaining:ratio{{{SERVICE}}}", "{{service}} {{sli}}"),
-            shows="What is left of the failures that the objective allows in 14 days. Below 0 the objective is missed.",
-            wrong="Stop risky changes while it is low; the burn rate beside it tells when it was spent.",
+            shows="The share left of the failures that the objective allows in 14 days. Below 0 the objective is "
+            "missed.",
+            wrong="Stop risky changes while it is low; the burn rate beside it shows when it was spent.",
             unit=units.PercentUnit,
             limits=below(0.25, 0),
             maximum=1,
@@ -121,8 +122,8 @@ def _promises() -> Row:
             "Budget burn rate",
             Query(f"service:slo_burn_rate:ratio_rate30m{{{SERVICE}}}", "{{service}} {{sli}} 30 min"),
             Query(f"service:slo_burn_rate:ratio_rate3h{{{SERVICE}}}", "{{service}} {{sli}} 3 h"),
-            shows="How fast the error budget is spent: at 1 it lasts exactly the 14 days that it is granted for. "
-            "Somebody is paged at 14 over 30 minutes, or 7 over 3 hours.",
+            shows="How fast the error budget is spent: at 1 it lasts exactly its 14 days. On-call is paged at 14 over "
+            "30 minutes, or 7 over 3 hours.",
             wrong="Find the endpoint that fails or is slow below, and what was deployed when it began.",
             unit=units.Short,
             limits=above(1, 7),
@@ -195,8 +196,8 @@ def _requests(measured: Sequence[Service]) -> Row:
                 + "\n)",
                 "{{service}} {{status_code}}",
             ),
-            shows="Requests per second by the status that they were answered with, redirects included. Of a service "
-            "without the instrumentation package, the first request of each path is not seen here.",
+            shows="Requests per second by the status that they were answered with, redirects included. Without the "
+            "instrumentation package, the first request of each path is not counted here.",
             wrong="4xx are the clients' errors: many of one kind after a deployment point at a changed interface.",
             unit=units.RequestsPerSecond,
             stacked=True,
@@ -208,11 +209,11 @@ def _requests(measured: Sequence[Service]) -> Row:
                 f"sum by (service) (\n{_each(measured, f'<prefix>_requests_in_flight{{{SERVICE}}}')}\n)",
                 "{{service}}",
             ),
-            shows="Requests that have begun and are not yet answered. Only services with the instrumentation package "
-            "tell it.",
-            wrong="A number that only grows is requests that hang: see which dependency does not answer.",
+            shows="Requests that have begun and are not yet answered. Only reported by services with the "
+            "instrumentation package.",
+            wrong="A number that only grows means hanging requests: see which dependency does not answer.",
             unit=units.Short,
-            empty="Not told: no process with the instrumentation package answers",
+            empty="Unknown: no process with the instrumentation package answers",
             width=12,
         ),
     )
@@ -235,7 +236,8 @@ def _endpoints(measured: Sequence[Service]) -> Row:
                 _top("sum by (service, route)", _each(measured, f"rate({requests}[$__rate_interval])")),
                 "{{service}} {{route}}",
             ),
-            shows=f"Requests per second of the ten busiest endpoints. {BY_PATH}; its first request is not seen here.",
+            shows=f"Requests per second of the ten busiest endpoints. {BY_PATH}; its first request is not counted "
+            "here.",
             wrong="One endpoint that rises alone is one client or a retry; compare with its errors.",
             unit=units.RequestsPerSecond,
             drill=to_logs(),
@@ -312,13 +314,14 @@ label_replace(
         states(
             "Dependencies",
             Query(f"sum by (service, dependency) (\n{health}\n)", "{{service}}: {{dependency}}"),
-            shows="Whether what the service requires or uses is up: as the service itself says, else by the share of "
-            "the dependency's targets that answer, or its probe.",
-            wrong="One that it requires explains its errors: act there. Infrastructure shows Redis and DynamoDB.",
+            shows="Whether the service's dependencies are up: as the service itself reports, otherwise by the share "
+            "of the dependency's targets that answer, or its probe.",
+            wrong="If a required dependency is down, it explains the errors: act there. Infrastructure shows Redis "
+            "and DynamoDB.",
             unit=units.PercentUnit,
             limits=DEPENDENCY,
-            empty="It requires and uses nothing that is known",
-            words={NOT_TOLD: "not told", 0: "Down", 1: "Up"},
+            empty="The service has no known dependencies",
+            words={NOT_TOLD: "Unknown", 0: "Down", 1: "Up"},
         ),
         timeseries(
             "Services that fail with the same dependency",
@@ -326,12 +329,12 @@ label_replace(
                 f"{needs}\n  * on (dependency) group_left ()\ndependency:services_failing:ratio\n  or\n0 * {needs}",
                 "{{service}}: {{dependency}}",
             ),
-            shows="Of all services that need the same thing, the share that fails too many requests.",
+            shows="Of all services that require the same dependency, the share that fails too many requests.",
             wrong="Above one half, and with several services, the dependency is the cause and not this service.",
             unit=units.PercentUnit,
             limits=above(0.25, 0.5),
             maximum=1,
-            empty="It requires nothing that another one requires, too",
+            empty="It shares no required dependency with another service",
         ),
         timeseries(
             "Calls that the gateway could not complete",
@@ -348,8 +351,8 @@ label_replace(
                 """,
                 "{{service}} {{error_type}}",
             ),
-            shows="Calls per minute that the gateway made to the service in vain, by the kind of failure. The first "
-            "failure of each kind after the gateway starts is not counted.",
+            shows="Failed calls per minute from the gateway to the service, by kind of failure. The first failure of "
+            "each kind after the gateway starts is not counted.",
             wrong="`request_failed` means no connection: check the service's pods. A 5xx code is its own answer.",
             unit=units.EventsPerMinute,
             empty="No failed call is known",

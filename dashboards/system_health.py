@@ -107,8 +107,8 @@ def _status() -> Row:
         bars(
             "Probe success",
             Query(f"sort(avg_over_time(service:probe_success:ratio{{{SERVICE}}}[$__range]))", "{{service}}"),
-            shows="Share of the chosen time range in which the health probe succeeded: what was down answers nothing, "
-            "so availability, which counts answers, does not show it.",
+            shows="Share of the chosen time range in which the health probe succeeded. Availability counts answers, "
+            "so it does not show an outage without answers.",
             wrong="Find the outage in the status over time; one short outage is enough to miss 99.9 % in an hour.",
             unit=units.PercentUnit,
             limits=below(0.999, 0.99),
@@ -120,9 +120,9 @@ def _status() -> Row:
             Query(f"sort_desc({growth(REQUESTS, 'service')})", "Requests"),
             Query(growth(ERRORS, "service"), "Failed"),
             by=["service"],
-            shows="Requests that each service answered in the chosen time range, and those of them answered with a 5xx "
-            "status. Counted; what a pod that came or went answered is estimated. Redirects and health checks are left "
-            "out.",
+            shows="Requests that each service answered in the chosen time range, and those of them answered with a "
+            "5xx status. Exact counts, but estimates for pods that started or stopped in that time. Redirects and "
+            "health checks are left out.",
             wrong="No requests at all: calls do not arrive, check the gateway and the load balancer. Failed ones: "
             "Service detail says of which endpoints.",
             unit=units.LocaleFormat,
@@ -213,8 +213,9 @@ def _objectives() -> Row:
                 """,
                 "{{service}}",
             ),
-            shows="Share of the chosen time range's requests that did not fail with 5xx, without those that were "
-            "turned away. Target: 99.9 %. Added up every 3 minutes: a fresh outage shows up to 3 minutes late.",
+            shows="Share of requests in the chosen time range that did not fail with 5xx; those turned away (401, "
+            "403, 429) do not count. Target: 99.9 %. Updated every 3 minutes: a new outage shows up to 3 minutes "
+            "late.",
             wrong="See in the error rate below when they failed, and in Service detail which endpoints.",
             unit=units.PercentUnit,
             decimals=3,
@@ -227,8 +228,8 @@ def _objectives() -> Row:
             Query(f"sort(service:slo_error_budget_remaining:ratio{{{SERVICE}}})", "{{service}} {{sli}}"),
             shows="What is left of the error budget of the last 14 days; below 0 the objective is missed. "
             f"{BUDGET_MEANS}",
-            wrong="Little left: put off risky releases and fix what fails first. Without a fast burn beside it nobody "
-            "needs to get up.",
+            wrong="Little left: put off risky releases and fix what fails first. Without a fast burn beside it, this "
+            "can wait until working hours.",
             unit=units.PercentUnit,
             decimals=1,
             limits=below(0.25, 0),
@@ -238,7 +239,7 @@ def _objectives() -> Row:
         timeseries(
             "Error budget left over time",
             Query(f"service:slo_error_budget_remaining:ratio{{{SERVICE}}}", "{{service}} {{sli}}"),
-            shows="The error budget left at each moment. It comes back as failures get older than 14 days. "
+            shows="The error budget left at each moment. It recovers as failures become older than 14 days. "
             f"{BUDGET_MEANS}",
             wrong="A step down is one outage, a slope a defect that is still there: see the burn rates.",
             unit=units.PercentUnit,
@@ -261,21 +262,21 @@ def _objectives() -> Row:
                     "30 minutes",
                     "ratio_rate30m",
                     14,
-                    "somebody is paged, if it goes on",
+                    "on-call is paged if this is sustained",
                     "Act now: roll back what was deployed last, or find the failing endpoints in Service detail.",
                 ),
                 (
                     "3 hours",
                     "ratio_rate3h",
                     7,
-                    "somebody is paged, if it goes on",
+                    "on-call is paged if this is sustained",
                     "A slower fault, or one that is over: the rate over 30 minutes says which.",
                 ),
                 (
                     "12 hours",
                     "ratio_increase12h",
                     2,
-                    "a warning is sent, if it goes on",
+                    "a warning is sent if this is sustained",
                     "Something fails a little all day: look for it in working hours, before the budget is gone.",
                 ),
             )
@@ -306,8 +307,8 @@ def _response_times() -> Row:
         timeseries(
             "Requests answered in time",
             Query(f"1 - service:http_requests_slow:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
-            shows="Share of the requests of the last 5 minutes answered within the time that the service promises, "
-            "250 ms where it states nothing else: a histogram bound, so exact, unlike the percentiles.",
+            shows="Share of the requests of the last 5 minutes answered within the service's objective, by default "
+            "250 ms. Exact, unlike the percentiles, because it is a histogram bound.",
             wrong="Below 95 % the objective is being missed: find the service, then its resource use below.",
             unit=units.PercentUnit,
             limits=below(0.95, 0.9),
@@ -333,17 +334,17 @@ def _errors() -> Row:
             "Refused requests",
             Query(f"service:http_requests_unmatched:rate5m{{{SERVICE}}}", "{{service}}: unknown path"),
             Query(f"service:http_requests_refused:rate5m{{{SERVICE}}}", "{{service}}: turned away"),
-            shows="Requests per second to paths that the service does not have, which are in none of its other "
-            "figures; and those answered with 401, 403 or 429, which are requests, but no ratio is a share of them.",
-            wrong="A steep rise is a scan, of which PathsScanned warns, or guessed passwords: block it at the load "
-            "balancer. If users are turned away, look at auth-service.",
+            shows="Requests per second to paths that the service does not have, which none of its other metrics "
+            "count; and those answered with 401, 403 or 429, which count as requests but in no ratio.",
+            wrong="A steep rise is a scan (alert PathsScanned) or password guessing: block it at the load balancer. "
+            "If users are turned away, look at auth-service.",
             unit=units.RequestsPerSecond,
         ),
         timeseries(
             "Error rate",
             Query(f"service:http_errors:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
-            shows="Share of requests answered with a 5xx status over 5 minutes, without those that were turned away. "
-            "Target: below 1 %; critical above 5 %.",
+            shows="Share of requests answered with a 5xx status over 5 minutes; requests that were turned away (401, "
+            "403, 429) do not count. Target: below 1 %; critical above 5 %.",
             wrong="Click the service: its detail has the failing endpoints, its logs the cause.",
             unit=units.PercentUnit,
             limits=ERROR_RATIO,
@@ -393,7 +394,7 @@ def _errors() -> Row:
                 """,
                 "{{service_name}}",
             ),
-            shows="Log lines of level ERROR or above per minute. Sees failures that no status code shows.",
+            shows="Log lines of level ERROR or above per minute. Includes failures without an error status.",
             wrong="Read the lines below. Errors here without 5xx answers are often refused logins or retries.",
             unit=units.EventsPerMinute,
             limits=above(10, 60),
