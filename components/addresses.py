@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from settings import Settings
 
 PROMETHEUS = f"http://kube-prometheus-stack-prometheus.{NAMESPACE}.svc:9090"

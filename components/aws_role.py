@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import eks, get_caller_identity_output, iam
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 
 
 @dataclass(frozen=True, kw_only=True)

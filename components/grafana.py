@@ -12,6 +12,7 @@ from pulumi_kubernetes.core.v1 import ConfigMap, Secret
 from components import sizing, storage
 from components.addresses import ALERTMANAGER, PROMETHEUS, TEMPO, loki
 from dashboards.panels import panel_id
+from facts import NAMESPACE
 from settings import Settings
 
 FOLDER = "Order processor"
@@ -181,7 +182,7 @@ def _sidecar() -> dict[str, Any]:
             "enabled": True,
             "label": "grafana_dashboard",
             "labelValue": "1",
-            "searchNamespace": "monitoring",
+            "searchNamespace": NAMESPACE,
             "folderAnnotation": "grafana_folder",
             "provider": {"foldersFromFilesStructure": True, "allowUiUpdates": False},
         },

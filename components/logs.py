@@ -15,6 +15,7 @@ from components import charts, log_events, priorities, redaction, sizing, storag
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from components.foundation import BUSYBOX
+from facts import LOKI_MEGABYTES_A_SECOND, LOKI_STREAMS
 from settings import Settings
 from validation import mebibytes, seconds
 
@@ -295,7 +296,7 @@ MESSAGE_BYTES = 100 * 1024**2
 def _ingestion_limits() -> dict[str, Any]:
     """Limits against a service that runs away. What they refuse is a whole request, which the agent sends again."""
     return {
-        "ingestion_rate_mb": 16,
+        "ingestion_rate_mb": LOKI_MEGABYTES_A_SECOND,
         "ingestion_burst_size_mb": 128,  # more than any request has: one above it would be refused for ever
         # Not the limit of a single service: Loki drops what exceeds it and still answers that all is well, if another
         # service's lines follow in the same request.
@@ -303,7 +304,7 @@ def _ingestion_limits() -> dict[str, Any]:
         "per_stream_rate_limit_burst": "1GB",
         # The parts would hide from Loki that a line which is sent again is there already.
         "shard_streams": {"enabled": False},
-        "max_global_streams_per_user": 5000,
+        "max_global_streams_per_user": LOKI_STREAMS,
     }
 
 

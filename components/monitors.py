@@ -7,10 +7,9 @@ from typing import Any
 from catalogue import Catalogue, Service
 from components import prober
 from components.addresses import BLACKBOX, ROUTE_SUMS
+from facts import SAMPLE_LIMIT
 from settings import Redis, Settings
 
-SAMPLE_LIMIT = 50_000
-"""A fuse far above normal use: beyond it the whole scrape fails, and the service is not measured."""
 LONGEST_PATH = 256
 """Characters of a raw path as a label. Whoever sends a longer one would make every scrape fail by the next limit."""
 LABEL_LIMITS = {"labelLimit": 30, "labelNameLengthLimit": 128, "labelValueLengthLimit": 4 * LONGEST_PATH}

@@ -7,15 +7,15 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from catalogue import Catalogue
-from components.monitors import SAMPLE_LIMIT
 from dashboards import board
 from dashboards.board import Row, row
 from dashboards.panels import NEUTRAL, Limits, Query, above, bars, below, stat, states, table, timeseries
+from facts import LOKI_MEGABYTES_A_SECOND, LOKI_STREAMS, NAMESPACE, SAMPLE_LIMIT
 
 JOB = 'job=~"$job"'
 PROMETHEUS = 'job="kube-prometheus-stack-prometheus"'  # Loki exports some series of the same names
 ALERTMANAGER = 'job="kube-prometheus-stack-alertmanager"'
-OURS = 'namespace="monitoring"'
+OURS = f'namespace="{NAMESPACE}"'
 
 API = PROMETHEUS + ', handler=~"/api/v1/.+"'
 HEARTBEAT = ALERTMANAGER + ', integration="webhook"'
@@ -27,8 +27,7 @@ CHANNEL = 'integration=~"slack|pagerduty|email|webhook"'
 LOKI_ROUTE = 'route=~"loki_api_v1_.+|otlp_v1_logs"'
 """Loki's routes for writing and reading logs, as the recorded series of its requests have them."""
 
-STREAM_LIMIT = 5_000
-"""Streams beyond which Loki refuses new ones: its limit `max_global_streams_per_user`."""
+LOKI_BYTES = LOKI_MEGABYTES_A_SECOND * 2**20
 
 SAMPLE_BYTES = 2
 """Bytes that a stored sample takes with its share of the index: the upper end of 1 to 2 in Prometheus' own guide."""
@@ -782,10 +781,11 @@ def _loki() -> Row:
         timeseries(
             "Log bytes ingested",
             Query("sum(rate(loki_distributor_bytes_received_total[$__rate_interval]))", "bytes"),
-            shows="Uncompressed bytes of log lines a second that Loki is given. Its limit is 16 MiB a second.",
+            shows="Uncompressed bytes of log lines a second that Loki is given. "
+            f"Its limit is {LOKI_MEGABYTES_A_SECOND} MiB a second.",
             wrong="Near the limit the agents must wait: find the service that grew beside it.",
             unit=units.BytesPerSecondIEC,
-            limits=above(12 * 2**20, 16 * 2**20),
+            limits=above(0.75 * LOKI_BYTES, LOKI_BYTES),
         ),
         timeseries(
             "Log lines by service",
@@ -799,10 +799,10 @@ def _loki() -> Row:
             "Streams and chunks in memory",
             Query("sum(loki_ingester_memory_streams)", "streams"),
             Query("sum(loki_ingester_memory_chunks)", "chunks"),
-            shows=f"Streams that are being written, at most {STREAM_LIMIT:,}, and their chunks not stored yet.",
+            shows=f"Streams that are being written, at most {LOKI_STREAMS:,}, and their chunks not stored yet.",
             wrong="Streams grow with label values: an id has become a label. Chunks only grow: they cannot be stored.",
             unit=units.Short,
-            limits=above(0.8 * STREAM_LIMIT, STREAM_LIMIT),
+            limits=above(0.8 * LOKI_STREAMS, LOKI_STREAMS),
         ),
         timeseries(
             "Chunk flushes",

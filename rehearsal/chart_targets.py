@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from components.foundation import NAMESPACE
 from components.metrics import RELEASE
+from facts import NAMESPACE
 from rehearsal.exporters.inventory import NODE
 
 PROMETHEUS = f"{RELEASE}-prometheus"

@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 from components.addresses import BLACKBOX, ROUTE_SUMS
-from components.foundation import NAMESPACE
 from components.metrics import RELEASE
+from facts import NAMESPACE
 from rehearsal import chart_targets
 from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
 from rehearsal.errors import RehearsalError

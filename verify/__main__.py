@@ -8,7 +8,7 @@ from typing import Protocol
 
 import click
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from validation import InvalidInputError
 from verify.checks import CHECKS, Check
 from verify.cluster import Cluster, ClusterError, ForbiddenError, Kubectl, Snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from verify import releases
 from verify.cluster import Cluster, ClusterError, NotServedError
 from verify.expectations import Expected

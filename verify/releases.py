@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from verify.cluster import Cluster
 from verify.comparison import differences
 from verify.finding import Finding

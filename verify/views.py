@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from components.addresses import GRAFANA
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from verify.cluster import Cluster, behind_service
 from verify.expectations import Expected
 from verify.finding import Finding

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from facts import NAMESPACE
+
 NODE = "rehearsal"
 NODE_ADDRESS = "10.0.0.10"
 CORES = 4
@@ -85,7 +87,6 @@ _MONITORING: tuple[tuple[WorkloadKind, str, str, int], ...] = (
     ("Deployment", "cloudwatch-exporter", "prometheus-yet-another-cloudwatch-exporter", 256),
 )
 
-MONITORING_NAMESPACE = "monitoring"
 
 # claim, size in GiB, used share
 _CLAIMS = (
@@ -94,7 +95,7 @@ _CLAIMS = (
     ("storage-loki-0", 5, 0.31),
     (f"{_RELEASE}-grafana", 1, 0.12),
 )
-VOLUMES = tuple(Volume(MONITORING_NAMESPACE, claim, size * GIB, share) for claim, size, share in _CLAIMS)
+VOLUMES = tuple(Volume(NAMESPACE, claim, size * GIB, share) for claim, size, share in _CLAIMS)
 
 
 def application_pods(namespace: str, services: Iterable[str]) -> tuple[Pod, ...]:
@@ -126,7 +127,7 @@ def monitoring_pods() -> tuple[Pod, ...]:
     """Return the pods of the monitoring stack itself."""
     return tuple(
         Pod(
-            namespace=MONITORING_NAMESPACE,
+            namespace=NAMESPACE,
             workload=workload,
             kind=kind,
             name=f"{workload}-0" if kind == "StatefulSet" else f"{workload}-rehearsal",

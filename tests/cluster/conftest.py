@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from rehearsal.control_plane.network import NoNetworkError, PodNetwork, pod_network
 from rehearsal.control_plane.plane import ControlPlane, control_plane
 from rehearsal.render import rendered

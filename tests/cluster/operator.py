@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from components.foundation import NAMESPACE
 from components.metrics import RELEASE
+from facts import NAMESPACE
 from rehearsal.control_plane import access
 from rehearsal.control_plane.network import PodNetwork
 from rehearsal.control_plane.plane import ControlPlane

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from rehearsal.control_plane.plane import ControlPlane
 from tests.cluster.conftest import Rendering
 from tests.cluster.test_skeletons import Render, of

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from rehearsal.control_plane.plane import ControlPlane, KubectlError
 from tests.cluster.conftest import Rendering
 from tests.waiting import eventually

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import catalogue
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from rehearsal.control_plane.plane import ControlPlane
 from rehearsal.ports import free_ports
 from rehearsal.toolchain import ROOT, tool

@@ -15,8 +15,8 @@ import yaml
 
 from components.addresses import BLACKBOX
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
-from components.foundation import NAMESPACE
 from components.metrics import FOR_GRACE_PERIOD
+from facts import NAMESPACE
 from rehearsal import scrape
 from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
 from rehearsal.control_plane.network import PodNetwork

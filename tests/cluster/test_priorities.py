@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components.foundation import NAMESPACE
 from components.priorities import ALERTING, NODE_AGENT
+from facts import NAMESPACE
 from rehearsal.control_plane.plane import ControlPlane
 from tests.cluster.conftest import Rendering
 from tests.waiting import eventually

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from components.charts import CHARTS, KUBE_PROMETHEUS_STACK, LOKI, PROMETHEUS_OPERATOR_CRDS, Chart
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from rehearsal.chart_targets import CHART_TARGETS
 from rehearsal.toolchain import TOOLS, tool
 from tests.cluster import skeletons

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from components.foundation import NAMESPACE, namespace_metadata
+from components.foundation import namespace_metadata
+from facts import NAMESPACE
 from rehearsal.control_plane.network import PodNetwork
 from rehearsal.control_plane.plane import ControlPlane, control_plane
 from tests.cluster.conftest import NODES

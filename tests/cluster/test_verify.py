@@ -21,7 +21,7 @@ from click.testing import CliRunner
 import catalogue
 import verify.__main__ as command
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from rehearsal.control_plane.network import PodNetwork
 from rehearsal.control_plane.plane import CONTEXT, ControlPlane
 from rehearsal.control_plane.pods import Pods

@@ -19,7 +19,7 @@ import yaml
 
 from components.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
-from components.foundation import NAMESPACE
+from facts import NAMESPACE
 from verify.cluster import ClusterError, behind_service
 from verify.expectations import Expected, expectations
 from verify.kubernetes import DEFINITIONS, MONITORING_API, MONITORING_GROUP

@@ -10,6 +10,7 @@ import pytest
 import catalogue
 from components import monitors, rules
 from components.metrics import prometheus_spec
+from facts import SAMPLE_LIMIT
 from settings import parse
 from tests.program import ROOT, document
 
@@ -47,8 +48,8 @@ def test_the_alert_reads_the_public_probes_and_a_service_that_exists(public_prob
 
 def test_cardinality_is_warned_of_at_four_fifths_of_the_limit() -> None:
     (service, *_) = CATALOGUE.measured
-    assert monitors.service_monitor(service, CATALOGUE, SETTINGS)["sampleLimit"] == monitors.SAMPLE_LIMIT
-    assert f"> 0.8 * {monitors.SAMPLE_LIMIT}\n" in expression("CardinalityNearLimit")
+    assert monitors.service_monitor(service, CATALOGUE, SETTINGS)["sampleLimit"] == SAMPLE_LIMIT
+    assert f"> 0.8 * {SAMPLE_LIMIT}\n" in expression("CardinalityNearLimit")
 
 
 def test_no_scrape_of_the_application_is_without_a_limit(public_probe: dict[str, Any]) -> None:
