@@ -68,9 +68,10 @@ def _level(depth: int) -> Level:
 LEVELS = tuple(map(_level, range(4)))
 """What is nested deeper has no rule."""
 
+_DIGITS = "[0-9]{3}[ +-]?[0-9]{4}[0-9 +-]{4}"
+"""What each card number has behind its first digit."""
 # 13 to 16 digits or 19, as the large issuers number cards, together or in groups. No regular expression can compute the
 # check digit, so other numbers of this form are masked too; times in nanoseconds begin with a 1 and are not.
-_DIGITS = "[0-9]{3}[ +-]?[0-9]{4}[0-9 +-]{4}"
 _CARD = (
     "(?:[3-6][0-9]{12,15}|[3-6][0-9]{18}|2[2-7][0-9]{14}"
     r"|[2-6][0-9]{3}(?:[ +-][0-9]{4}){3}|3[47][0-9]{2}[ +-][0-9]{6}[ +-][0-9]{5})\b"
@@ -224,6 +225,7 @@ _QUOTED = 'log.cache["quoted"] == true'
 """Whether a name stands in quotes, which most lines with a name have not."""
 _END = r"\x5c*[\x22\x27]\s*(?:[=:]|,\s*b)"
 """What is behind a name in quotes."""
+_BEFORE_QUOTES = ("': ", "b'")
 _NUMBER = r"[\x22\x27]\s*:\s*-?[0-9]"
 _NOT_IN_JSON, _NOT_IN_PYTHON = r'[^"\x5c]', r'[^"\x27\x5c]'
 
@@ -266,7 +268,7 @@ def _python(levels: Sequence[Level]) -> list[Rule]:
         ),
         Rule(
             rf'(?i)({key}\x5c*")(?:[^"\x5c,}}\]\s]|\x5c+[^"\x5c])(?:[^"\x5c]|\x5c+[^"\x5c])*',
-            where=f"{_QUOTED} and ({_has(chr(39) + ': ', 'b' + chr(39))})",
+            where=f"{_QUOTED} and ({_has(*_BEFORE_QUOTES)})",
         ),
         # The deepest first: to the rule of another level, an escape may look like the end.
         *(
