@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from rehearsal.control_plane.mirror import Mirror, Object
 from rehearsal.control_plane.volumes import data, field
-from rehearsal.toolchain import tool
+from rehearsal.toolchain import TOOLS, tool
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([-._a-zA-Z0-9]+)\))")
 _FOUND_IN_IMAGES = ("/proc", "/dev/null", "/dev/urandom")
@@ -42,6 +43,13 @@ class Program:
     All pods are in one network namespace. So a program that would listen on every address of it is told to listen on
     its pod's alone: this is the only change to a container's arguments.
     """
+    needs: tuple[str, ...] = ()
+    """What the binary reads of this machine; with none it is linked statically."""
+
+    @property
+    def binary(self) -> Path:
+        """Where the program is on this machine."""
+        return tool(self.tool) if self.tool in TOOLS else Path(self.tool)
 
 
 PROGRAMS = {
@@ -50,6 +58,10 @@ PROGRAMS = {
     "prometheus-config-reloader": Program("prometheus-config-reloader", {"listen-address": "8080"}),
     "prometheus-operator": Program("prometheus-operator", {"web.listen-address": "8080"}),
     "kube-state-metrics": Program("kube-state-metrics", {"host": "", "telemetry-host": ""}),
+    # What adds up routes: any Python runs it, here this one instead of the image's.
+    "python": Program(
+        str(Path(sys.executable).resolve()), {"address": ""}, (sys.base_prefix, "/lib", "/lib64", "/usr/lib")
+    ),
     "blackbox-exporter": Program("blackbox", {"web.listen-address": "9115"}),
     # Its gossip listens on every address, so that there can be only one: it binds twice what it is told once.
     "loki": Program(
@@ -131,9 +143,11 @@ def command(
     container: Object, root: Path, volumes: Mapping[str, Path], variables: Mapping[str, str], words: Iterable[str]
 ) -> list[str]:
     """The command line that runs a container's program in its root, with what its volumes hold."""
-    binary = tool(PROGRAMS[image(container)].tool)
-    mounts = [(Path(path), path) for path in _FOUND_IN_IMAGES if Path(path).exists()]
-    mounts.append((binary, f"/bin/{binary.name}"))
+    program = PROGRAMS[image(container)]
+    binary = program.binary
+    mounts = [(Path(path), path) for path in (*_FOUND_IN_IMAGES, *program.needs) if Path(path).exists()]
+    at = str(binary) if program.needs else f"/bin/{binary.name}"
+    mounts += [] if program.needs else [(binary, at)]
     mounts += [
         (_source(mount, volumes[mount["name"]], variables), mount["mountPath"].rstrip("/"))
         for mount in sorted(container.get("volumeMounts") or [], key=lambda mount: str(mount["mountPath"]))
@@ -141,7 +155,7 @@ def command(
     lines = [shlex.join(["mounted", str(source), f"{root}{target}"]) for source, target in mounts]
     settings = [f"{name}={value}" for name, value in variables.items()]
     start = shlex.join(["exec", "env", "-i", *settings])
-    inside = shlex.join([str(root), f"/bin/{binary.name}", *words])
+    inside = shlex.join([str(root), at, *words])
     script = "\n".join([_MOUNT, *lines, f'{start} "$(command -v chroot)" {inside}'])
     return ["unshare", "--mount", "--", "sh", "-c", script]
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from components.addresses import BLACKBOX
+from components.addresses import BLACKBOX, ROUTE_SUMS
 from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.metrics import FOR_GRACE_PERIOD
 from facts import NAMESPACE
@@ -139,7 +139,7 @@ def derived(monitors: list[dict[str, Any]], values: dict[str, Any]) -> dict[str,
         operatorconfig=tool("operatorconfig"),
         targets=Path("targets"),
         rule_files=[],
-        addresses=dict.fromkeys(get_args(Part), BLACKBOX),
+        addresses=dict.fromkeys(get_args(Part), BLACKBOX) | {"route_sums": ROUTE_SUMS},
     )
     return scrape.prometheus_configuration(monitors, values, local)
 
