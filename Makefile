@@ -7,7 +7,7 @@ KIND ?= down
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := *.py benchmarks components dashboards docs drills rehearsal report verify tests
+SOURCES := *.py benchmarks checks components control_plane dashboards drills engine local rehearsal report simulation verify tests
 
 ifneq ($(and $(filter soak,$(MAKECMDGOALS)),$(DAYS),$(HOURS)),)
 $(error DAYS=$(DAYS) plays a healthy system through all rules by promtool, HOURS=$(HOURS) in the running stack: give one)
@@ -127,7 +127,7 @@ soak: $(READY) tools ## Does a healthy system stay silent? DAYS=14 through all r
 		DAYS=$(or $(DAYS),14) $(PY) -m pytest tests/signals/test_healthy.py)
 
 test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; 8 min on two idle cores, the first time half an hour more)
-	@$(PY) -m rehearsal.toolchain --control-plane
+	@$(PY) -m engine.toolchain --control-plane
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-cluster-lives test-cluster-operation
 
 test-cluster-lives: $(READY)
@@ -137,10 +137,10 @@ test-cluster-operation: $(READY)
 	@$(PYTEST) tests/cluster $(patsubst %,--ignore %,$(LIVES))
 
 test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, and with its lowest versions, a minute each: VERSIONS="3.12 3.13"
-	@$(PY) -m tests.pythons $(VERSIONS)
+	@$(PY) -m checks.pythons $(VERSIONS)
 
 mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some
-	@$(PY) -m tests.signals.mutate $(if $(FILE),--file "$(FILE)") $(if $(RULE),--rule "$(RULE)")
+	@$(PY) -m checks.mutation.mutate $(if $(FILE),--file "$(FILE)") $(if $(RULE),--rule "$(RULE)")
 
 bench-rules: $(READY) tools ## What the rules cost with 6, 60 and 600 services: 20 minutes on an idle machine
 	@$(PY) -m benchmarks.rules $(if $(SIZES),--sizes "$(SIZES)")
@@ -166,7 +166,7 @@ lint: $(READY) ## ruff, import-linter, deptry, mypy, promtool, amtool, actionlin
 	@$(VENV)/bin/deptry --no-ansi .
 	@$(VENV)/bin/mypy $(SOURCES)
 	@cd instrumentation && ../$(VENV)/bin/mypy src tests
-	@$(PY) -m tests.contract.lint
+	@$(PY) -m checks.lint
 
 format: $(READY) ## Format the Python files
 	@$(VENV)/bin/ruff format .
@@ -174,10 +174,10 @@ format: $(READY) ## Format the Python files
 
 # --- reviewing and deploying ------------------------------------------------------------------------------------
 render: $(READY) ## Write what a stack would deploy: STACK=dev|prod OUT=directory
-	@$(PY) -m rehearsal.render render --stack $(STACK) --out "$(OUT)"
+	@$(PY) -m engine.render render --stack $(STACK) --out "$(OUT)"
 
 diff: $(READY) ## What the working tree changes in a stack: STACK=dev|prod BASE=git-ref
-	@$(PY) -m rehearsal.render diff --stack $(STACK) --base "$(BASE)"
+	@$(PY) -m engine.render diff --stack $(STACK) --base "$(BASE)"
 
 preview: $(READY) ## pulumi preview of a stack with the vendor's CLI
 	@$(PY) -m verify.context $(STACK) >/dev/null
@@ -192,14 +192,14 @@ verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the 
 	@context="$(or $(CONTEXT),$$($(PY) -m verify.context $(STACK)))" && $(PY) -m verify --stack $(STACK) --context "$$context"
 
 schema: $(READY) ## Write the JSON Schemas for editors, the README's tables and the page of alerts
-	@$(PY) -m docs.generate
+	@$(PY) -m checks.documentation
 
 charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable
-	@$(PY) -m tests.contract.chart_keys check
+	@$(PY) -m checks.chart_keys check
 
 # --- set-up -----------------------------------------------------------------------------------------------------
 tools: $(READY) ## Build the pinned tools into the cache, once
-	@$(PY) -m rehearsal.toolchain
+	@$(PY) -m engine.toolchain
 
 lock: $(READY) ## Lock the requirements anew, with hashes and without an index
 	@sh requirements/lock.sh

@@ -11,13 +11,14 @@ import pulumi_kubernetes
 import catalogue as catalogues
 import dashboards
 import settings as configuration
-from components import addresses, messages, routing, rules
-from components.alerting import Alerting, AlertingArgs
+from components import addresses
+from components.alerting import messages, routing, rules
+from components.alerting.component import Alerting, AlertingArgs
 from components.cloudwatch import CloudWatch, CloudWatchArgs, monthly_cost
 from components.foundation import Foundation, FoundationArgs
 from components.grafana import CHART_ADMIN_SECRET, Grafana, GrafanaArgs
-from components.logs import Logs, LogsArgs
-from components.metrics import Metrics, MetricsArgs, StackSecrets
+from components.logs.component import Logs, LogsArgs
+from components.metrics.component import Metrics, MetricsArgs, StackSecrets
 from components.protection import guard
 from components.tracing import Traces, TracesArgs
 from validation import InvalidInputError, collect

@@ -1,5 +1,10 @@
 """What components, dashboards, the rehearsal and `make verify` have to agree on, each stated once."""
 
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+"""The project's directory."""
+
 NAMESPACE = "monitoring"
 """Namespace of everything that the program deploys."""
 

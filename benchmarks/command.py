@@ -11,8 +11,8 @@ import click
 import httpx
 
 from benchmarks.errors import BenchmarkError
-from rehearsal import interruption
-from rehearsal.errors import RehearsalError
+from local import interruption
+from local.errors import RehearsalError
 from validation import InvalidInputError
 
 INTERRUPTED = 130

@@ -32,10 +32,10 @@ from benchmarks.progress import Progress, Tell
 from benchmarks.queries import Cost, Query
 from benchmarks.snapshot import Seen
 from catalogue import Catalogue
-from rehearsal.exporters.shapes import DAY
-from rehearsal.toolchain import ROOT
+from facts import ROOT
 from report.board import Board, read
 from settings import Settings
+from simulation.exporters.shapes import DAY
 from validation import seconds
 
 SERVICES = 60

@@ -18,7 +18,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.history import BLOCK_HOURS, Block, blocks, import_blocks
 from benchmarks.snapshot import Seen
 from catalogue import Catalogue, Service
-from rehearsal.exporters.shapes import DAY, HOUR, phase, wave
+from simulation.exporters.shapes import DAY, HOUR, phase, wave
 
 OWNER = ("service", "service_name", "container", "deployment")
 """Labels that name the service that a series is of; `pod` only begins with its name."""

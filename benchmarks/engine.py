@@ -25,13 +25,13 @@ from rich.console import Console
 import settings
 from benchmarks import report
 from benchmarks.command import reported
-from rehearsal import toolchain
-from rehearsal.configuration import Aside
-from rehearsal.control_plane.network import PodNetwork, pod_network
-from rehearsal.control_plane.plane import ControlPlane, control_plane
-from rehearsal.engine import Engine
-from rehearsal.state import ROOT
-from tests.cluster import skeletons
+from checks import skeletons
+from control_plane.network import PodNetwork, pod_network
+from control_plane.plane import ControlPlane, control_plane
+from engine import toolchain
+from engine.configuration import Aside
+from engine.operations import Engine
+from facts import ROOT
 from verify.expectations import RELEASE
 from verify.program import Program, evaluate
 

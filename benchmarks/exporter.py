@@ -2,7 +2,7 @@
 
     python -m benchmarks.exporter --port 9150 --services 600
 
-Paths: /services/<prefix>/metrics, /probe, and those of rehearsal.exporters.cluster with a pod for each service.
+Paths: /services/<prefix>/metrics, /probe, and those of simulation.exporters.cluster with a pod for each service.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from starlette.routing import Mount, Route
 
 from benchmarks.fleet import catalogue_of, pods
 from benchmarks.traffic import page
-from rehearsal.exporters import cluster, kube_state
-from rehearsal.exporters.exposition import CONTENT_TYPE, Family, render, single
-from rehearsal.exporters.inventory import monitoring_pods
-from rehearsal.serving import listen, serve
+from local.serving import listen, serve
+from simulation.exporters import cluster, kube_state
+from simulation.exporters.exposition import CONTENT_TYPE, Family, render, single
+from simulation.exporters.inventory import monitoring_pods
 
 PROBE = (
     single("probe_success", "gauge", "Displays whether or not the probe was a success", 1),

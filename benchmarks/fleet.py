@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 from catalogue import Catalogue, Service
-from rehearsal.exporters.inventory import Pod, application_pods
+from simulation.exporters.inventory import Pod, application_pods
 
 PORT = 8000
 
@@ -51,7 +51,7 @@ def pods(catalogue: Catalogue) -> tuple[Pod, ...]:
 
 
 def target_labels(pod: Pod) -> dict[str, str]:
-    """The labels of a service's scrape target, as its ServiceMonitor makes them (components/monitors.py)."""
+    """The labels of a service's scrape target, as its ServiceMonitor makes them (components/metrics/monitors.py)."""
     return {
         "job": pod.workload,
         "service": pod.workload,

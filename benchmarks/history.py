@@ -24,8 +24,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.fleet import pods, target_labels
 from benchmarks.traffic import ENDPOINTS, REQUESTS_PER_SECOND, STATUSES, counters
 from catalogue import Catalogue, LatencyObjective
-from rehearsal.exporters.shapes import DAY, HOUR, wave
-from rehearsal.toolchain import tool
+from engine.toolchain import tool
+from simulation.exporters.shapes import DAY, HOUR, wave
 
 BLOCK_HOURS = (18, 6, 2)
 """Lengths of compacted blocks: each three times the next, and at most a tenth of the retention of 15 d."""

@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.toolchain import ROOT
+from facts import ROOT
 
 if TYPE_CHECKING:  # slow to import, and only measuring needs it
     from fastapi import FastAPI

@@ -25,8 +25,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.log_lines import FREQUENT, RARE, SECOND, Request, Week
 from benchmarks.loki import Loki
 from benchmarks.report import between, duration, machine, markdown, table
-from rehearsal import interruption
-from rehearsal.toolchain import ROOT
+from facts import ROOT
+from local import interruption
 from settings import Settings, read_stack
 
 PAGE = ROOT / "docs" / "logs.md"

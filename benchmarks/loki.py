@@ -16,13 +16,13 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.errors import BenchmarkError
-from components.logs import loki_values
-from rehearsal import interruption
-from rehearsal.application.container import die_with_parent
+from components.logs.component import loki_values
+from engine.toolchain import tool
+from local import interruption
+from local.ports import Ports
 from rehearsal.derive import loki_configuration
-from rehearsal.ports import Ports
-from rehearsal.toolchain import tool
 from settings import Settings
+from simulation.application.container import die_with_parent
 
 START_SECONDS = 120
 PORTS = ("loki", "loki-grpc")

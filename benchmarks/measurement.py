@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.progress import Tell
-from rehearsal import interruption
+from local import interruption
 
 POLL_SECONDS = 1.0
 BUDGET = "budget"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from rehearsal import interruption
+from local import interruption
 from report.board import Board, Panel, Source, Target
 from report.sources import Sources, in_steps
 from report.variables import Choice, Period, everything, interpolate, values

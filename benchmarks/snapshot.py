@@ -17,11 +17,11 @@ import httpx
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.progress import Tell
-from rehearsal import interruption
+from local import interruption
+from local.ports import Ports
+from local.state import State
 from rehearsal.deployment import Deployment
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.ports import Ports
-from rehearsal.state import State
 
 MOST_SECONDS = 210
 """How long a rehearsal runs at most; rules of the error budget are evaluated every 3 min."""

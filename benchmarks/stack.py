@@ -18,14 +18,15 @@ import httpx
 from benchmarks.errors import BenchmarkError
 from benchmarks.fleet import pods, target_labels
 from catalogue import Catalogue
-from components.normalisation import NORMALISATION
-from components.rules import prometheus_rules
-from rehearsal import interruption
-from rehearsal.application.container import die_with_parent
+from components.alerting.normalisation import NORMALISATION
+from components.alerting.rules import prometheus_rules
+from engine.toolchain import tool
+from facts import ROOT
+from local import interruption
+from local.ports import HOST
 from rehearsal.chart_targets import CHART_TARGETS, Part
-from rehearsal.ports import HOST
-from rehearsal.toolchain import ROOT, tool
 from settings import Settings, read_stack
+from simulation.application.container import die_with_parent
 
 START_SECONDS = 60
 CONFIGURATION = "prometheus.json"

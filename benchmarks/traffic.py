@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rehearsal.application.today.metrics import PYTHON_BUCKETS
-from rehearsal.exporters.shapes import EPOCH
+from simulation.application.today.metrics import PYTHON_BUCKETS
+from simulation.exporters.shapes import EPOCH
 
 ENDPOINTS = tuple(f"/api/v1/resource-{number}" for number in range(10))
 REQUESTS_PER_SECOND = 2.0

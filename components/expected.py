@@ -6,7 +6,7 @@ The rule: what an alert or a dashboard reads must be there, or it would be silen
 
 from __future__ import annotations
 
-from components.monitors import REDIS_PROBE
+from components.metrics.monitors import REDIS_PROBE
 from facts import NAMESPACE
 from settings import Settings
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
-from components.escalation import UNRESOLVED
-from components.metrics import RELEASE
+from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.alerting.escalation import UNRESOLVED
+from components.metrics.component import RELEASE
 from drills.model import Told
+from local.errors import RehearsalError
 from rehearsal.deployed import Deployed
-from rehearsal.errors import RehearsalError
 from rehearsal.routes import matches, taken
 from rehearsal.speed import milliseconds
 from validation import seconds

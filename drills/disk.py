@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drills.model import Disk
-from rehearsal.exporters.exposition import Family, Sample, render
-from rehearsal.exporters.inventory import NODE_DISK_BYTES
+from simulation.exporters.exposition import Family, Sample, render
+from simulation.exporters.inventory import NODE_DISK_BYTES
 
 LABELS = ("device", "device_error", "fstype", "mountpoint")
 

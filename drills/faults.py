@@ -14,13 +14,13 @@ from urllib.parse import unquote
 import httpx
 import yaml
 
-from components.normalisation import BUSINESS_HOURS, NORMALISATION
+from components.alerting.normalisation import BUSINESS_HOURS, NORMALISATION
 from drills import disk
 from drills.model import Fault
+from local.state import write
 from rehearsal import health
 from rehearsal.lifecycle import Rehearsal
 from rehearsal.routes import parsed
-from rehearsal.state import write
 
 Undo = Callable[[], None]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import Catalogue, Service
-from rehearsal.state import State
-from rehearsal.toolchain import tool
+from engine.toolchain import tool
+from local.state import State
 
 INDICATORS = ("availability", "latency")
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rehearsal.ports import SERVICES
+from local.ports import SERVICES
 
 NIGHT, DAY = "night", "day"
 ABOUT = {

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from drills.faults import LOAD, Breaker, Undo, nothing
 from drills.model import Fault
 from drills.noise import DAY, NIGHT, Noise
+from local.ports import SERVICES
 from rehearsal import health
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.ports import SERVICES
 
 USUAL, BURST, BURST_AT_MOST, LULL = 6.0, 5.0, 40.0, 1 / 6
 """Steps that customers take in a second; how many times as many in a burst, and at most, and in a lull."""

@@ -13,11 +13,13 @@ from typing import NoReturn
 import httpx
 from rich.console import Console
 
-from rehearsal import interruption, ports, speed
-from rehearsal.errors import RehearsalError
+from facts import ROOT
+from local import interruption, ports
+from local.errors import RehearsalError
+from local.ports import Ports
+from local.state import State
+from rehearsal import speed
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.ports import Ports
-from rehearsal.state import ROOT, State
 from validation import InvalidInputError
 
 CONSOLE = Console(highlight=False, soft_wrap=True)

@@ -19,9 +19,10 @@ from drills.judge import Verdict, judge
 from drills.model import Drill, Fault
 from drills.timeline import Broken, Message, Timeline
 from drills.watch import Watch, left_out
-from rehearsal import health, interruption
+from local import interruption
+from local.errors import RehearsalError
+from rehearsal import health
 from rehearsal.deployed import Deployed
-from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
 
 LOOK_SECONDS, WAIT_SECONDS = 0.2, 0.5

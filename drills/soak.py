@@ -18,10 +18,11 @@ from drills.noisemaker import Noisemaker, undone
 from drills.own import CONSOLE
 from drills.silence import TOLD, Outcome, Played, clock, report
 from drills.watch import Watch
-from rehearsal import health, interruption
+from local import interruption
+from local.errors import RehearsalError
+from rehearsal import health
 from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
-from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
 from validation import seconds
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rehearsal.deployment import Deployment, Say
-from rehearsal.exporters import cloudwatch
 from rehearsal.lifecycle import Rehearsal
+from simulation.exporters import cloudwatch
 
 SETTINGS: dict[str, Any] = {
     "platform": "eks",

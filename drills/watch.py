@@ -13,8 +13,8 @@ import httpx
 
 from drills.model import Drill
 from drills.timeline import Message, Sent, Span, of_whom
+from local.ports import Ports
 from rehearsal import health, speed
-from rehearsal.ports import Ports
 
 NOT_WATCHED = health.ABOUT_THE_NODE | {"Watchdog"}
 """What is about this machine, whatever is drilled, and what fires all the time."""

@@ -13,10 +13,12 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from rehearsal import dialect, grafana, health, interruption, ports, speed, state
-from rehearsal.errors import RehearsalError
+from local import interruption, ports, state
+from local.errors import RehearsalError
+from local.ports import Ports
+from rehearsal import grafana, health, speed
 from rehearsal.lifecycle import Rehearsal, Report
-from rehearsal.ports import Ports
+from simulation import dialect
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 FAULTS = ("down", "errors", "latency")

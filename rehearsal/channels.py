@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 
-from rehearsal.ports import Ports
-from rehearsal.state import State, write
+from local.ports import Ports
+from local.state import State, write
 
 
 def channel_secrets(state: State, ports: Ports) -> dict[str, str]:

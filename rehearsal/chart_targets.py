@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from components.metrics import RELEASE
+from components.metrics.component import RELEASE
 from facts import NAMESPACE
-from rehearsal.exporters.inventory import NODE
+from simulation.exporters.inventory import NODE
 
 PROMETHEUS = f"{RELEASE}-prometheus"
 """Name of the Prometheus object and of its Service."""

@@ -11,11 +11,11 @@ from rich.table import Table
 
 import catalogue as catalogues
 from catalogue import Catalogue
+from facts import ROOT
+from local.errors import RehearsalError
 from rehearsal import lines
 from rehearsal.__main__ import CONSOLE, reported
-from rehearsal.errors import RehearsalError
 from rehearsal.lines import Entry
-from rehearsal.state import ROOT
 from settings import read_stack
 
 SHOWN = 20

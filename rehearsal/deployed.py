@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from rehearsal.errors import RehearsalError
+from local.errors import RehearsalError
 
 Object = dict[str, Any]
 

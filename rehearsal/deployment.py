@@ -13,19 +13,23 @@ import pulumi
 
 import catalogue as catalogues
 from catalogue import Catalogue, Service
-from rehearsal import dialect, grafana, health, interruption, toolchain
+from engine import toolchain
+from engine.configuration import Aside
+from engine.operations import Engine
+from facts import ROOT
+from local import interruption
+from local.errors import RehearsalError
+from local.ports import SERVICES
+from local.program import Program
+from local.state import write
+from rehearsal import grafana, health
 from rehearsal.channels import channel_secrets
-from rehearsal.configuration import Aside
 from rehearsal.derive import derive
-from rehearsal.engine import Engine
-from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import STACK, Rehearsal
-from rehearsal.ports import SERVICES
-from rehearsal.program import Program
 from rehearsal.programs import programs
-from rehearsal.state import ROOT, write
 from rehearsal.supervisor import GUARD
 from settings import KEY, parse, read_config
+from simulation import dialect
 from validation import InvalidInputError
 from verify.program import evaluate
 

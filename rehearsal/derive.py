@@ -15,15 +15,16 @@ from typing import Any
 import yaml
 
 from catalogue import Catalogue
-from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
-from components.messages import CREDENTIALS_DIRECTORY, CREDENTIALS_SECRET, TEMPLATES_GLOB
-from components.metrics import RELEASE
-from components.monitors import REDIS_PROBE
-from rehearsal import redis, scrape, speed
+from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.alerting.messages import CREDENTIALS_DIRECTORY, CREDENTIALS_SECRET, TEMPLATES_GLOB
+from components.metrics.component import RELEASE
+from components.metrics.monitors import REDIS_PROBE
+from local.errors import RehearsalError
+from local.ports import HOST, Ports
+from local.state import State, write
+from rehearsal import scrape, speed
 from rehearsal.deployed import Deployed
-from rehearsal.errors import RehearsalError
-from rehearsal.ports import HOST, Ports
-from rehearsal.state import State, write
+from simulation import redis
 
 LOKI_MAPPED = frozenset(
     {

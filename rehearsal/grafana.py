@@ -15,11 +15,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from local.errors import RehearsalError
+from local.ports import HOST, Ports
+from local.program import Program, digest
+from local.state import State, write
 from rehearsal.deployed import Deployed
-from rehearsal.errors import RehearsalError
-from rehearsal.ports import HOST, Ports
-from rehearsal.program import Program, digest
-from rehearsal.state import State, write
 
 NAME = "grafana"
 IMAGE = "grafana/grafana:13.2.0"

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from rehearsal.processes import alive
+from local.processes import alive
 
 _POLL_SECONDS = 0.5
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 
-from rehearsal import grafana, interruption, redis
-from rehearsal.errors import RehearsalError
-from rehearsal.ports import SERVICES, Ports
+from local import interruption
+from local.errors import RehearsalError
+from local.ports import SERVICES, Ports
+from rehearsal import grafana
 from rehearsal.supervisor import Supervisor
+from simulation import redis
 
 CLIENT = httpx.Client(
     verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)

@@ -9,11 +9,12 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 
-from rehearsal import dialect, grafana, health, redis, speed
-from rehearsal.errors import RehearsalError
-from rehearsal.ports import SERVICES, Ports, choose
-from rehearsal.state import State
+from local.errors import RehearsalError
+from local.ports import SERVICES, Ports, choose
+from local.state import State
+from rehearsal import grafana, health, speed
 from rehearsal.supervisor import GUARD, Process, Supervisor
+from simulation import dialect, redis
 
 STACK = "dev"
 """The stack that is rehearsed."""

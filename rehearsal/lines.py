@@ -23,12 +23,12 @@ from typing import Any
 import yaml
 
 from catalogue import Catalogue
-from components.logs import AGENT_GATES, agent_configuration
-from rehearsal.application.container import CriLog
-from rehearsal.errors import RehearsalError
-from rehearsal.serving import HOST
-from rehearsal.toolchain import tool
+from components.logs.component import AGENT_GATES, agent_configuration
+from engine.toolchain import tool
+from local.errors import RehearsalError
+from local.serving import HOST
 from settings import Settings
+from simulation.application.container import CriLog
 
 SILENCE_SECONDS = 60.0
 """The agent is taken to hang when it has sent nothing for so long."""

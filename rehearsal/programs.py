@@ -8,16 +8,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
-from components.logs import AGENT_START
-from components.metrics import RELEASE
-from components.route_sums import PROGRAM
-from rehearsal import redis, speed
+from components.logs.component import AGENT_START
+from components.metrics.component import RELEASE
+from components.metrics.route_sums import PROGRAM
+from engine.toolchain import tool
+from facts import ROOT
+from local.ports import HOST, SERVICES, Ports
+from local.program import Program, digest
+from local.state import State
+from rehearsal import speed
 from rehearsal.deployed import Deployed
-from rehearsal.ports import HOST, SERVICES, Ports
-from rehearsal.program import Program, digest
-from rehearsal.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS
-from rehearsal.state import ROOT, State
-from rehearsal.toolchain import tool
+from simulation import redis
+from simulation.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS
 
 INSTRUMENTATION = str(ROOT / "instrumentation" / "src")
 """Where the simulated services find the instrumentation package, which is not installed: requirements have hashes."""
@@ -64,7 +66,7 @@ def _python(module: str, *arguments: str) -> list[str]:
 def _receivers(state: State, ports: Ports, pace: int) -> Program:
     credentials = state.credentials / "receivers.json"
     command = _python(
-        "rehearsal.receivers",
+        "simulation.receivers",
         f"--http-port={ports['receivers']}",
         f"--smtp-port={ports['smtp']}",
         f"--certificates={state.certificates}",
@@ -76,7 +78,7 @@ def _receivers(state: State, ports: Ports, pace: int) -> Program:
 
 
 def _exporters(ports: Ports) -> Program:
-    command = _python("rehearsal.exporters.cluster", f"--port={ports['exporters']}")
+    command = _python("simulation.exporters.cluster", f"--port={ports['exporters']}")
     return Program("exporters", command)
 
 
@@ -184,22 +186,22 @@ def simulated_service(
     known = {service.name: service for service in catalogue.services}
     arguments = [f"--port={ports[name]}", f"--dialect={dialect}", f"--metrics-path={known[name].metrics_path}"]
     if name == "gateway":
-        module = "rehearsal.application.gateway"
+        module = "simulation.application.gateway"
         arguments += [f"--backend={backend}={ports.url(backend)}" for backend in SERVICES if backend != "gateway"]
         arguments.append(f"--redis={ports.address(redis.NAME)}")
     else:
-        module = "rehearsal.application.service"
+        module = "simulation.application.service"
         arguments.append(f"--name={name}")
         stores = DEPENDENCIES_OUTSIDE.intersection(known[name].requires)
         arguments += [f"--dependency={store}" for store in sorted(stores)]
         arguments += speed.check_flags(pace)
-    command = _python("rehearsal.application.container", f"--log={log}", "--", *_python(module, *arguments))
+    command = _python("simulation.application.container", f"--log={log}", "--", *_python(module, *arguments))
     return Program(name, command, {"PYTHONPATH": INSTRUMENTATION})
 
 
 def _load(ports: Ports, dialect: str, rate: float | None, without: Iterable[str]) -> Program:
     command = _python(
-        "rehearsal.application.load",
+        "simulation.application.load",
         f"--gateway={ports.url('gateway')}",
         f"--dialect={dialect}",
         f"--port={ports['load']}",

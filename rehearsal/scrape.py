@@ -23,11 +23,11 @@ from typing import Any
 import yaml
 
 from components.addresses import BLACKBOX, ROUTE_SUMS
-from components.metrics import RELEASE
+from components.metrics.component import RELEASE
 from facts import NAMESPACE
+from local.errors import RehearsalError
 from rehearsal import chart_targets
 from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
-from rehearsal.errors import RehearsalError
 
 Json = dict[str, Any]
 

@@ -23,8 +23,9 @@ import os
 import re
 from typing import Any
 
-from rehearsal.errors import RehearsalError
-from rehearsal.state import in_use
+from local.errors import RehearsalError
+from local.state import in_use
+from simulation import CHECK_SECONDS
 
 HIGHEST = 30
 """There an interval of 15 s is the half second that timeouts are not shorter than."""
@@ -38,9 +39,6 @@ COMPACTION = "10m"
 """Loki's own interval between two rounds of its compactor."""
 PROBE_OFFSET_SECONDS = 0.5
 """The blackbox exporter's own: by how much it ends before the scrape's timeout."""
-
-CHECK_SECONDS = 5.0
-"""How often the instrumentation package has a service check what it depends on."""
 
 Json = dict[str, Any]
 

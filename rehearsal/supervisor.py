@@ -23,10 +23,11 @@ from typing import Any
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from rehearsal.errors import RehearsalError
-from rehearsal.processes import alive
-from rehearsal.program import Program
-from rehearsal.state import ROOT, State
+from facts import ROOT
+from local.errors import RehearsalError
+from local.processes import alive
+from local.program import Program
+from local.state import State
 
 _START_SECONDS = 10
 STOP_SECONDS = 10

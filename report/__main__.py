@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rehearsal import state
+from local import state
+from local.errors import RehearsalError
+from local.ports import Ports
 from rehearsal.__main__ import CONSOLE, rehearsal, reported
 from rehearsal.deployed import Deployed
-from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import STACK
-from rehearsal.ports import Ports
 from report.gather import Drawing, gather, plan
 from report.page import headline, page
 from report.sources import Sources

@@ -1,1 +1,1 @@
-"""The project's tests; `tests.program` runs the program for all of them."""
+"""The project's tests; `checks.program` runs the program for all of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rehearsal.state import ROOT
+from facts import ROOT
 
 
 def documented() -> dict[str, str]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.changes import Changes
-from rehearsal.configuration import Aside
-from rehearsal.engine import Engine, EngineError
-from tests.program import SECRETS
-from tests.tree import ROOT, copy_tree
+from checks.program import SECRETS
+from engine.changes import Changes
+from engine.configuration import Aside
+from engine.operations import Engine, EngineError
+from facts import ROOT
+from tests.tree import copy_tree
 
 CANARIES = {key: f"canary-{key}" for key in SECRETS}
 """A secret for every key, that can be found wherever it leaks."""
@@ -93,7 +94,7 @@ class Sandbox:
     def start(self) -> subprocess.Popen[str]:
         """Start `up` of the dev stack in a process of its own."""
         program = (
-            "import json, sys; from pathlib import Path; from rehearsal.engine import Aside, Engine; "
+            "import json, sys; from pathlib import Path; from engine.operations import Aside, Engine; "
             "Engine(Path(sys.argv[1]), Path(sys.argv[2]), Aside(**json.loads(sys.argv[3]))).up('dev')"
         )
         assert self.aside

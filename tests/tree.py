@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from facts import ROOT
 
 
 def copy_tree(destination: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from components.addresses import ALERTMANAGER
-from components.routing import HEARTBEAT
+from components.alerting.routing import HEARTBEAT
 from verify.cluster import Cluster, behind_service
 from verify.configuration import differences
 from verify.expectations import Expected

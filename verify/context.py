@@ -5,14 +5,11 @@ Whatever kubectl happens to point at is no answer to where a deployment should g
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from facts import ROOT
 from settings import KEY, read_stack
 from validation import InvalidInputError
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @click.command()

@@ -14,17 +14,17 @@ import catalogue as catalogues
 import settings as configuration
 from catalogue import Catalogue
 from components import addresses
-from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.alerting.routing import HEARTBEAT
 from components.expected import expected_jobs
 from components.grafana import data_sources
-from components.routing import HEARTBEAT
+from facts import ROOT
 from settings import GRAFANA_PASSWORD, KEY, PROJECT, Settings
 from validation import InvalidInputError
 from verify.objects import Object, from_manifest
 from verify.program import PLACEHOLDER, Program, Registered, evaluate, is_encrypted
 from verify.releases import Release
 
-ROOT = Path(__file__).resolve().parent.parent
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 

@@ -19,9 +19,9 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks, rpc, set_all_config, settings
 
+from facts import ROOT
 from settings import PROJECT
 
-ROOT = Path(__file__).resolve().parent.parent
 STACK_TYPE = "pulumi:pulumi:Stack"
 ACCOUNT = "123456789012"
 """The account of every ARN that the mocks make up: no account has this number, which AWS uses in examples."""

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from rehearsal.render import read
+from engine.render import read
+from facts import ROOT
 from settings import read_stack
 from tests.aws.account import CALLS, Account
-from tests.program import ROOT
 
 ROLE = "eks.amazonaws.com/role-arn"
 """The annotation by which EKS gives a service account a role."""
@@ -63,7 +63,7 @@ class Rendering:
 def rendering(tmp_path_factory: pytest.TempPathFactory) -> Rendering:
     """The prod stack, as `make render` writes it."""
     out: Path = tmp_path_factory.mktemp("rendering")
-    command = [sys.executable, "-m", "rehearsal.render", "render", "--stack", "prod", "--out", str(out)]
+    command = [sys.executable, "-m", "engine.render", "render", "--stack", "prod", "--out", str(out)]
     subprocess.run(command, cwd=ROOT, check=True)
     return Rendering(read(out))
 

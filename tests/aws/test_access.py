@@ -19,7 +19,7 @@ from moto.core import set_initial_no_auth_action_count
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from components.cloudwatch import BILLING_REGION
-from rehearsal.provider.aws import Aws
+from engine.provider.aws import Aws
 from tests.aws.account import Account
 from tests.aws.conftest import Rendering
 

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from facts import NAMESPACE
-from rehearsal.control_plane.network import NoNetworkError, PodNetwork, pod_network
-from rehearsal.control_plane.plane import ControlPlane, control_plane
-from rehearsal.render import rendered
-from rehearsal.toolchain import tool
-from tests.cluster import skeletons
-from tests.tree import ROOT
+from checks import skeletons
+from control_plane.network import NoNetworkError, PodNetwork, pod_network
+from control_plane.plane import ControlPlane, control_plane
+from engine.render import rendered
+from engine.toolchain import tool
+from facts import NAMESPACE, ROOT
 
 NODES = 3
 STACKS = ("dev", "prod")

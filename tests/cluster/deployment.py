@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from rehearsal.control_plane.plane import CONTEXT, ControlPlane
-from rehearsal.engine import Engine
-from rehearsal.toolchain import tool
+from control_plane.plane import CONTEXT, ControlPlane
+from engine.operations import Engine
+from engine.toolchain import tool
 from settings import KEY
 from tests.sandbox import Edits, Life, Sandbox, digest
 from verify import releases

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 
-from components.metrics import RELEASE
+from components.metrics.component import RELEASE
+from control_plane import access
+from control_plane.network import PodNetwork
+from control_plane.plane import ControlPlane
+from engine.toolchain import tool
 from facts import NAMESPACE
-from rehearsal.control_plane import access
-from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import ControlPlane
-from rehearsal.toolchain import tool
 
 SERVICE = f"{RELEASE}-operator"
 PROCESS = "prometheus-operator"

@@ -9,9 +9,9 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO
 
-from rehearsal.toolchain import tool
+from engine.toolchain import tool
+from facts import ROOT
 from tests.sandbox import Sandbox
-from tests.tree import ROOT
 
 PROGRAMS = ("pulumi", "kubectl", "helm")
 """What the README asks people to bring."""

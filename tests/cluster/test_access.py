@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from control_plane.plane import ControlPlane
 from facts import NAMESPACE
-from rehearsal.control_plane.plane import ControlPlane
 from tests.cluster.conftest import Rendering
 from tests.cluster.test_skeletons import Render, of
 from tests.cluster.test_skeletons import render as render

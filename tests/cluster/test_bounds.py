@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from checks.waiting import eventually
+from control_plane.plane import ControlPlane, KubectlError
 from facts import NAMESPACE
-from rehearsal.control_plane.plane import ControlPlane, KubectlError
 from tests.cluster.conftest import Rendering
-from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module", autouse=True)

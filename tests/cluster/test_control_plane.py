@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import NEWEST, ControlPlane
-from rehearsal.processes import alive
-from rehearsal.toolchain import TOOLS, tool
-from tests.tree import ROOT
-from tests.waiting import eventually
+from checks.waiting import eventually
+from control_plane.network import PodNetwork
+from control_plane.plane import NEWEST, ControlPlane
+from engine.toolchain import TOOLS, tool
+from facts import ROOT
+from local.processes import alive
 
 WEB = """
 apiVersion: apps/v1
@@ -48,8 +48,8 @@ volumeBindingMode: WaitForFirstConsumer
 OWNER = """
 import signal, sys
 from pathlib import Path
-from rehearsal.control_plane.children import Children
-from rehearsal.control_plane.network import pod_network
+from control_plane.children import Children
+from control_plane.network import pod_network
 
 logs = Path(sys.argv[1])
 with pod_network(logs) as network, Children(logs) as children:

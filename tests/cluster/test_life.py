@@ -14,13 +14,13 @@ import pytest
 
 import catalogue
 from components.protection import NAME
-from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import control_plane
+from control_plane.network import PodNetwork
+from control_plane.plane import control_plane
+from facts import ROOT
 from tests.cluster.conftest import NODES
 from tests.cluster.deployment import begin
 from tests.cluster.shell import Shell, readme
 from tests.sandbox import CANARIES, Edits, Life
-from tests.tree import ROOT
 
 DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
 RULES, BOARD, CATALOGUE = "alerts/services.yaml", "dashboards/log_search.py", "services.yaml"
@@ -40,8 +40,8 @@ EDITS: Edits = {
     "repaired object": [
         ("components/foundation.py", '"persistentvolumeclaims": "many"', '"persistentvolumeclaims": "30"')
     ],
-    "failed release": [("components/metrics.py", '"retention": REMEMBERED', '"retention": "long"')],
-    "repaired release": [("components/metrics.py", '"retention": "long"', '"retention": REMEMBERED')],
+    "failed release": [("components/metrics/component.py", '"retention": REMEMBERED', '"retention": "long"')],
+    "repaired release": [("components/metrics/component.py", '"retention": "long"', '"retention": REMEMBERED')],
     "absent service": [(PROD, "insights-service", "insights-service, inventory-service")],
 }
 

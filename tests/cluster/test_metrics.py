@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 import catalogue
-from facts import NAMESPACE
-from rehearsal.control_plane.plane import ControlPlane
-from rehearsal.ports import free_ports
-from rehearsal.toolchain import ROOT, tool
+from checks import metrics
+from checks.metrics import Signature
+from checks.waiting import until_none
+from control_plane.plane import ControlPlane
+from engine.toolchain import tool
+from facts import NAMESPACE, ROOT
+from local.ports import free_ports
 from tests.cluster.conftest import Rendering, apply_definitions
-from tests.contract import metrics
-from tests.contract.metrics import Signature
-from tests.waiting import until_none
 
 DEADLINE_SECONDS = 60
 COMPONENTS = {item.name: item for item in metrics.components(catalogue.load(ROOT / "services.yaml"))}

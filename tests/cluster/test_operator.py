@@ -13,21 +13,21 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from checks.waiting import eventually
 from components.addresses import BLACKBOX, ROUTE_SUMS
-from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
-from components.metrics import FOR_GRACE_PERIOD
+from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.metrics.component import FOR_GRACE_PERIOD
+from control_plane.network import PodNetwork
+from control_plane.plane import ControlPlane, KubectlError
+from engine.toolchain import tool
 from facts import NAMESPACE
 from rehearsal import scrape
 from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
-from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import ControlPlane, KubectlError
-from rehearsal.toolchain import tool
 from tests.cluster import operator
 from tests.cluster.conftest import STACKS, Rendering, apply_definitions
 from tests.cluster.test_access import placed
 from tests.cluster.test_skeletons import Render, of
 from tests.cluster.test_skeletons import render as render
-from tests.waiting import eventually
 
 MONITORS = ("ServiceMonitor", "PodMonitor", "Probe")
 DISCOVERY = ("file_sd_configs", "kubernetes_sd_configs")

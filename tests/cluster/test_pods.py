@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import ControlPlane
-from rehearsal.control_plane.pods import Pods
-from rehearsal.processes import alive
-from tests.waiting import eventually
+from checks.waiting import eventually
+from control_plane.network import PodNetwork
+from control_plane.plane import ControlPlane
+from control_plane.pods import Pods
+from local.processes import alive
 
 NAMESPACE = "shop"
 MODULES = {"modules": {"found": {"prober": "http", "http": {"valid_status_codes": [200]}}}}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from checks.waiting import eventually
 from components.priorities import ALERTING, NODE_AGENT
+from control_plane.plane import ControlPlane
 from facts import NAMESPACE
-from rehearsal.control_plane.plane import ControlPlane
 from tests.cluster.conftest import Rendering
-from tests.waiting import eventually
 
 NODE = "node-0"
 TENANT = "tenant"

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
+from checks import skeletons
+from checks.chart_keys import KeyList, parse
+from checks.program import merged
 from components.charts import CHARTS, KUBE_PROMETHEUS_STACK, LOKI, PROMETHEUS_OPERATOR_CRDS, Chart
+from engine.toolchain import TOOLS, tool
 from facts import NAMESPACE
 from rehearsal.chart_targets import CHART_TARGETS
-from rehearsal.toolchain import TOOLS, tool
-from tests.cluster import skeletons
-from tests.contract.chart_keys import KeyList, parse
 from tests.contract.test_charts import MISSPELT, STACKS, releases, renamed, values_of
-from tests.program import merged
 
 Object = Mapping[str, Any]
 Render = Callable[[str], Sequence[Object]]

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from checks.waiting import eventually
 from components.foundation import namespace_metadata
+from control_plane.network import PodNetwork
+from control_plane.plane import ControlPlane, control_plane
 from facts import NAMESPACE
-from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import ControlPlane, control_plane
 from tests.cluster.conftest import NODES
 from tests.cluster.deployment import Direct, begin
 from tests.cluster.shell import Shell, ShellError
-from tests.waiting import eventually
 from verify import releases
 from verify.expectations import RELEASE, expectations
 from verify.finding import Finding
@@ -32,7 +32,7 @@ UP = "pulumi up --stack dev --skip-preview"
 STACK = "kube-prometheus-stack"
 FIRST, NEXT = "loki", "log-agent"
 """Of these two releases, one begins when the other is installed."""
-SIZES = "components/metrics.py"
+SIZES = "components/metrics/component.py"
 LARGER = ('"20m", "64Mi", "200m", "256Mi"', '"20m", "64Mi", "200m", "288Mi"')
 
 

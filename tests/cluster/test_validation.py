@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.control_plane.plane import NEWEST, OLDER, ControlPlane, KubectlError, control_plane
+from control_plane.plane import NEWEST, OLDER, ControlPlane, KubectlError, control_plane
 from tests.cluster.conftest import STACKS, Rendering, apply_definitions
 
 

@@ -20,17 +20,17 @@ from click.testing import CliRunner
 
 import catalogue
 import verify.__main__ as command
-from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from checks.waiting import eventually
+from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from control_plane.network import PodNetwork
+from control_plane.plane import CONTEXT, ControlPlane
+from control_plane.pods import Pods
+from engine.toolchain import tool
 from facts import NAMESPACE
-from rehearsal.control_plane.network import PodNetwork
-from rehearsal.control_plane.plane import CONTEXT, ControlPlane
-from rehearsal.control_plane.pods import Pods
-from rehearsal.toolchain import tool
 from tests.cluster import application
 from tests.cluster.deployment import OnCluster, charts_from
 from tests.cluster.shell import Shell, readme
 from tests.tree import copy_tree
-from tests.waiting import eventually
 from verify.checks import CHECKS
 from verify.expectations import Expected, expectations
 

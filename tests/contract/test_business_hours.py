@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from components import business_hours
-from components.business_hours import YEARS
+from components.alerting import business_hours
+from components.alerting.business_hours import YEARS
 from settings import BusinessHours
 from tests.contract.test_rules import promtool
 

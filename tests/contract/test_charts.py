@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from checks.chart_keys import DOCUMENTED, LISTS, KeyList, KeyPath, list_file, parse, render
+from checks.program import Registered, evaluate
 from components.charts import CHARTS, KUBE_PROMETHEUS_STACK, LOG_AGENT, LOKI, TEMPO, Chart
-from tests.contract.chart_keys import DOCUMENTED, LISTS, KeyList, KeyPath, list_file, parse, render
-from tests.program import Registered, evaluate
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 

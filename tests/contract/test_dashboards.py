@@ -17,10 +17,7 @@ import yaml
 
 import dashboards
 from catalogue import Service
-from dashboards import business_operations, service_detail, system_health
-from dashboards.board import row
-from dashboards.panels import LogQuery, table
-from tests.contract.dashboard_rules import (
+from checks.dashboard_rules import (
     BOARDS,
     CATALOGUE,
     Board,
@@ -57,6 +54,9 @@ from tests.contract.dashboard_rules import (
     variables_are_fresh_and_used,
     variables_ask_in_promql,
 )
+from dashboards import business_operations, service_detail, system_health
+from dashboards.board import row
+from dashboards.panels import LogQuery, table
 
 REQUIRED_PANELS: dict[str, dict[str, list[str]]] = {
     "system-health": {

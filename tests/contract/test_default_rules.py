@@ -8,9 +8,11 @@ from typing import get_args
 
 import pytest
 
-from components import default_rules, rules
+from checks.chart_keys import KeyList, list_file
+from components.alerting import rules
 from components.charts import KUBE_PROMETHEUS_STACK
-from components.default_rules import (
+from components.metrics import default_rules
+from components.metrics.default_rules import (
     COVERED_BY_OURS,
     KNOWS_NO_HOURS,
     NOBODY_NEEDS,
@@ -19,9 +21,8 @@ from components.default_rules import (
     TOLD_AT_ONCE,
     Platform,
 )
+from facts import ROOT
 from settings import Escalation
-from tests.contract.chart_keys import KeyList, list_file
-from tests.program import ROOT
 
 LIST = Path(__file__).with_name("default_alerts.txt")
 DOCUMENT = ROOT / "docs" / "default-rules.md"

@@ -9,8 +9,8 @@ from pathlib import Path
 import catalogue
 from benchmarks import stack
 from benchmarks.expansion import Expansion
-from rehearsal.toolchain import tool
-from tests.program import ROOT
+from engine.toolchain import tool
+from facts import ROOT
 
 RULES = stack.rules_of(catalogue.load(ROOT / "services.yaml"), stack.production())
 EXPANSION = Expansion(RULES.groups)

@@ -9,16 +9,16 @@ import pytest
 import yaml
 
 import catalogue
-from rehearsal.exporters import cluster
-from rehearsal.exporters.exposition import render
-from rehearsal.exporters.inventory import application_pods, monitoring_pods
-from rehearsal.exporters.shapes import EPOCH
-from tests.contract import dashboard_rules, metrics, promql, rule_set
-from tests.contract.alert_tests import runbook_queries
-from tests.contract.metrics import Signature
-from tests.contract.promql import Expr, Labels, Shapes, ast
-from tests.contract.rule_checks import OPTIONAL_SERIES
-from tests.program import ROOT
+from checks import dashboard_rules, metrics, promql, rule_set
+from checks.alert_tests import runbook_queries
+from checks.metrics import Signature
+from checks.promql import Expr, Labels, Shapes, ast
+from checks.rule_checks import OPTIONAL_SERIES
+from facts import ROOT
+from simulation.exporters import cluster
+from simulation.exporters.exposition import render
+from simulation.exporters.inventory import application_pods, monitoring_pods
+from simulation.exporters.shapes import EPOCH
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 COMPONENTS = metrics.components(CATALOGUE)

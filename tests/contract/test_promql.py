@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.contract import promql
-from tests.contract.dashboard_rules import promtool
-from tests.contract.promql import Labels, Shapes
+from checks import promql
+from checks.dashboard_rules import promtool
+from checks.promql import Labels, Shapes
 
 SERIES = {"x": {"a", "b"}, "y": {"a"}, "z": {"a", "c"}, "h_bucket": {"a", "le"}}
 """The labels of some series, each 1."""

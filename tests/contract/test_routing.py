@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 import catalogue
-from components import messages, routing, rules
+from checks.alert_tests import fired
+from components.alerting import messages, routing, rules
+from engine.toolchain import tool
+from facts import ROOT
 from rehearsal import routes
-from rehearsal.toolchain import tool
 from settings import Settings, read_stack
-from tests.contract.alert_tests import fired
-from tests.program import ROOT
 from tests.signals.inhibition import mutes
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")

@@ -16,11 +16,9 @@ from typing import Any
 import pytest
 
 from catalogue import Catalogue, Service
-from components import rules
-from components.normalisation import NORMALISATION
-from tests.contract import routing_checks, rule_checks
-from tests.contract.alert_tests import runbook_queries
-from tests.contract.routing_checks import (
+from checks import routing_checks, rule_checks
+from checks.alert_tests import runbook_queries
+from checks.routing_checks import (
     alerts_of_a_message_have_one_name,
     alerts_reach_somebody,
     always_firing_alerts_have_their_own_route,
@@ -33,7 +31,7 @@ from tests.contract.routing_checks import (
     symptoms_wait_for_what_pages_for_them,
     what_is_muted_waits_for_what_mutes_it,
 )
-from tests.contract.rule_checks import (
+from checks.rule_checks import (
     Check,
     absence_waits,
     alerts_are_of_what_somebody_can_act_on,
@@ -70,8 +68,10 @@ from tests.contract.rule_checks import (
     waits_say_something,
     windows_hold_four_samples,
 )
-from tests.contract.rule_set import Stack, flat, of_stack
-from tests.program import ROOT
+from checks.rule_set import Stack, flat, of_stack
+from components.alerting import rules
+from components.alerting.normalisation import NORMALISATION
+from facts import ROOT
 
 STACKS = ["dev", "prod"]
 

@@ -10,31 +10,35 @@ from pathlib import Path
 import pytest
 import yaml
 
-import catalogue
 import dashboards
-from components import rules
-from components.escalation import UNRESOLVED
-from rehearsal.toolchain import tool
-from settings import LONGEST_WARNING_WAIT_SECONDS, Escalation, Links, Settings, read_stack
-from tests.contract import promql
-from tests.contract.alert_tests import ALERTS, PAGES, TESTS, expectations, fired, runbook_queries, selects
-from tests.contract.rule_checks import ALWAYS_FIRING
-from tests.program import ROOT
+from checks import promql
+from checks.alert_tests import (
+    ALERTS,
+    CATALOGUE,
+    CHAINS,
+    PAGES,
+    SETTINGS,
+    TESTS,
+    expectations,
+    fired,
+    runbook_queries,
+    selects,
+)
+from checks.rule_checks import ALWAYS_FIRING
+from components.alerting import rules
+from components.alerting.escalation import UNRESOLVED
+from engine.toolchain import tool
+from facts import ROOT
+from settings import LONGEST_WARNING_WAIT_SECONDS, Settings, read_stack
 from validation import seconds
 
-CATALOGUE = catalogue.load(ROOT / "services.yaml")
-LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test")
 STACKS = ["dev", "prod"]
-CHAINS = sorted((Path(__file__).parent / "rules").glob("*.test.yaml"))
 
 
 def stack(name: str) -> Settings:
     return read_stack(ROOT / f"Pulumi.{name}.yaml")
 
 
-AS_WRITTEN = Escalation.model_construct(warning_after="0s", email_after="30m")
-SETTINGS = stack("prod").model_copy(update={"links": LINKS, "escalation": AS_WRITTEN})
-"""The production stack, which watches everything, with addresses that tests can name, and each `for` as written."""
 RULES = [
     rule
     for groups in rules.prometheus_rules(ALERTS, CATALOGUE, SETTINGS).values()

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from checks import versions
+from checks.program import evaluate
+from checks.versions import Deployed
 from components.charts import CHARTS
+from engine.toolchain import TOOLS
 from rehearsal import scrape
-from rehearsal.toolchain import TOOLS
-from tests.contract import versions
-from tests.contract.versions import Deployed
-from tests.program import evaluate
 
 RUN = [item for item in versions.deployed() if item.tool]
 SIBLINGS = {"promtool": "prometheus", "amtool": "alertmanager"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.configuration import Aside
-from rehearsal.toolchain import build
+from engine.configuration import Aside
+from engine.toolchain import build
 from tests.sandbox import CANARIES, Sandbox
 from tests.tree import link_environment
 

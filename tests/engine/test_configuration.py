@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import yaml
 
-from rehearsal.command import Command
-from rehearsal.configuration import Aside
-from rehearsal.errors import RehearsalError
+from engine.command import Command
+from engine.configuration import Aside
+from local.errors import RehearsalError
 from tests.engine.conftest import SMALL_SECRETS
 from tests.sandbox import Sandbox, files
 

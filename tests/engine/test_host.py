@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from rehearsal.configuration import Aside
+from engine.configuration import Aside
 from tests.sandbox import Sandbox
 
 OPTION = "    virtualenv: .venv\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.control_plane.plane import CONTEXT
+from control_plane.plane import CONTEXT
 from settings import KEY
 from tests.sandbox import CANARIES, REQUIRED, Edits, Life, Sandbox, files
 

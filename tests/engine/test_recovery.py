@@ -8,8 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from checks.waiting import PATIENCE_SECONDS, eventually
 from tests.sandbox import Sandbox
-from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 def test_the_next_up_takes_over_from_an_engine_that_was_killed(small: Sandbox) -> None:

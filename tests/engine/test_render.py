@@ -10,18 +10,18 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rehearsal import render
-from rehearsal.errors import RehearsalError
-from rehearsal.provider.values import MARK, SECRET
-from rehearsal.render import MASK, differences, masked, write
+from checks.waiting import PATIENCE_SECONDS
+from engine import render
+from engine.provider.values import MARK, SECRET
+from engine.render import MASK, differences, masked, write
+from local.errors import RehearsalError
 from tests.sandbox import Sandbox, files, python
-from tests.waiting import PATIENCE_SECONDS
 
 
 def diff(project: Path, base: str) -> tuple[int, str, str]:
     """Exit code, output and errors of the command."""
     options = ["--stack", "dev", "--base", base, "--project", str(project)]
-    return finished(python("-m", "rehearsal.render", "diff", *options))
+    return finished(python("-m", "engine.render", "diff", *options))
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -31,7 +31,7 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def test_rendering_twice_gives_the_same_bytes_and_every_object(tmp_path: Path) -> None:
     outs = [tmp_path / name for name in ("one", "two")]
-    runs = [python("-m", "rehearsal.render", "render", "--stack", "prod", "--out", str(out)) for out in outs]
+    runs = [python("-m", "engine.render", "render", "--stack", "prod", "--out", str(out)) for out in outs]
     for run in runs:
         code, _, errors = finished(run)
         assert code == 0, errors

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from benchmarks.loki import Loki
-from tests.logs.pipeline import Container, Pipeline, json_line, pipeline
+from checks.logs.pipeline import Container, Pipeline, json_line, pipeline
 
 
 @pytest.fixture(scope="package")

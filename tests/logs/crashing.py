@@ -8,14 +8,14 @@ import sys
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
-from rehearsal.toolchain import tool
+from engine.toolchain import tool
 from tests.rehearsal.alone import free_address
 
 GO = (
     *("index", "nil", "again", "error", "goroutine", "map", "deadlock", "stack", "quit"),
     *("http", "gin", "gin-debug", "gin-error"),
 )
-"""The ways of the program `rehearsal/tools/crashing`; of gin, that version which the application has."""
+"""The ways of the program `engine/tools/crashing`; of gin, that version which the application has."""
 ENDS = re.compile(r"INFO:|\[\d{4}-\d\d-\d\d [^]]*\] \[\d+\] \[(?:INFO|ERROR)\]")
 """How the servers' next entries begin."""
 

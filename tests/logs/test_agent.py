@@ -11,15 +11,15 @@ import pytest
 
 import catalogue
 import dashboards
+from checks.logs.pipeline import NAMESPACE, Container, Entry, Pipeline, json_line
+from checks.waiting import eventually
 from components.grafana import data_sources
-from rehearsal.application.today.logs import access_line, gateway_line, python_line
-from rehearsal.state import ROOT
+from facts import ROOT
 from report import board
 from report.sources import Period, Sources
 from settings import read_stack
+from simulation.application.today.logs import access_line, gateway_line, python_line
 from tests.links import follow
-from tests.logs.pipeline import NAMESPACE, Container, Entry, Pipeline, json_line
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("users")  # from the first test on, so that the last one need not wait
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from checks.logs.pipeline import Pipeline, json_line
+from checks.waiting import eventually
 from tests.logs import crashing
-from tests.logs.pipeline import Pipeline, json_line
-from tests.waiting import eventually
 
 BETWEEN = json_line(level="INFO", message="between")
 

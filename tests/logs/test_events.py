@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import zip_longest
 
 import catalogue
-from rehearsal.state import ROOT
-from tests.logs.pipeline import Container, Pipeline
-from tests.waiting import eventually
+from checks.logs.pipeline import Container, Pipeline
+from checks.waiting import eventually
+from facts import ROOT
 
 EVENTS = catalogue.load(ROOT / "services.yaml").events
 TOLD = tuple(event for event in EVENTS if event.told_by)

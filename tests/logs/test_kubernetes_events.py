@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 
-from components.logs import events_values
-from rehearsal.state import ROOT
+from checks.logs.pipeline import Entry, Pipeline
+from checks.waiting import eventually
+from components.logs.component import events_values
+from facts import ROOT
 from settings import read_stack
-from tests.logs.pipeline import Entry, Pipeline
-from tests.waiting import eventually
 
 OTHER_HOST = "127.0.0.2"
 """The agent listens on the same ports of the usual one."""

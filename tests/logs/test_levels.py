@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.application.today.logs import gateway_line, python_line
-from tests.logs.pipeline import Entry, Pipeline, json_line
-from tests.waiting import eventually
+from checks.logs.pipeline import Entry, Pipeline, json_line
+from checks.waiting import eventually
+from simulation.application.today.logs import gateway_line, python_line
 
 REQUEST = "req-1795453674655359280"
 

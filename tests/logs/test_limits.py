@@ -13,9 +13,9 @@ import httpx
 
 from benchmarks import loki
 from benchmarks.loki import Loki, Stream
-from rehearsal.state import ROOT
+from checks.waiting import eventually
+from facts import ROOT
 from settings import read_stack
-from tests.waiting import eventually
 
 SECOND = 10**9
 HOUR = 3600 * SECOND

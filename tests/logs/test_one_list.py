@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from checks.logs.pipeline import Pipeline
 from instrumentation.tests.secret_texts import HARMLESS, texts
-from tests.logs.pipeline import Pipeline
 from tests.logs.test_redaction import through
 
 

@@ -7,8 +7,8 @@ import time
 import httpx
 
 from benchmarks.loki import Loki, Stream
+from checks.logs.pipeline import NAMESPACE
 from tests.documented import documented
-from tests.logs.pipeline import NAMESPACE
 
 SECOND = 10**9
 

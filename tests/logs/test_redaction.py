@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import catalogue
-from components import redaction
-from components.logs import agent_configuration
-from rehearsal.state import ROOT
+from checks.logs.pipeline import Entry, Pipeline
+from checks.waiting import eventually
+from components.logs import redaction
+from components.logs.component import agent_configuration
+from facts import ROOT
 from settings import read_stack
-from tests.logs.pipeline import Entry, Pipeline
-from tests.waiting import eventually
 
 LINES = 600
 

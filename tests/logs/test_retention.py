@@ -15,9 +15,9 @@ import pytest
 
 from benchmarks import loki
 from benchmarks.loki import Line, Loki, Stream
-from rehearsal.state import ROOT
+from checks.waiting import eventually
+from facts import ROOT
 from settings import Settings, read_stack
-from tests.waiting import eventually
 
 SECOND = 10**9
 DAY = 86400 * SECOND

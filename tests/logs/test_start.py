@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rehearsal.application.today.logs import python_line
-from tests.free_ports import claim
-from tests.logs.pipeline import Container, Pipeline, json_line
-from tests.waiting import eventually
+from checks.free_ports import claim
+from checks.logs.pipeline import Container, Pipeline, json_line
+from checks.waiting import eventually
+from simulation.application.today.logs import python_line
 
 TEXT = "no database\n" * 1000
 HOUR = 3600 * 10**9

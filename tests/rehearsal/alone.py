@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import httpx
 
-from rehearsal.toolchain import tool
-from tests.waiting import eventually
+from checks.waiting import eventually
+from engine.toolchain import tool
 
 
 @contextmanager

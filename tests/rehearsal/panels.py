@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
+from checks.waiting import until_none
 from rehearsal.deployed import Deployed
 from report import board, variables
 from report.board import Annotation, Board, Panel, Target
 from report.sources import Period, Sources
 from report.variables import Choice, interpolate
 from tests.rehearsal.running import Running
-from tests.waiting import until_none
 from validation import seconds
 
 RESOLUTION = "interval"

@@ -22,19 +22,19 @@ from starlette.types import ASGIApp
 
 import catalogue
 from catalogue import Service
-from rehearsal import dialect as dialects
-from rehearsal import redis as redis_server
-from rehearsal.application import gateway, identity
-from rehearsal.application.kinds import KINDS
-from rehearsal.application.proxy import BACKENDS
-from rehearsal.application.service import application
-from rehearsal.ports import SERVICES
+from checks.free_ports import claim
+from checks.waiting import PATIENCE_SECONDS, eventually
+from facts import ROOT
+from local.ports import SERVICES
+from local.state import State
 from rehearsal.programs import INSTRUMENTATION, simulated_service
-from rehearsal.state import State
-from tests.free_ports import claim
-from tests.waiting import PATIENCE_SECONDS, eventually
+from simulation import dialect as dialects
+from simulation import redis as redis_server
+from simulation.application import gateway, identity
+from simulation.application.kinds import KINDS
+from simulation.application.proxy import BACKENDS
+from simulation.application.service import application
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": INSTRUMENTATION}
 MARKET_BUY = {"order_type": "market_buy", "asset_id": "ETH", "quantity": 1}
 LIMIT_SELL = {"order_type": "limit_sell", "asset_id": "ADA", "quantity": 100}
@@ -131,7 +131,7 @@ def closed_port() -> Iterator[int]:
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"rehearsal.application.{program}", *arguments]
+    command = [sys.executable, "-m", f"simulation.application.{program}", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
@@ -144,7 +144,7 @@ class Started:
         with closed_port() as port:
             self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", f"rehearsal.application.{program}", *arguments, "--port", str(self.port)]
+        command = [sys.executable, "-m", f"simulation.application.{program}", *arguments, "--port", str(self.port)]
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -15,14 +15,14 @@ from typing import Any
 
 import httpx
 
-from rehearsal import toolchain
+from checks.free_ports import claim
+from checks.waiting import eventually
+from engine import toolchain
+from facts import ROOT
+from local.ports import Ports
 from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.health import ABOUT_THE_NODE
-from rehearsal.ports import Ports
-from rehearsal.state import ROOT
-from tests.free_ports import claim
 from tests.tree import copy_tree
-from tests.waiting import eventually
 
 Notification = dict[str, Any]
 

@@ -18,18 +18,19 @@ from typing import Any
 import httpx
 import pytest
 
-from rehearsal.application import identity, scenario
-from rehearsal.application.container import PART_BYTES, CriLog, Stream
-from rehearsal.application.counts import Counts, series
-from rehearsal.application.faults import Faults
-from rehearsal.application.kinds import KINDS
-from rehearsal.application.load import BESIDE, Customer
-from rehearsal.application.scenario import Scenario
-from rehearsal.dialect import DEFAULT, DIALECTS, TODAY
+from checks.waiting import PATIENCE_SECONDS, eventually
+from facts import ROOT
 from rehearsal.supervisor import STOP_SECONDS
+from simulation.application import identity, scenario
+from simulation.application.container import PART_BYTES, CriLog, Stream
+from simulation.application.counts import Counts, series
+from simulation.application.faults import Faults
+from simulation.application.kinds import KINDS
+from simulation.application.load import BESIDE, Customer
+from simulation.application.scenario import Scenario
+from simulation.dialect import DEFAULT, DIALECTS, TODAY
 from tests.rehearsal.processor import (
     MARKET_BUY,
-    ROOT,
     Client,
     Processor,
     closed_port,
@@ -44,7 +45,6 @@ from tests.rehearsal.processor import (
     started,
     total,
 )
-from tests.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 
@@ -420,5 +420,5 @@ class TestProcesses:
 def contained(log: Path, program: str) -> subprocess.Popen[bytes]:
     """Run a Python program in the stand-in container."""
     text = "\n".join(line.removeprefix(" " * 12) for line in program.splitlines())
-    wrapper = [sys.executable, "-m", "rehearsal.application.container", "--log", str(log), "--"]
+    wrapper = [sys.executable, "-m", "simulation.application.container", "--log", str(log), "--"]
     return subprocess.Popen([*wrapper, sys.executable, "-c", text], cwd=ROOT)

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from prometheus_client.parser import text_string_to_metric_families
 
 import catalogue
-from components import prober
-from rehearsal.toolchain import ROOT
-from tests.contract import metrics
+from checks import metrics
+from components.metrics import prober
+from facts import ROOT
 from tests.rehearsal.alone import free_address, running
 
 EARLIEST = "probe_ssl_earliest_cert_expiry"

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import catalogue
-from rehearsal.application.today.recorded import DIRECTORY as RECORDED
+from facts import ROOT
 from rehearsal.check_lines import main
-from rehearsal.state import ROOT
+from simulation.application.today.recorded import DIRECTORY as RECORDED
 
 EVENTS = {event.name: event for event in catalogue.load(ROOT / "services.yaml").events}
 CREATED, REJECTED = EVENTS["order_created"].examples[0], EVENTS["order_rejected"].examples[0]

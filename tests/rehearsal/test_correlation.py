@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 
+from checks.waiting import eventually
 from report.sources import Period
 from tests.links import follow
 from tests.rehearsal import panels
 from tests.rehearsal.found import Entry, asked, entries
 from tests.rehearsal.running import Running
-from tests.waiting import eventually
 
 REQUEST_END = '{service_name="order-service"} | action="request_end"'
 

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from rehearsal.application import identity
-from rehearsal.ports import SERVICES
+from checks.waiting import eventually
+from local.ports import SERVICES
+from simulation.application import identity
 from tests.rehearsal.processor import (
     LIMIT_SELL,
     MARKET_BUY,
@@ -30,7 +31,6 @@ from tests.rehearsal.processor import (
     total,
 )
 from tests.rehearsal.processor import service as service_of
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from rehearsal.application import identity
-from rehearsal.application.kinds import KINDS
-from rehearsal.application.today.service import PRICES_PATH, SYNC_SECONDS
-from rehearsal.dialect import TODAY
-from rehearsal.speed import CHECK_SECONDS
+from checks.waiting import eventually
+from simulation import CHECK_SECONDS
+from simulation.application import identity
+from simulation.application.kinds import KINDS
+from simulation.application.today.service import PRICES_PATH, SYNC_SECONDS
+from simulation.dialect import TODAY
 from tests.rehearsal.processor import (
     LIMIT_SELL,
     MARKET_BUY,
@@ -37,7 +38,6 @@ from tests.rehearsal.processor import (
     total,
 )
 from tests.rehearsal.processor import service as service_of
-from tests.waiting import eventually
 
 GO_BOUNDS = {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10"}
 PYTHON_BOUNDS = {str(float(bound)) for bound in GO_BOUNDS} | {"0.075", "0.75", "7.5"}

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from checks.free_ports import claim
 from drills.model import Drill, chosen, read
 from drills.run import Result, Runner
 from drills.stack import deployment
-from rehearsal import toolchain
+from engine import toolchain
+from local.state import State
 from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.state import State
-from tests.free_ports import claim
 from tests.rehearsal.running import interrupted
 
 SPEED = 25

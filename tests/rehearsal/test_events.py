@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 import catalogue
-from rehearsal.application import scenario
-from rehearsal.application.counts import Counts
-from rehearsal.application.load import Customer
-from rehearsal.application.scenario import Scenario
-from rehearsal.dialect import DIALECTS
-from rehearsal.state import ROOT
+from facts import ROOT
+from simulation.application import scenario
+from simulation.application.counts import Counts
+from simulation.application.load import Customer
+from simulation.application.scenario import Scenario
+from simulation.dialect import DIALECTS
 from tests.rehearsal.processor import Processor
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,14 +20,14 @@ from starlette.applications import Starlette
 
 import catalogue
 from components import cloudwatch
-from rehearsal.exporters import cluster
-from rehearsal.exporters.exposition import Family
-from rehearsal.exporters.inventory import application_pods, monitoring_pods
-from rehearsal.exporters.shapes import DAY, EPOCH, HOUR
-from rehearsal.serving import listen
+from facts import ROOT
+from local.serving import listen
 from settings import Aws
+from simulation.exporters import cluster
+from simulation.exporters.exposition import Family
+from simulation.exporters.inventory import application_pods, monitoring_pods
+from simulation.exporters.shapes import DAY, EPOCH, HOUR
 
-ROOT = Path(__file__).parents[2]
 SERVICES = [service.name for service in catalogue.load(ROOT / "services.yaml").services]
 PODS = (*application_pods("order-processor", SERVICES), *monitoring_pods())
 PAGES = cluster.pages(PODS)

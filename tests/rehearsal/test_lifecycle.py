@@ -17,26 +17,30 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rehearsal import deployment, dialect, grafana, health, ports, toolchain
+from checks.waiting import eventually
+from engine import toolchain
+from engine.changes import Changes
+from engine.configuration import Aside
+from engine.operations import EngineError
+from engine.toolchain import ToolchainError
+from facts import ROOT
+from local import ports
+from local.errors import RehearsalError
+from local.ports import Ports
+from local.program import Program
+from local.state import State
+from rehearsal import deployment, grafana, health
 from rehearsal.__main__ import main
-from rehearsal.changes import Changes
-from rehearsal.configuration import Aside
 from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
 from rehearsal.derive import loki_configuration
-from rehearsal.engine import EngineError
-from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.ports import Ports
-from rehearsal.program import Program
 from rehearsal.programs import agent_environment
 from rehearsal.scrape import ScrapeError
-from rehearsal.state import ROOT, State
 from rehearsal.supervisor import GUARD, Supervisor
-from rehearsal.toolchain import ToolchainError
 from settings import KEY
+from simulation import dialect
 from tests.tree import copy_tree
-from tests.waiting import eventually
 
 SLEEP = ["sleep", "1000"]
 PROMETHEUS, ALERTMANAGER, ORDERS = (Program(name, SLEEP) for name in ("prometheus", "alertmanager", "order-service"))

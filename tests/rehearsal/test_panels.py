@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import catalogue
-from rehearsal.state import ROOT
+from checks.waiting import eventually, until_none
+from facts import ROOT
 from report import variables
 from report.board import Board
 from report.sources import Line, Period, Sources
 from tests.rehearsal import panels
 from tests.rehearsal.panels import STATES, Question
 from tests.rehearsal.running import Running
-from tests.waiting import eventually, until_none
 
 CONNECTIONS = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 NEEDING_NOTHING = [

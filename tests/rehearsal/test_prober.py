@@ -21,15 +21,15 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 import catalogue
-from components import prober
-from rehearsal import redis
-from rehearsal.dialect import DIALECTS
-from rehearsal.state import ROOT
+from checks import metrics
+from checks.waiting import eventually
+from components.metrics import prober
+from facts import ROOT
 from settings import Redis
-from tests.contract import metrics
+from simulation import redis
+from simulation.dialect import DIALECTS
 from tests.rehearsal.alone import free_address, running
 from tests.rehearsal.processor import Client, Processor
-from tests.waiting import eventually
 
 COMPONENTS = {item.name: item for item in metrics.components(catalogue.load(ROOT / "services.yaml"))}
 

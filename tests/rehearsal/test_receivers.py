@@ -21,14 +21,14 @@ from typing import Any
 import httpx
 import pytest
 
-from rehearsal.ports import free_ports
-from rehearsal.receivers import credentials
-from rehearsal.receivers.heartbeat import Heartbeat
-from rehearsal.receivers.notifications import Notification, Store
+from checks.waiting import PATIENCE_SECONDS
+from facts import ROOT
+from local.ports import free_ports
 from rehearsal.supervisor import STOP_SECONDS
-from tests.waiting import PATIENCE_SECONDS
+from simulation.receivers import credentials
+from simulation.receivers.heartbeat import Heartbeat
+from simulation.receivers.notifications import Notification, Store
 
-ROOT = Path(__file__).parents[2]
 CREDENTIALS = {
     "slack_path": "T01/B01/slack-token",
     "pagerduty_routing_key": "0123456789abcdef0123456789abcdef",
@@ -71,7 +71,7 @@ def command(directory: Path, http_port: int, smtp_port: int) -> list[str]:
     file.touch(mode=0o600)
     file.write_text(json.dumps(CREDENTIALS))
     return [
-        *(sys.executable, "-m", "rehearsal.receivers"),
+        *(sys.executable, "-m", "simulation.receivers"),
         *(f"--http-port={http_port}", f"--smtp-port={smtp_port}", f"--credentials={file}"),
         *(f"--certificates={directory / 'certificates'}", f"--store={directory / 'store'}"),
     ]

@@ -17,16 +17,16 @@ import httpx
 import pytest
 
 import catalogue
-from rehearsal.application import identity, scenario
-from rehearsal.application.counts import Counts
-from rehearsal.application.load import Customer
-from rehearsal.application.scenario import Scenario
-from rehearsal.application.today.recorded import DIRECTORY
-from rehearsal.dialect import TODAY
+from facts import ROOT
+from local.ports import SERVICES
 from rehearsal.lines import read
-from rehearsal.ports import SERVICES
-from rehearsal.state import ROOT
 from settings import read_stack
+from simulation.application import identity, scenario
+from simulation.application.counts import Counts
+from simulation.application.load import Customer
+from simulation.application.scenario import Scenario
+from simulation.application.today.recorded import DIRECTORY
+from simulation.dialect import TODAY
 from tests.rehearsal.processor import Client, Processor, closed_port, running_services, service
 from tests.rehearsal.shapes import Shape, shape, shapes
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from checks.free_ports import claim
 from drills.model import Drill
 from drills.run import Result, Runner
-from rehearsal import toolchain
+from engine import toolchain
+from local.state import State
 from rehearsal.deployment import NEEDED_TOOLS, Deployment
-from rehearsal.dialect import TODAY
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.state import State
-from tests.free_ports import claim
+from simulation.dialect import TODAY
 
 SPEED = 10
 """The gateway restarts in two seconds, 20 of the stack's: no outage."""

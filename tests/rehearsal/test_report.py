@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 import catalogue
+from checks.waiting import PATIENCE_SECONDS, eventually
+from facts import ROOT
 from tests.rehearsal import panels
 from tests.rehearsal.running import Running
-from tests.tree import ROOT
-from tests.waiting import PATIENCE_SECONDS, eventually
 
 MULTIPLES = {"": 1.0, "K": 1e3, "M": 1e6}
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 import yaml
 
+from checks.waiting import eventually
 from rehearsal.deployed import Deployed
 from tests.rehearsal.found import logged
 from tests.rehearsal.running import Running
-from tests.waiting import eventually
 from verify.configuration import differences
 
 RESIDENT_MEBIBYTES = 1536

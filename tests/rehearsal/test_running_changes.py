@@ -17,17 +17,17 @@ import httpx
 import pytest
 
 import catalogue
+from checks.waiting import eventually
 from components.addresses import ALERTMANAGER, PROMETHEUS
-from rehearsal.application.container import CriLog
-from rehearsal.application.today.logs import python_line
+from local.state import State
 from rehearsal.deployed import Deployed
-from rehearsal.state import State
 from rehearsal.supervisor import Supervisor
 from settings import KEY, read_config
+from simulation.application.container import CriLog
+from simulation.application.today.logs import python_line
 from tests.documented import documented
 from tests.rehearsal.found import asked, logged, result
 from tests.rehearsal.running import Running
-from tests.waiting import eventually
 from verify.checks import CHECKS, Check
 from verify.cluster import ClusterError, behind_service
 from verify.expectations import expectations

@@ -9,10 +9,10 @@ from functools import partial
 import httpx
 import pytest
 
+from checks.waiting import eventually
 from report.sources import Period
 from tests.rehearsal import panels
 from tests.rehearsal.running import Notification, Running
-from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the running programs expose is what is listed for them (tests/contract/metrics.yaml): names, types, labels.
+"""What the running programs expose is what is listed for them (checks/metrics.yaml): names, types, labels.
 
 Some series first appear when something fails: a service is stopped until a call has failed.
 """
@@ -17,16 +17,16 @@ import pytest
 import yaml
 
 import catalogue
+from checks import metrics
+from checks.metrics import Component, Signature
+from checks.waiting import eventually, until_none
 from drills.faults import Breaker
 from drills.model import Fault
+from facts import ROOT
+from local.state import State
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.state import State
-from rehearsal.toolchain import ROOT
-from tests.contract import metrics
-from tests.contract.metrics import Component, Signature
 from tests.rehearsal.alone import free_address, running
 from tests.rehearsal.running import Running
-from tests.waiting import eventually, until_none
 
 STOPPED = "user-service"
 COMPONENTS = {item.name: item for item in metrics.components(catalogue.load(ROOT / "services.yaml"))}

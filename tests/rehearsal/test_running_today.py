@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 import catalogue
-from rehearsal.state import ROOT
+from checks.waiting import eventually, until_none
+from facts import ROOT
 from report import variables
 from report.sources import Period
 from tests.rehearsal import panels
 from tests.rehearsal.running import Running, up
-from tests.waiting import eventually, until_none
 
 UNTOLD = [f'event="{event.name}"' for event in catalogue.load(ROOT / "services.yaml").events if event.untold]
 """What no line of today tells, and so no panel shows."""

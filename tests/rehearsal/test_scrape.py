@@ -19,9 +19,10 @@ import httpx
 import pytest
 import yaml
 
-from rehearsal import chart_targets, scrape, toolchain
+from checks.waiting import eventually
+from engine import toolchain
+from rehearsal import chart_targets, scrape
 from rehearsal.scrape import ScrapeError
-from tests.waiting import eventually
 
 Json = dict[str, Any]
 T = TypeVar("T")

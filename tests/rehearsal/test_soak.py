@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from checks.free_ports import claim
 from drills.faults import Breaker
 from drills.model import Fault
 from drills.noise import ABOUT, plan
 from drills.silence import problems, report
 from drills.soak import OBJECTIVE, Soak
-from rehearsal import toolchain
+from engine import toolchain
+from local.state import State
 from rehearsal.deployment import NEEDED_TOOLS
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.state import State
-from tests.free_ports import claim
 from tests.rehearsal.running import interrupted
 
 SPEED = 5

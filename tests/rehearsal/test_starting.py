@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.ports import SERVICES, Ports
-from tests.free_ports import claim
+from checks.free_ports import claim
+from checks.waiting import PATIENCE_SECONDS, eventually
+from local.ports import SERVICES, Ports
 from tests.rehearsal.running import Running, up
 from tests.tree import copy_tree
-from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 class TestStarting:

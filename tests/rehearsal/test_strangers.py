@@ -25,16 +25,17 @@ import pytest
 import yaml
 
 import catalogue
-from components import monitors, rules
-from components.metrics import prometheus_spec
-from components.route_sums import PROGRAM
+from checks.waiting import eventually
+from components.alerting import rules
+from components.metrics import monitors
+from components.metrics.component import prometheus_spec
+from components.metrics.route_sums import PROGRAM
+from engine.toolchain import tool
+from facts import ROOT
 from rehearsal import chart_targets, scrape
-from rehearsal.toolchain import tool
 from settings import read_stack
-from tests.program import ROOT
 from tests.rehearsal.alone import free_address
 from tests.rehearsal.processor import Running, RunningService, running_services
-from tests.waiting import eventually
 
 SETTINGS = read_stack(ROOT / "Pulumi.dev.yaml")
 CATALOGUE = catalogue.load(ROOT / "services.yaml")

@@ -26,14 +26,14 @@ import httpx
 import pytest
 
 import catalogue
-from rehearsal.application.counts import GATEWAY, Series, series
+from checks.waiting import eventually, until_none
+from facts import ROOT
 from report import variables
 from report.board import Board, Panel, Target
 from report.sources import Period, Shown
+from simulation.application.counts import GATEWAY, Series, series
 from tests.rehearsal import panels
 from tests.rehearsal.running import Running, up
-from tests.tree import ROOT
-from tests.waiting import eventually, until_none
 
 TOLERANCE = 0.01
 WINDOW_SECONDS = 300
@@ -257,8 +257,8 @@ def scrape_often(running: Running) -> None:
             f"scrape: {{ infrastructure: {infrastructure}, applications: {application} }}",
         ),
         "settings.py": (r"(SHORTEST_INTERVAL_SECONDS) = \d+", r"\1 = 1"),
-        "components/monitors.py": (r'"scrapeTimeout": "\d+s"', f'"scrapeTimeout": "{application}"'),
-        "components/metrics.py": (r'"scrapeTimeout": "\d+s"', f'"scrapeTimeout": "{infrastructure}"'),
+        "components/metrics/monitors.py": (r'"scrapeTimeout": "\d+s"', f'"scrapeTimeout": "{application}"'),
+        "components/metrics/component.py": (r'"scrapeTimeout": "\d+s"', f'"scrapeTimeout": "{infrastructure}"'),
     }
     for name, (old, new) in edits.items():
         file = running.project / name

@@ -21,9 +21,9 @@ from typing import Any
 
 import httpx
 
+from engine.toolchain import tool
+from local.ports import HOST, free_ports
 from rehearsal import speed
-from rehearsal.ports import HOST, free_ports
-from rehearsal.toolchain import tool
 
 Labels = dict[str, str]
 

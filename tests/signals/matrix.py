@@ -11,8 +11,8 @@ from pathlib import Path
 import yaml
 from pydantic import Field
 
-from components import rules
-from tests.program import ROOT
+from components.alerting import rules
+from facts import ROOT
 from validation import Section
 
 MATRIX = Path(__file__).with_name("matrix.yaml")

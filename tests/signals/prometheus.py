@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import yaml
 
+from checks.waiting import eventually
+from engine.toolchain import tool
+from local.ports import HOST, free_ports
 from rehearsal import speed
-from rehearsal.ports import HOST, free_ports
-from rehearsal.toolchain import tool
 from tests.signals.alertmanager import Alertmanager, Receivers, alertmanager, receivers, staged
-from tests.waiting import eventually
 
 
 def holds(spans: list[tuple[float, float]], zero: float, factor: int) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.contract.test_rules import CATALOGUE, SETTINGS, promtool, rendered
+from checks.alert_tests import CATALOGUE, SETTINGS
+from tests.contract.test_rules import promtool, rendered
 from tests.signals.healthy import DAY, Series, infrastructure, series
 
 DAYS = int(os.environ.get("DAYS") or 1)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.contract.test_rules import CATALOGUE, promtool, rendered, stack
+from checks.alert_tests import CATALOGUE
+from tests.contract.test_rules import promtool, rendered, stack
 from tests.signals.healthy import infrastructure
 from tests.signals.incidents import BEFORE, FRONT, SCRAPE_SECONDS, Phase, series
 

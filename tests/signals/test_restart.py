@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from components.metrics import FOR_GRACE_PERIOD
-from tests.contract.rule_set import Stack, of_stack
+from checks.rule_set import Stack, of_stack
+from components.metrics.component import FOR_GRACE_PERIOD
 from tests.signals.alertmanager import Told
 from tests.signals.prometheus import configure, holds, notified, prometheus
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from components import routing
+from checks.alert_tests import fired
+from components.alerting import routing
+from facts import ROOT
 from settings import read_stack
-from tests.contract.alert_tests import fired
-from tests.program import ROOT
 from tests.signals.inhibition import mutes
 from tests.signals.matrix import Case, Matrix
 from tests.signals.player import Played, played

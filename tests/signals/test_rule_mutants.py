@@ -7,10 +7,10 @@ from threading import Event
 
 import pytest
 
-from tests.signals import mutate
-from tests.signals.rule_files import all_mutants, mutants
-from tests.signals.suite import Suite
-from tests.signals.trial import controls, survivors, trials
+from checks.mutation import mutate
+from checks.mutation.rule_files import all_mutants, mutants
+from checks.mutation.suite import Suite
+from checks.mutation.trial import controls, survivors, trials
 
 RULES = [{"name": "things", "rules": [{"record": "a:b:c", "expr": "sum by (a) (x)"}]}]
 TESTS = """

@@ -17,12 +17,12 @@ import pytest
 import yaml
 
 import catalogue
-from components import messages, rules
-from components.metrics import FOR_GRACE_PERIOD
-from components.routing import alertmanager_configuration
+from components.alerting import messages, rules
+from components.alerting.routing import alertmanager_configuration
+from components.metrics.component import FOR_GRACE_PERIOD
+from facts import ROOT
 from settings import Settings, read_stack
 from tests.contract.test_routing import amtool, data, render
-from tests.program import ROOT
 from tests.signals.alertmanager import Alertmanager, Told
 from tests.signals.prometheus import configure, holds, notified, prometheus
 

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from components.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
-from components.alerting import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from facts import NAMESPACE
 from verify.cluster import ClusterError, behind_service
 from verify.expectations import Expected, expectations

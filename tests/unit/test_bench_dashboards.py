@@ -23,8 +23,8 @@ from benchmarks.history import Block
 from benchmarks.queries import Cost, Query
 from benchmarks.snapshot import Seen
 from catalogue import Catalogue, Service, load
+from facts import ROOT
 from report.variables import Period
-from tests.program import ROOT
 
 DAY = 86400
 NOON = 1_795_435_200

@@ -17,8 +17,8 @@ from benchmarks.fleet import catalogue_of, pods, target_labels
 from benchmarks.measurement import Evaluation, Measurement
 from benchmarks.report import Run
 from benchmarks.traffic import counters, page
-from components.rules import read
-from tests.program import ROOT
+from components.alerting.rules import read
+from facts import ROOT
 from validation import seconds
 
 NOW = 1_795_449_600.0

@@ -9,10 +9,10 @@ import yaml
 from order_processor_observability.metrics import REQUIRED_BUCKETS
 
 from catalogue import LATENCY_BOUNDS, Catalogue, Service, load
-from components import monitors
-from rehearsal import redis
+from components.metrics import monitors
+from facts import ROOT
 from settings import parse
-from tests.program import ROOT
+from simulation import redis
 from validation import InvalidInputError
 
 SETTINGS = parse({"platform": "kind", "cluster": "c", "notifications": {"unsetChannels": "leave-out"}})

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from rehearsal.control_plane import containers, volumes
-from rehearsal.control_plane.mirror import Mirror, Object
-from rehearsal.control_plane.volumes import NotThereYetError, files, publish
+from control_plane import containers, volumes
+from control_plane.mirror import Mirror, Object
+from control_plane.volumes import NotThereYetError, files, publish
 
 POD: Object = {
     "metadata": {"name": "web-0", "namespace": "shop", "labels": {"app.kubernetes.io/name": "web"}},

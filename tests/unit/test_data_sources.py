@@ -9,11 +9,11 @@ import pytest
 import catalogue
 import dashboards
 from components.grafana import data_sources
-from components.logs import loki_configuration
+from components.logs.component import loki_configuration
+from facts import ROOT
 from report import board
 from settings import Settings, read_stack
 from tests.links import follow
-from tests.program import ROOT
 from validation import seconds
 
 BOARDS = [board.read(text) for text in dashboards.load(catalogue.load(ROOT / "services.yaml")).values()]

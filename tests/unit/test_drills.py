@@ -9,7 +9,7 @@ from typing import Any, ClassVar, get_args
 import pytest
 import yaml
 
-from components.normalisation import BUSINESS_HOURS
+from components.alerting.normalisation import BUSINESS_HOURS
 from drills import model
 from drills.bounds import Bounds
 from drills.faults import Breaker, as_of, silenced
@@ -22,11 +22,11 @@ from drills.stack import SETTINGS
 from drills.summary import latencies, line, percentile, spreads
 from drills.timeline import Broken, Message, Sent, Span, Timeline
 from drills.watch import NOT_WATCHED, Watch, firing, left_out, stretches
+from local.errors import RehearsalError
+from local.ports import SERVICES, Ports
+from local.state import State
 from rehearsal.deployed import Deployed
-from rehearsal.errors import RehearsalError
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.ports import SERVICES, Ports
-from rehearsal.state import State
 from settings import parse
 from tests.unit.test_settings import document as stack_file
 from validation import InvalidInputError

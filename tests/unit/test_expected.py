@@ -10,12 +10,13 @@ import pytest
 
 import catalogue
 import dashboards
-from components import rules
+from checks.program import document
+from components.alerting import rules
 from components.expected import expected_jobs
-from components.monitors import PUBLIC_PROBES, REDIS_PROBE
+from components.metrics.monitors import PUBLIC_PROBES, REDIS_PROBE
+from facts import ROOT
 from rehearsal.chart_targets import CHART_TARGETS
 from settings import Settings, parse
-from tests.program import ROOT, document
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 NOT_OF_THE_INFRASTRUCTURE = {"service-probes", PUBLIC_PROBES} | {service.name for service in CATALOGUE.services}

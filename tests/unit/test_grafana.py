@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from components.grafana import data_sources_file
+from facts import ROOT
+from local.errors import RehearsalError
+from local.ports import Ports
+from local.state import State
 from rehearsal import grafana, health
-from rehearsal.errors import RehearsalError
-from rehearsal.ports import Ports
-from rehearsal.state import State
 from settings import KEY, parse
-from tests.program import ROOT
 
 PORTS = Ports(200)
 SOURCES = data_sources_file(parse(yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"][KEY]))

@@ -9,7 +9,7 @@ import pytest
 
 LOST = """
 import signal
-from rehearsal import interruption
+from local import interruption
 
 class Dying:
     def __del__(self):

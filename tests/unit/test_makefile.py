@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.tree import ROOT
+from facts import ROOT
 
 APART = ("tests/signals/", "tests/cluster/")
 """Folders that have targets of their own beside `make test`."""

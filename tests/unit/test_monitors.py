@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 import catalogue
-from components import monitors, rules
-from components.metrics import prometheus_spec
-from facts import SAMPLE_LIMIT
+from checks.program import document
+from components.alerting import rules
+from components.metrics import monitors
+from components.metrics.component import prometheus_spec
+from facts import ROOT, SAMPLE_LIMIT
 from settings import parse
-from tests.program import ROOT, document
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 SETTINGS = parse(document("dev", {"scrape": {"applications": "20s"}}))

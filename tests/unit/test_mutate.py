@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.normalisation import NORMALISATION
-from tests.signals.mutants import Mutation, mutations
-from tests.signals.mutate import Outcome, equivalents
-from tests.signals.rule_files import Mutant, all_mutants, mutants, with_mistake
-from tests.signals.suite import Groups, Suite
-from tests.signals.trial import controls, trials
+from checks.mutation.mutants import Mutation, mutations
+from checks.mutation.mutate import Outcome, equivalents
+from checks.mutation.rule_files import Mutant, all_mutants, mutants, with_mistake
+from checks.mutation.suite import Groups, Suite
+from checks.mutation.trial import controls, trials
+from components.alerting.normalisation import NORMALISATION
 
 
 def made(operator: str, expression: str, **rest: Any) -> list[str]:

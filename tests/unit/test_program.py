@@ -6,8 +6,8 @@ import pulumi
 import pytest
 
 import verify.program
-from tests import program
-from tests.program import document, evaluate, evaluated_anew
+from checks import program
+from checks.program import document, evaluate, evaluated_anew
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 

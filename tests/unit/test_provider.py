@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.provider.aws import Aws
-from rehearsal.provider.kubernetes import Kubernetes
-from rehearsal.provider.model import Model
-from rehearsal.provider.service import Provider
-from rehearsal.provider.store import Store
-from rehearsal.provider.values import UNKNOWN, Properties, changes, decode, encode, path_text, secret
+from engine.provider.aws import Aws
+from engine.provider.kubernetes import Kubernetes
+from engine.provider.model import Model
+from engine.provider.service import Provider
+from engine.provider.store import Store
+from engine.provider.values import UNKNOWN, Properties, changes, decode, encode, path_text, secret
 
 CRDS = {"name": "prometheus-operator-crds", "namespace": "monitoring", "chart": "prometheus-operator-crds"}
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}

@@ -15,6 +15,7 @@ import pytest
 
 import catalogue
 import dashboards
+from facts import ROOT
 from report import board, charts, draw, gather, look, tables, units
 from report.board import Panel
 from report.charts import Frame, Mark
@@ -22,7 +23,6 @@ from report.gather import Drawing
 from report.markup import data
 from report.page import page
 from report.sources import Line, Period, Series, Shown, Sources
-from tests.program import ROOT
 
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 LOKI = {"type": "loki", "uid": "${loki_datasource}"}

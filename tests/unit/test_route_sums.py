@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 import catalogue
-from components.programs import route_sums
-from tests.program import ROOT
+from components.metrics.programs import route_sums
+from facts import ROOT
 
 ROUTES = ("/orders/", "/orders/{order_id}", "/orders/{order_id}/cancel", "/assets/{asset_id}/v1.0")
 KNOWN = {

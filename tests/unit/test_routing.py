@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 import catalogue
-from components import messages, routing
+from checks.program import merged
+from components.alerting import messages, routing
+from facts import ROOT
 from rehearsal.routes import matches
 from settings import KEY, Settings, parse
-from tests.program import ROOT, merged
 from validation import seconds
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import catalogue
 from catalogue import Catalogue, Service
-from components import rules
-from components.normalisation import expectations, generated_groups
+from components.alerting import rules
+from components.alerting.normalisation import expectations, generated_groups
+from facts import ROOT
 from settings import Aws, BusinessHours, Escalation, Links, Retention, parse
-from tests.program import ROOT
 from validation import InvalidInputError
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import settings
-from docs import generate
+from checks import documentation as generate
+from checks import program
+from facts import ROOT
 from settings import CHANNEL_SECRETS, KEY, parse, usable_channels
-from tests import program
-from tests.program import ROOT
 from validation import InvalidInputError
 
 

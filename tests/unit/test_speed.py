@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facts import ROOT
+from local.errors import RehearsalError
 from rehearsal import speed
-from rehearsal.errors import RehearsalError
-from tests.tree import ROOT
 
 SPEEDS = st.integers(min_value=2, max_value=speed.HIGHEST)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -10,11 +10,11 @@ import pulumi
 import pytest
 import yaml
 
+from checks.program import SECRETS, Program, Registered, evaluate
 from components import charts, cloudwatch, protection, storage
-from components.logs import AGENT_GATES, AGENT_START, AGENT_STATE
+from components.logs.component import AGENT_GATES, AGENT_START, AGENT_STATE
 from dashboards import infrastructure
 from settings import Charts, parse
-from tests.program import SECRETS, Program, Registered, evaluate
 from tests.unit.test_settings import document
 
 RELEASE = "kubernetes:helm.sh/v3:Release"

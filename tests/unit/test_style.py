@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.state import ROOT
+from facts import ROOT
 
 GUIDE = (ROOT / "docs" / "style.md").read_text()
 AVOIDED = re.findall(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rehearsal import toolchain
-from rehearsal.toolchain import TOOLS, ToolchainError
+from engine import toolchain
+from engine.toolchain import TOOLS, ToolchainError
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from checks.chart_keys import KeyList
+from checks.program import document
 from components.charts import PROMETHEUS_OPERATOR_CRDS
 from settings import parse
-from tests.contract.chart_keys import KeyList
-from tests.program import document
 from tests.unit.fake_cluster import (
     ALERTMANAGERS,
     ALL_RULE_OBJECTS,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.logs.loss.node import node
-from tests.logs.loss.scenarios import SCENARIOS, Outcome, outcome, settle
-from tests.logs.loss.small_disk import NoMountError
+from checks.logs.node import node
+from checks.logs.scenarios import SCENARIOS, Outcome, outcome, settle
+from checks.logs.small_disk import NoMountError
 
 NAMES = [scenario.name for scenario in SCENARIOS if scenario.short]
 

@@ -1,0 +1,151 @@
+"""Writes what is said elsewhere: JSON Schemas of the inputs, their tables in the README, and the page of alerts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+import settings
+from catalogue import Catalogue, Events, Service
+from components.alerting import rules
+from components.alerting.escalation import UNRESOLVED
+from facts import ROOT
+from settings import Settings
+
+README = ROOT / "README.md"
+ALERTS = ROOT / "docs" / "alerts.md"
+TABLES: dict[str, type[BaseModel]] = {"settings": Settings, "services": Service}
+"""The model of each table, by the name in the README's marks."""
+
+Schema = dict[str, Any]
+
+
+def schemas() -> dict[Path, str]:
+    """The JSON Schema of each input, by its file: a whole `Pulumi.<stack>.yaml`, `services.yaml`, `events.yaml`."""
+    stack, catalogue, events = (model.model_json_schema(by_alias=True) for model in (Settings, Catalogue, Events))
+    definitions = stack.pop("$defs")
+    whole = {
+        "type": "object",
+        "properties": {"config": {"type": "object", "properties": {settings.KEY: stack}}},
+        "$defs": definitions,
+    }
+    return {
+        ROOT / "docs" / "stack.schema.json": _document("Stack file of the order processor's monitoring", whole),
+        ROOT / "docs" / "services.schema.json": _document("Service catalogue", catalogue),
+        ROOT / "docs" / "events.schema.json": _document("Events of the business", events),
+    }
+
+
+def _document(title: str, schema: Schema) -> str:
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema | {"title": title}
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def table(model: type[BaseModel]) -> str:
+    """Every key of a model as a Markdown table: key, default, what is allowed, and what it is for."""
+    schema = model.model_json_schema(by_alias=True)
+    lines = ["| key | default | allowed | what it is for |", "|---|---|---|---|"]
+    for path, field in _leaves(schema, schema.get("$defs", {})):
+        description = " ".join(field.get("description", "").split())
+        cells = (f"`{path}`", _default(field), _allowed(field), description)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _leaves(
+    schema: Schema, definitions: dict[str, Schema], prefix: str = "", defaults: Schema | None = None
+) -> Iterator[tuple[str, Schema]]:
+    """Every key below `schema`; `defaults` are those of the section as a whole, which win over a field's own."""
+    given = defaults or {}
+    required = set(schema.get("required", ())) - given.keys()
+    for name, field in schema["properties"].items():
+        path, default = f"{prefix}{name}", given.get(name, field.get("default"))
+        section = _section(field, definitions)
+        if section is None:
+            yield path, field | {"required": name in required, "default": default}
+        elif section["properties"]:
+            yield from _leaves(section, definitions, f"{path}.", default)
+        else:
+            yield path, {"allowed": "`{}`", "default": None, "description": section.get("description", "")}
+
+
+def _section(field: Schema, definitions: dict[str, Schema]) -> Schema | None:
+    for option in (field, *field.get("anyOf", ()), *field.get("allOf", ())):
+        if "$ref" in option:
+            return definitions[option["$ref"].rsplit("/", 1)[1]]
+    return None
+
+
+def _default(field: Schema) -> str:
+    if field.get("required"):
+        return "required"
+    value = field.get("default")
+    return "none" if value in (None, {}, []) else f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+
+
+def _allowed(field: Schema) -> str:
+    for key in ("allowed", "x-allowed"):
+        if key in field:
+            return str(field[key])
+    options = field.get("enum") or ([field["const"]] if "const" in field else None)
+    if options:
+        return ", ".join(f"`{option}`" for option in options)
+    for inner in field.get("anyOf", ()):
+        if inner.get("type") != "null":
+            return _allowed(inner)
+    if "minimum" in field and "maximum" in field:
+        return f"{field['minimum']} to {field['maximum']}"
+    return {"string": "text", "boolean": "`true`, `false`", "array": "list", "object": "map"}.get(
+        field.get("type", ""), str(field.get("type", ""))
+    )
+
+
+def alerts_page() -> str:
+    """Every alert as a page: what it says, how bad it is, how long it waits, and its runbook."""
+    lines = [
+        "# Alerts",
+        "",
+        "Every alert of `alerts/`, by file; `make schema` writes this page. The tests beside its rule show each to",
+        "fire, to stay silent at its threshold, and to wait. `default-rules.md` says which of the charts' own stay.",
+        "",
+        "A critical alert is told at once when its condition has held for the time below, a warning `warningAfter`",
+        "later: until then it is pending, and what is interrupted waits anew. An info alert begins in business hours",
+        "alone, and waits anew each day; its end is told at any hour. A page that lasts `emailAfter` without",
+        f"being acknowledged is told again, by e-mail: [{UNRESOLVED}](../alerts/{rules.RUNBOOKS}/{UNRESOLVED}.md). To",
+        "acknowledge it is to silence that, by the link in the page's message; the page's own end is then still told.",
+    ]
+    for name, document in rules.read(ROOT / "alerts").items():
+        written = [rule for group in document["groups"] for rule in group["rules"] if "alert" in rule]
+        lines += ["", f"## {name}", "", "| alert | severity | after | what it says |", "|---|---|---|---|"]
+        lines += [
+            f"| [{rule['alert']}](../alerts/{rules.RUNBOOKS}/{rule['alert']}.md) | {rule['labels']['severity']} "
+            f"| {rule.get('for', 'at once')} | {rule['annotations']['summary']} |"
+            for rule in written
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def with_tables(readme: str) -> str:
+    """The README with the present tables between their marks."""
+    for name, model in TABLES.items():
+        begin, end = f"<!-- {name}: generated by make schema -->", f"<!-- end of {name} -->"
+        text = f"{begin}\n\n{table(model)}\n\n{end}"
+        readme = re.sub(f"{begin}.*?{end}", lambda _, text=text: text, readme, flags=re.DOTALL)  # type: ignore[misc]
+    return readme
+
+
+def main() -> None:
+    """Write all of it."""
+    for path, text in schemas().items():
+        path.write_text(text)
+    ALERTS.write_text(alerts_page())
+    README.write_text(with_tables(README.read_text()))
+
+
+if __name__ == "__main__":
+    main()

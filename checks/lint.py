@@ -1,0 +1,54 @@
+"""`make lint`'s last part: the tools that read rules, routes, the agent's configuration and workflows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+import catalogue
+from components.alerting.routing import alertmanager_configuration
+from components.logs.component import AGENT_GATES, agent_configuration
+from engine.toolchain import tool
+from facts import ROOT
+from settings import Settings, read_stack
+
+
+def commands(scratch: Path) -> Iterator[list[str | Path]]:
+    """One command for each tool and file."""
+    rules = [path for path in sorted((ROOT / "alerts").glob("*.yaml")) if not path.name.endswith(".test.yaml")]
+    yield [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *rules]
+    known = catalogue.load(ROOT / "services.yaml")
+    for stack in ("dev", "prod"):
+        settings = _settings(stack)
+        routes = scratch / f"alertmanager-{stack}.yaml"
+        routes.write_text(yaml.safe_dump(alertmanager_configuration(settings)))
+        yield [tool("amtool"), "check-config", routes]
+        agent = scratch / f"agent-{stack}.yaml"
+        agent.write_text(yaml.safe_dump(agent_configuration(settings, known.of_stack(settings))))
+        yield [tool("collector"), "validate", f"--config={agent}", f"--feature-gates={AGENT_GATES}"]
+    yield [tool("actionlint"), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+
+
+def _settings(stack: str) -> Settings:
+    return read_stack(ROOT / f"Pulumi.{stack}.yaml")
+
+
+def main() -> int:
+    """Run every command, show what fails, and return the exit code."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for command in commands(Path(scratch)):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                failed += 1
+                print(f"{Path(command[0]).name}: {done.stdout}{done.stderr}", file=sys.stderr)  # noqa: T201
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Would a test notice a mistake in a rule? `make mutate`."""

@@ -1,0 +1,1 @@
+"""Rules, routes and messages."""

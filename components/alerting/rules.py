@@ -1,0 +1,262 @@
+"""Prometheus rules: the plain files of `alerts/`, with what every alert gets, and the generated ones.
+
+Pure functions. Adding an alert is one edit in `alerts/` (with its test and runbook); adding a service is one entry in
+the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from catalogue import Catalogue
+from components.alerting import business_hours
+from components.alerting.escalation import escalations, when_told
+from components.alerting.normalisation import NORMALISATION, generated_groups
+from settings import Settings
+from validation import Duration, InvalidInputError, problems, seconds
+
+ESCALATION = "escalation"
+"""Name of the object with the alerts on pages that nobody resolved or acknowledged."""
+RUNBOOKS = "runbooks"
+"""Directory of the runbooks beside the rule files, one `<AlertName>.md` for each alert."""
+
+
+Json = dict[str, Any]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Labels(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, str]
+    severity: Literal["critical", "warning", "info", "none"]
+
+
+class _Annotations(_Part):
+    summary: str
+    description: str
+    dashboard: str
+    """Uid of the dashboard that shows the fault, and its variables: `system-health?var-service=…`."""
+
+
+class _Alert(_Part):
+    alert: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
+    expr: str
+    for_: Duration | None = Field(default=None, alias="for")
+    keep_firing_for: Duration | None = None
+    labels: _Labels
+    annotations: _Annotations
+
+
+class _Recording(_Part):
+    record: str = Field(pattern=r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$")
+    expr: str
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+def _kind(rule: Any) -> str:
+    return "alert" if isinstance(rule, dict) and "alert" in rule else "record"
+
+
+_Rule = Annotated[Annotated[_Alert, Tag("alert")] | Annotated[_Recording, Tag("record")], Discriminator(_kind)]
+
+
+class _Group(_Part):
+    name: str
+    interval: Duration | None = None
+    """How often it is evaluated, where that is not as often as the infrastructure is scraped."""
+    rules: list[_Rule] = Field(min_length=1)
+
+
+class _RuleFile(_Part):
+    groups: list[_Group] = Field(min_length=1)
+
+
+def read(directory: Path) -> dict[str, dict[str, Any]]:
+    """The rule files of a directory by name without `.yaml`; their tests (`*.test.yaml`) are left out.
+
+    Raises InvalidInputError with every problem, each naming the file and the rule's place in it. PromQL is not parsed
+    here; promtool does that.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    wrong: list[str] = []
+    for path in sorted(directory.glob("*.yaml")):
+        if path.name.endswith(".test.yaml"):
+            continue
+        try:
+            document = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+            _RuleFile.model_validate(document)
+        except yaml.YAMLError as error:
+            wrong.append(f"{path.name}: not valid YAML: {error}")
+        except ValidationError as error:
+            wrong += problems(error, _RuleFile, path.name)
+        else:
+            files[path.stem] = document
+    if wrong:
+        raise InvalidInputError(wrong)
+    return files
+
+
+def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The rule groups of each PrometheusRule object by name: the files of `directory` and the generated ones.
+
+    Every alert gets its owner and the addresses of its runbook and its dashboard, and fires when it is to be told: what
+    warns of a symptom is silent where a page says it, and an info alert begins in business hours. Prometheus loads
+    `{"groups": …}` as it is. Raises InvalidInputError if a file is not valid or has a taken name, an alert has no
+    runbook, a rule looks back further than metrics are kept, or an info alert waits for longer than a day has hours.
+    """
+    files = read(directory)
+    plain = {name: document["groups"] for name, document in files.items()}
+    objects = {NORMALISATION: generated_groups(catalogue, settings)} | plain
+    wrong = [
+        *_taken(files),
+        *_without_runbook(plain, directory),
+        *_beyond_retention(objects, settings),
+        *_longer_than_business_hours(plain, settings),
+    ]
+    if wrong:
+        raise InvalidInputError(wrong)
+    complete = partial(_completed, settings=settings, runbooks=any(service.runbook for service in catalogue.services))
+    deployed = {name: [_with_alerts(group, complete) for group in groups] for name, groups in plain.items()}
+    unresolved = escalations(_pages(deployed), settings.escalation, settings.links)
+    return objects | deployed | {ESCALATION: [{"name": ESCALATION, "rules": unresolved}]}
+
+
+def windows(expression: str) -> list[str]:
+    """Every range and offset that an expression looks back, such as `5m`."""
+    return [window or offset for window, offset in re.findall(r"\[(\w+)[\]:]|offset (\w+)", expression)]
+
+
+def _taken(files: dict[str, Any]) -> list[str]:
+    return [
+        f"{name}.yaml: the name is taken by the generated rules; choose another"
+        for name in (NORMALISATION, ESCALATION)
+        if name in files
+    ]
+
+
+def _without_runbook(files: dict[str, list[dict[str, Any]]], directory: Path) -> list[str]:
+    return [
+        f"{name}.yaml {alert}: no runbook; write {directory.name}/{RUNBOOKS}/{alert}.md"
+        for name, groups in files.items()
+        for alert in alerts(groups)
+        if not (directory / RUNBOOKS / f"{alert}.md").is_file()
+    ]
+
+
+def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings) -> list[str]:
+    kept = settings.retention.metrics
+    return [
+        f"retention.metrics: {kept} is less than the {window} that {rule.get('alert') or rule['record']} "
+        f"({name}.yaml) looks back; keep at least {window}"
+        for name, rule in _rules(files)
+        for window in windows(rule["expr"])
+        if seconds(window) > seconds(kept)
+    ]
+
+
+def _longer_than_business_hours(files: dict[str, Any], settings: Settings) -> list[str]:
+    hours = settings.business_hours
+    return [
+        f"businessHours: {hours.start} to {hours.end} is no longer than the {rule['for']} for which {rule['alert']} "
+        f"({name}.yaml) waits, which would never be told; let them last longer"
+        for name, rule in _rules(files)
+        if rule.get("labels", {}).get("severity") == "info"
+        and seconds(rule.get("for", "0s")) >= business_hours.length_seconds(hours)
+    ]
+
+
+def alerts(groups: list[dict[str, Any]]) -> list[str]:
+    """Names of the alerts in rule groups, in order, each once."""
+    return list(dict.fromkeys(rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule))
+
+
+def _with_alerts(group: Json, complete: Callable[[Json], Json]) -> Json:
+    return group | {"rules": [complete(rule) if "alert" in rule else rule for rule in group["rules"]]}
+
+
+def _pages(files: dict[str, list[Json]]) -> list[Json]:
+    """The critical alerts of rule groups, in order."""
+    return [rule for _, rule in _rules(files) if "alert" in rule and rule["labels"]["severity"] == "critical"]
+
+
+def _rules(files: dict[str, list[Json]]) -> Iterator[tuple[str, Json]]:
+    """Every rule with the name of its file."""
+    return ((name, rule) for name, groups in files.items() for group in groups for rule in group["rules"])
+
+
+def _completed(rule: Json, settings: Settings, runbooks: bool) -> Json:
+    """The alert with its owner and its links. One that is about a service belongs to the service's owner.
+
+    `runbooks` says whether any service has one of its own.
+    """
+    labels, annotations = rule["labels"], dict(rule["annotations"])
+    dashboard = annotations.pop("dashboard")
+    annotations["runbook_url"] = f"{settings.links.runbooks}/{rule['alert']}.md"
+    annotations["dashboard_url"] = f"{settings.links.grafana}/d/{dashboard}"
+    if "owner" not in labels:
+        service = _service_of(labels)
+        labels = labels | {"owner": _of_catalogue(service, "owner", otherwise="platform")}
+        if runbooks:
+            annotations["service_runbook_url"] = _of_catalogue(service, "runbook")
+    told, expression = when_told(rule, settings.escalation), _unless_paged(rule)
+    if labels["severity"] == "info":
+        expression = business_hours.begins_in_them(rule, expression)
+    return told | {"expr": expression, "labels": labels, "annotations": annotations}
+
+
+def _unless_paged(rule: Json) -> str:
+    """The expression of an alert; of one that warns of a symptom, without what a page says already.
+
+    Its service is out, or what it depends on is (`service:outage_paged:info`); its symptom has a page of its own, as
+    HighErrorRate is of what ErrorRateElevated says; or its pod is on a node that is not ready. Not by Alertmanager's
+    inhibition, which mutes resolves, too, and then forgets them (alertmanager #2754): it would stay told for good, and
+    not be told when it comes back. A page decides this by its own expression.
+    """
+    labels, expression = rule["labels"], rule["expr"].rstrip()
+    if labels["severity"] == "critical" or "symptom" not in labels:
+        return str(rule["expr"])
+    page = ['alertstate="firing"', 'severity="critical"', f'symptom="{labels["symptom"]}"']
+    clauses = [_unless(labels, "service:outage_paged:info", []), _unless(labels, "ALERTS", page)]
+    if labels.get("scope") == "pod":
+        clauses.append('unless on (node)\nALERTS{alertname="NodeNotReady", alertstate="firing"}')
+    return "\n".join([f"(\n{textwrap.indent(expression, '  ')}\n)", *clauses, ""])
+
+
+def _unless(labels: dict[str, str], name: str, matchers: list[str]) -> str:
+    """`unless` for series of an alert's service, which is its label, another label of its result, or a fixed name."""
+    label = _service_label(labels)
+    if not label:
+        matchers = [*matchers, f'service="{labels["service"]}"']
+    series = f"{name}{{{', '.join(matchers)}}}" if matchers else name
+    if label not in ("", "service"):
+        series = f'label_replace({series}, "{label}", "$1", "service", "(.+)")'
+    return f"unless on ({label})\n{series}"
+
+
+def _service_of(labels: dict[str, str]) -> str:
+    """How a template names the service of an alert: its own label, or what the rule makes one of."""
+    label = _service_label(labels)
+    return f"$labels.{label}" if label else f'"{labels["service"]}"'
+
+
+def _service_label(labels: dict[str, str]) -> str:
+    """The label of a rule's result that is the alert's service; empty where the rule gives the service by name."""
+    found = re.fullmatch(r"{{ \$labels\.(\w+) }}", labels.get("service", "{{ $labels.service }}"))
+    return found[1] if found else ""
+
+
+def _of_catalogue(service: str, label: str, otherwise: str = "") -> str:
+    """A template of what the catalogue says of a service; empty labels and annotations vanish."""
+    entry = f'with printf "service:expected:info{{service=%q}}" {service} | query'
+    return f'{{{{ {entry} }}}}{{{{ . | first | label "{label}" }}}}{{{{ else }}}}{otherwise}{{{{ end }}}}'

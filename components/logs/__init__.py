@@ -1,0 +1,1 @@
+"""Loki, the log agent and what it makes of a line."""

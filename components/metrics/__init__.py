@@ -1,0 +1,1 @@
+"""Prometheus with its operator and exporters: what is scraped, and how it is named."""

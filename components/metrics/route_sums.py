@@ -1,0 +1,65 @@
+"""What adds up the metrics of services whose label `endpoint` is the raw path: `programs/route_sums.py`.
+
+Pure functions. It stands between Prometheus and those services, as the prober does: what it is asked for says all that
+it needs, so that nothing is to be configured and any replica can answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from components import priorities
+from components.addresses import ROUTE_SUMS
+
+NAME = ROUTE_SUMS.partition(".")[0]
+PORT = int(ROUTE_SUMS.rpartition(":")[2])
+IMAGE = "docker.io/library/python:3.13.7-alpine3.22"
+PROGRAM = Path(__file__).with_name("programs") / "route_sums.py"
+LABELS = {"app.kubernetes.io/name": NAME}
+
+
+def config_map() -> dict[str, str]:
+    """The program, as the data of a ConfigMap."""
+    return {PROGRAM.name: PROGRAM.read_text()}
+
+
+def service_spec() -> dict[str, Any]:
+    """Where Prometheus reaches it."""
+    return {"selector": LABELS, "ports": [{"name": "http", "port": PORT, "targetPort": "http"}]}
+
+
+def deployment_spec(replicas: int) -> dict[str, Any]:
+    """As many as there are of Prometheus: without any, none of those services is measured."""
+    container = {
+        "name": NAME,
+        "image": IMAGE,
+        "command": ["python", f"/program/{PROGRAM.name}", f"--port={PORT}"],
+        "ports": [{"name": "http", "containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/-/healthy", "port": "http"}},
+        "volumeMounts": [{"name": "program", "mountPath": "/program", "readOnly": True}],
+        # A page of 100,000 paths has two million lines; it is added up within the time of a scrape.
+        "resources": {"requests": {"cpu": "50m", "memory": "48Mi"}, "limits": {"cpu": "1", "memory": "192Mi"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65534,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    pod = {
+        "automountServiceAccountToken": False,
+        "priorityClassName": priorities.ALERTING,
+        "containers": [container],
+        "volumes": [{"name": "program", "configMap": {"name": NAME}}],
+    }
+    # Another program is another pod: a running one does not read it again.
+    annotations = {"checksum/program": hashlib.sha256(PROGRAM.read_bytes()).hexdigest()}
+    return {
+        "replicas": replicas,
+        "selector": {"matchLabels": LABELS},
+        "template": {"metadata": {"labels": LABELS, "annotations": annotations}, "spec": pod},
+    }

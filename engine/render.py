@@ -1,0 +1,255 @@
+"""What a stack would deploy, as files for people: one per object, one of values per Helm release.
+
+The program runs under the real engine into a store that is thrown away, with placeholders for the secrets it needs,
+so no real secret can appear. `***` stands for every secret value. Equal programs give equal bytes.
+Charts are not rendered: what Helm would make of the values needs Helm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from engine.configuration import Aside, Secrets
+from engine.operations import Engine
+from engine.provider.aws import Aws
+from engine.provider.documents import dump
+from engine.provider.kubernetes import RELEASE, Kubernetes
+from engine.provider.model import Model
+from engine.provider.values import is_secret
+from facts import ROOT
+from local.errors import RehearsalError
+from validation import InvalidInputError
+
+MASK = "***"
+_MODELS: dict[str, Model] = {"aws": Aws(), "kubernetes": Kubernetes()}
+_STACK = "pulumi:pulumi:Stack"
+_MARKER = ".rendered"
+_FILES = (".yaml", ".tmpl")  # a Secret's keys that are configuration to review, not credentials
+
+
+def rendered(stack: str, project: Path) -> dict[str, str]:
+    """The files by relative path. Raises RehearsalError if the program fails or shows a secret in the clear."""
+    secrets = placeholders(stack, project)
+    with tempfile.TemporaryDirectory(prefix="render-") as state:
+        engine = Engine(project, Path(state), Aside(secrets=secrets))
+        engine.up(stack)
+        resources = engine.resources(stack)
+    files = dict(_file(resource, secrets) for resource in resources if _shown(resource))
+    for path, text in files.items():
+        for key, value in secrets.items():
+            if value in text:
+                raise RehearsalError(f"{path}: the program shows the secret {key} in the clear; mark it as a secret")
+    return files
+
+
+def placeholders(stack: str, project: Path) -> dict[str, str]:
+    """A value for each secret without which the stack refuses to start."""
+    sys.path.insert(0, str(project))  # the settings of the program that is rendered, not of this one
+    import settings
+
+    config = yaml.safe_load((project / f"Pulumi.{stack}.yaml").read_text())["config"]
+    required = settings.secret_keys(settings.parse(config.get(settings.KEY)))
+    return {key: f"placeholder-for-{key}" for key in required}
+
+
+def _shown(resource: Mapping[str, Any]) -> bool:
+    """Whether it is an object, or the stack with its outputs; not a component or a provider."""
+    is_object = bool(resource.get("custom")) and not resource["type"].startswith("pulumi:")
+    return is_object or resource["type"] == _STACK
+
+
+def _file(resource: Mapping[str, Any], secrets: Secrets) -> tuple[str, str]:
+    """A resource's path and text."""
+    type_: str = resource["type"]
+    if type_ == _STACK:
+        return "outputs.yaml", dump(masked(resource.get("outputs", {}), secrets))
+    package = type_.partition(":")[0]
+    inputs: dict[str, Any] = masked(resource["inputs"], secrets)
+    key = _MODELS[package].key(type_, inputs)
+    path = f"{key.kind}/{key.namespace or '_'}/{key.name}"
+    note = "".join(f"# {flag}\n" for flag in ("protect", "retainOnDelete") if resource.get(flag))
+    if type_ == RELEASE:
+        release = {name: value for name, value in inputs.items() if name not in ("compat", "values")}
+        asked = "".join(f"# {line}\n" for line in dump(release).splitlines())
+        return f"{path}.values.yaml", note + asked + dump(inputs.get("values", {}))
+    return f"{path}.yaml", note + dump(_readable(inputs) if package == "aws" else inputs)
+
+
+def masked(value: Any, secrets: Secrets) -> Any:
+    """The value from the engine's state with every secret in it masked, its keys kept."""
+    if is_secret(value):
+        return _hidden(json.loads(value["plaintext"]), secrets)
+    if isinstance(value, dict):
+        return {key: masked(item, secrets) for key, item in value.items()}
+    return [masked(item, secrets) for item in value] if isinstance(value, list) else value
+
+
+def _hidden(value: Any, secrets: Secrets, key: str = "") -> Any:
+    if is_secret(value):
+        return _hidden(json.loads(value["plaintext"]), secrets, key)
+    if isinstance(value, dict):
+        return {name: _hidden(item, secrets, name) for name, item in value.items()}
+    shown = key.endswith(_FILES) and not any(secret in str(value) for secret in secrets.values())
+    return value if shown else MASK
+
+
+def _readable(value: Any) -> Any:
+    """The value with the JSON documents in it opened up, such as policies."""
+    if isinstance(value, dict):
+        return {key: _readable(item) for key, item in value.items()}
+    if isinstance(value, str) and value.startswith("{"):
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(value)
+    return value
+
+
+def write(files: Mapping[str, str], out: Path) -> None:
+    """Write the files, in place of an earlier rendering. Raises RehearsalError if `out` holds anything else."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / _MARKER).exists():
+            raise RehearsalError(f"{out}: neither empty nor an earlier rendering; name another directory")
+        shutil.rmtree(out)
+    for name, text in {_MARKER: "", **files}.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def read(out: Path) -> dict[str, str]:
+    """The files of a rendering."""
+    files = (path for path in out.glob("**/*.yaml") if path.is_file())
+    return {str(path.relative_to(out)): path.read_text() for path in files}
+
+
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    """One line that says what became of an object, then the unified diff of its file; for each that differs."""
+    for path in sorted(old.keys() | new.keys()):
+        before, after = old.get(path), new.get(path)
+        if before != after:
+            yield f"{'added' if before is None else 'removed' if after is None else 'changed'}: {path}"
+            lines = (before or "").splitlines(), (after or "").splitlines()
+            yield from difflib.unified_diff(*lines, f"a/{path}", f"b/{path}", lineterm="")
+
+
+def checkout(base: str, project: Path, into: Path) -> None:
+    """Write the tree of a git revision. Raises RehearsalError if there is no such revision."""
+    archive = subprocess.run(["git", "-C", str(project), "archive", base], capture_output=True, check=False)
+    if archive.returncode:
+        raise RehearsalError(f"{base}: {archive.stderr.decode().strip()}; name a branch, tag or commit")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(into, filter="data")
+
+
+def compare(stack: str, base: str, project: Path) -> list[str]:
+    """The differences that the working tree makes to what `base` renders. A base without the stack renders nothing."""
+    with tempfile.TemporaryDirectory(prefix="diff-") as scratch:
+        before, tree = Path(scratch) / "before", Path(scratch) / "tree"
+        after = Path(scratch) / "after"
+        checkout(base, project, tree)
+        _run_here(tree)
+        runs = [_render_apart(stack, project, after)]
+        if (tree / f"Pulumi.{stack}.yaml").exists():
+            runs.append(_render_apart(stack, tree, before))
+        for run in runs:
+            _, errors = run.communicate()
+            if run.returncode:
+                raise RehearsalError(errors.strip())
+        return list(differences(read(before), read(after)))
+
+
+def _run_here(tree: Path) -> None:
+    """Have the tree's program run in this environment, and unchecked: types do not change what is deployed."""
+    description = yaml.safe_load((tree / "Pulumi.yaml").read_text())
+    description["runtime"] = {"name": "python", "options": {"virtualenv": sys.prefix}}
+    (tree / "Pulumi.yaml").write_text(yaml.safe_dump(description))
+
+
+def _render_apart(stack: str, project: Path, out: Path) -> subprocess.Popen[str]:
+    """Start rendering in a process of its own, so that each program gets its own modules."""
+    options = {"--stack": stack, "--out": str(out), "--project": str(project)}
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "engine.render",
+            "render",
+            *(word for pair in options.items() for word in pair),
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Show what went wrong, and exit with 2, as diff(1) does in trouble."""
+    try:
+        yield
+    except (RehearsalError, InvalidInputError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+_COLOURS = {"added": "green", "removed": "red", "changed": "yellow", "+": "green", "-": "red", "@": "cyan"}
+
+
+def _coloured(line: str) -> str:
+    """The line with colour, which click takes away where the output is no terminal."""
+    colour = next((colour for start, colour in _COLOURS.items() if line.startswith(start)), None)
+    return click.style(line, fg=colour, bold=line.startswith(("added", "removed", "changed")))
+
+
+_project = click.option("--project", type=click.Path(path_type=Path, exists=True), default=ROOT, help="Tree to render.")
+_stack = click.option("--stack", required=True, help="Stack, such as dev.")
+
+
+@click.group()
+def main() -> None:
+    """Show what a stack would deploy, without a cluster."""
+
+
+@main.command("render")
+@_stack
+@_project
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory to write.")
+def render_command(stack: str, project: Path, out: Path) -> None:
+    """Write one file per object, and one of values per Helm release."""
+    with _explained():
+        files = rendered(stack, project.resolve())
+        write(files, out)
+        click.echo(f"{len(files)} files in {out}")
+
+
+@main.command("diff")
+@_stack
+@_project
+@click.option("--base", required=True, help="Git revision to compare the working tree with.")
+def diff_command(stack: str, project: Path, base: str) -> None:
+    """Show what the working tree changes. Exits with 0 if nothing, 1 if something, 2 in trouble."""
+    with _explained():
+        lines = compare(stack, base, project.resolve())
+    for line in lines:
+        click.echo(_coloured(line))
+    sys.exit(1 if lines else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""The load generator: `python -m simulation.application.load --gateway http://127.0.0.1:8080 --rate 6`.
+
+Sends the scenario's steps through the gateway at random moments, `--rate` of them per second on average, and serves
+exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`. `POST /rate/25` changes the rate, and
+`POST /rate/0` pauses. Beside them, `POST /failed-logins/5` has somebody try so many wrong passwords a second,
+`/browsing/5` look and not order, `/visits/1` look without an account, `/statements/5` ask for what no customer does,
+`/random-paths/5` for what is not there, each time something new, and `/wrong-tokens/5` use a token that is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import math
+import random
+import signal
+import sys
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from local.serving import listen
+from simulation.application.client import AsyncClient, HTTPError, Response, loopback_client
+from simulation.application.counts import Counts, Exchange
+from simulation.application.scenario import Reply, Scenario, Step
+from simulation.dialect import DEFAULT, DIALECTS
+
+API = "/api/v1"
+CLIENT_TIMEOUT_SECONDS = 40.0  # longer than the gateway waits for a backend, so that every answer is seen
+MAX_OPEN = 100  # steps under way at once; beyond it steps are skipped and counted as such
+STEPS_A_SECOND = 6.0
+LAST_ANSWERS_SECONDS = 1.0  # at the end, requests still open get this long
+BESIDE = {
+    "failed-logins": "guess",
+    "browsing": "browse",
+    "visits": "visit",
+    "statements": "statement",
+    "random-paths": "wander",
+    "wrong-tokens": "bad_token",
+}
+"""What can be paced beside the customers, and the scenario's step that each is."""
+
+
+class Customer:
+    """Sends requests through the gateway and keeps the counts."""
+
+    def __init__(self, client: AsyncClient, counts: Counts, rng: random.Random, without: Collection[str] = ()) -> None:
+        self.client, self.counts, self.rng, self.without = client, counts, rng, without
+
+    async def call(
+        self, method: str, path: str, service: str, *, token: str | None = None, json: object = None
+    ) -> Reply | None:
+        """Send one request; return None when no answer came, and where the application has no such service.
+
+        Paths of no service are not below the API.
+        """
+        if service in self.without:
+            return None
+        if service != "gateway":
+            path = API + path
+        headers = {"x-forwarded-for": f"198.51.100.{self.rng.randrange(1, 255)}", "user-agent": "rehearsal-load/1"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        self.counts.sent += 1
+        since = time.perf_counter()
+        try:
+            answer = await self.client.request(method, path, headers=headers, json=json)
+        except (HTTPError, asyncio.CancelledError) as error:
+            self.counts.unanswered += 1
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            sys.stderr.write(f"no answer to {method} {path}: {error!r}\n")
+            return None
+        taken = time.perf_counter() - since
+        body = _object(answer)
+        message = str(body.get("message", ""))
+        self.counts.note(Exchange(service, path, answer.status_code, token is not None, message, taken))
+        return Reply(answer.status_code, body.get("data") or {})
+
+
+def _object(answer: Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+class Pace:
+    """When the next step is due: steps are a Poisson process of `rate` per second, or none while that is 0."""
+
+    def __init__(self, rate: float) -> None:
+        self._moving = asyncio.Event()
+        self.set(rate)
+
+    def set(self, rate: float) -> None:
+        """Change the rate, from the next step on. Raises ValueError unless it is a number from 0."""
+        if not math.isfinite(rate) or rate < 0:
+            raise ValueError(f"rate {rate} is not a number from 0")
+        self.rate = rate
+        if rate:
+            self._moving.set()
+        else:
+            self._moving.clear()
+
+    async def next(self, rng: random.Random) -> None:
+        """Wait until the next step is due."""
+        while True:
+            await self._moving.wait()
+            await asyncio.sleep(rng.expovariate(self.rate))
+            if self.rate:  # else it was paused meanwhile
+                return
+
+
+async def _taken(step: Step) -> None:
+    await step()
+
+
+async def generate(step: Step, counts: Counts, pace: Pace, rng: random.Random) -> None:
+    """Take this step, again and again, at the pace until cancelled, then await the last answers."""
+    under_way: set[asyncio.Task[None]] = set()
+    try:
+        while True:
+            await pace.next(rng)
+            if len(under_way) >= MAX_OPEN:
+                counts.skipped += 1
+                continue
+            task = asyncio.create_task(_taken(step))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+    finally:
+        if under_way:
+            await asyncio.wait(under_way, timeout=LAST_ANSWERS_SECONDS)
+
+
+def respond(request: str, counts: Counts, paces: Mapping[str, Pace]) -> tuple[str, Any]:
+    """Status and JSON document that answer a request such as `GET /counts` or `POST /rate/25`."""
+    if request == "GET /counts":
+        return "200 OK", counts.as_json()
+    path, _, rate = request.rpartition("/")
+    pace = paces.get(path.removeprefix("POST /")) if path.startswith("POST /") else None
+    if pace is None:
+        listed = " and ".join(f"POST /{name}/<number per second>" for name in paces)
+        return "404 Not Found", {"error": f"only GET /counts and {listed} are served"}
+    try:
+        pace.set(float(rate))
+    except ValueError as error:
+        return "400 Bad Request", {"error": str(error)}
+    return "200 OK", {"rate": pace.rate}
+
+
+def control_server(counts: Counts, paces: Mapping[str, Pace]) -> Any:
+    """Return the handler of a minimal HTTP server, which closes each connection after one answer."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = (await reader.readuntil(b"\r\n\r\n")).decode(errors="replace").split()
+            status, document = respond(" ".join(request[:2]), counts, paces)
+            body = json.dumps(document).encode()
+            head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            writer.write(head.encode() + b"connection: close\r\n\r\n" + body)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return  # the client's own affair
+        finally:
+            writer.close()
+
+    return answer
+
+
+async def run(
+    gateway: str, dialect: str, rate: float, port: int, seed: int | None, without: Collection[str] = ()
+) -> Counts:
+    """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
+    counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
+    paces = {"rate": Pace(rate)} | {name: Pace(0) for name in BESIDE}
+    server = await asyncio.start_server(control_server(counts, paces), sock=listen(port, "--port"))
+    async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
+        scenario = Scenario(Customer(client, counts, rng, without).call, counts, rng)
+        steps = {"rate": scenario.step} | {name: getattr(scenario, step) for name, step in BESIDE.items()}
+        task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    server.close()
+    return counts
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    result = argparse.ArgumentParser(prog="python -m simulation.application.load", description=__doc__)
+    result.add_argument("--gateway", default="http://127.0.0.1:8080", help="base URL (default %(default)s)")
+    result.add_argument(
+        "--dialect", choices=DIALECTS, default=DEFAULT, help="of the services, which decides what they count"
+    )
+    result.add_argument("--rate", type=pace, default=STEPS_A_SECOND, help="steps per second (default %(default)s)")
+    result.add_argument(
+        "--port", type=int, default=8090, help="port of /counts and /rate on 127.0.0.1 (default %(default)s)"
+    )
+    result.add_argument(
+        "--without", action="append", default=[], metavar="SERVICE", help="a service that is not there; once for each"
+    )
+    result.add_argument("--seed", type=int, help="makes the sequence of steps repeatable")
+    return result
+
+
+def pace(text: str) -> float:
+    """Parse a number from 0."""
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
+    return value
+
+
+def main() -> None:
+    """Generate load until told to stop, then say how much it was."""
+    arguments = parser().parse_args()
+    asked = arguments.gateway, arguments.dialect, arguments.rate, arguments.port, arguments.seed, arguments.without
+    counts = asyncio.run(run(*asked))
+    sys.stdout.write(f"sent {counts.sent}, answered {counts.answered}, unanswered {counts.unanswered}\n")
+
+
+if __name__ == "__main__":
+    main()
