@@ -16,3 +16,6 @@ LOKI_MEGABYTES_A_SECOND = 16
 
 LOKI_STREAMS = 5_000
 """Streams beyond which Loki refuses new ones."""
+
+BUSYBOX = "docker.io/library/busybox:1.37.0-uclibc"
+"""Linked statically, so that its shell also runs in an image without libraries."""

@@ -16,7 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.errors import BenchmarkError
-from components.logs.component import loki_values
+from components.logs.loki import loki_values
 from engine.toolchain import tool
 from local import interruption
 from local.ports import Ports

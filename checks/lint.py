@@ -12,7 +12,7 @@ import yaml
 
 import catalogue
 from components.alerting.routing import alertmanager_configuration
-from components.logs.component import AGENT_GATES, agent_configuration
+from components.logs.agent import AGENT_GATES, agent_configuration
 from engine.toolchain import tool
 from facts import ROOT
 from settings import Settings, read_stack

@@ -14,11 +14,8 @@ from pulumi_kubernetes.scheduling.v1 import PriorityClass
 from pulumi_kubernetes.storage.v1 import StorageClass
 
 from components import charts, priorities, storage
-from facts import NAMESPACE
+from facts import BUSYBOX, NAMESPACE
 from settings import Settings
-
-BUSYBOX = "docker.io/library/busybox:1.37.0-uclibc"
-"""Linked statically, so that its shell also runs in an image without libraries."""
 
 
 @dataclass(frozen=True, kw_only=True)

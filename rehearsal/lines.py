@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from catalogue import Catalogue
-from components.logs.component import AGENT_GATES, agent_configuration
+from components.logs.agent import AGENT_GATES, agent_configuration
 from engine.toolchain import tool
 from local.errors import RehearsalError
 from local.serving import HOST

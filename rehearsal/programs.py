@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
-from components.logs.component import AGENT_START
+from components.logs.agent import AGENT_START
 from components.metrics.component import RELEASE
 from components.metrics.route_sums import PROGRAM
 from engine.toolchain import tool

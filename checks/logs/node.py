@@ -17,7 +17,7 @@ from checks.free_ports import claim
 from checks.logs.lines import Source
 from checks.logs.pipeline import READY, Entry, Pipeline, started
 from checks.logs.stand_in import FaultInjector
-from components.logs.component import AGENT_START
+from components.logs.agent import AGENT_START
 from rehearsal.programs import agent_environment
 
 PAGE = 5000

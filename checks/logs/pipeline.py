@@ -20,7 +20,8 @@ import yaml
 import catalogue
 from checks.free_ports import claim
 from checks.waiting import PATIENCE_SECONDS, eventually
-from components.logs.component import AGENT_START, agent_values, loki_values
+from components.logs.agent import AGENT_START, agent_values
+from components.logs.loki import loki_values
 from components.metrics.component import prometheus_spec
 from engine.toolchain import tool
 from facts import ROOT

@@ -10,7 +10,7 @@ import httpx
 
 from checks.logs.pipeline import Entry, Pipeline
 from checks.waiting import eventually
-from components.logs.component import events_values
+from components.logs.agent import events_values
 from facts import ROOT
 from settings import read_stack
 

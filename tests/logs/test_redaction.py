@@ -20,7 +20,7 @@ import catalogue
 from checks.logs.pipeline import Entry, Pipeline
 from checks.waiting import eventually
 from components.logs import redaction
-from components.logs.component import agent_configuration
+from components.logs.agent import agent_configuration
 from facts import ROOT
 from settings import read_stack
 

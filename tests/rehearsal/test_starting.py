@@ -49,7 +49,7 @@ class TestStarting:
         eventually(lambda: not fresh.processes(), what=f"still alive: {fresh.processes()}")
 
     def test_a_process_that_cannot_work_fails_the_start_and_names_its_log(self, fresh: Running) -> None:
-        module = fresh.project / "rehearsal" / "exporters" / "cluster.py"
+        module = fresh.project / "simulation" / "exporters" / "cluster.py"
         module.write_text('raise SystemExit("broken on purpose")\n')
         code, output = fresh.run("up")
         assert code == 1

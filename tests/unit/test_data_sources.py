@@ -9,7 +9,7 @@ import pytest
 import catalogue
 import dashboards
 from components.grafana import data_sources
-from components.logs.component import loki_configuration
+from components.logs.loki import loki_configuration
 from facts import ROOT
 from report import board
 from settings import Settings, read_stack

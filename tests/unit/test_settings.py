@@ -186,7 +186,7 @@ def test_every_key_is_described(name: str) -> None:
 
 
 def test_only_settings_reads_the_configuration() -> None:
-    files = list(ROOT.glob("*.py")) + list((ROOT / "components").glob("*.py"))
+    files = list(ROOT.glob("*.py")) + list((ROOT / "components").rglob("*.py"))
     readers = [path.name for path in files if "pulumi.Config(" in path.read_text()]
     assert readers == ["__main__.py"]  # which hands it to settings.load and to nothing else
     assert (ROOT / "__main__.py").read_text().count("pulumi.Config()") == 1

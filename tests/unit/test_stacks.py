@@ -12,7 +12,7 @@ import yaml
 
 from checks.program import SECRETS, Program, Registered, evaluate
 from components import charts, cloudwatch, protection, storage
-from components.logs.component import AGENT_GATES, AGENT_START, AGENT_STATE
+from components.logs.agent import AGENT_GATES, AGENT_START, AGENT_STATE
 from dashboards import infrastructure
 from settings import Charts, parse
 from tests.unit.test_settings import document

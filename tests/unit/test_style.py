@@ -22,12 +22,15 @@ FORBIDDEN = re.compile(
 
 RULES = sorted(path for path in (ROOT / "alerts").glob("*.yaml") if not path.name.endswith(".test.yaml"))
 SOURCES = [
-    *sorted((ROOT / "dashboards").glob("*.py")),
-    ROOT / "components" / "messages.py",
-    ROOT / "components" / "escalation.py",
+    *sorted((ROOT / "dashboards").rglob("*.py")),
+    ROOT / "components" / "alerting" / "messages.py",
+    ROOT / "components" / "alerting" / "escalation.py",
 ]
 PAGES = sorted((ROOT / "alerts" / "runbooks").glob("*.md"))
-TEMPLATES = sorted((ROOT / "components" / "templates").glob("*.tmpl"))
+TEMPLATES = sorted((ROOT / "components" / "alerting" / "templates").glob("*.tmpl"))
+assert RULES
+assert PAGES
+assert TEMPLATES
 
 
 def texts(path: Path) -> Iterator[str]:
