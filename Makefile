@@ -7,7 +7,7 @@ KIND ?= down
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := *.py benchmarks checks components control_plane dashboards drills engine local rehearsal report simulation verify tests
+SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local rehearsal report simulation verify tests
 
 ifneq ($(and $(filter soak,$(MAKECMDGOALS)),$(DAYS),$(HOURS)),)
 $(error DAYS=$(DAYS) plays a healthy system through all rules by promtool, HOURS=$(HOURS) in the running stack: give one)

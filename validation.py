@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -114,9 +114,20 @@ def problems(error: ValidationError, model: type[BaseModel], where: str, besides
 
     Errors at a path of `besides`, which was reported already, are left out.
     """
-    return [
-        _problem(detail, model, where) for detail in error.errors(include_url=False) if detail["loc"] not in besides
-    ]
+    found: list[str] = []
+    for detail in error.errors(include_url=False):
+        if detail["loc"] not in besides:
+            lines = detail.get("ctx", {}).get(_SEVERAL)
+            found += lines or [_problem(detail, model, where)]
+    return found
+
+
+_SEVERAL = "several"
+
+
+def several(*lines: str) -> PydanticCustomError:
+    """What a validator raises that finds more than one problem: each is a line of its own, and complete as it is."""
+    return PydanticCustomError(_SEVERAL, "several problems", {_SEVERAL: list(lines)})
 
 
 def without(document: Any, error: ValidationError) -> Any:

@@ -30,8 +30,10 @@ class Logs(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Logs", name, {}, opts)
-        settings = args.settings
-        role_arn = self._bucket(settings) if settings.logs.bucket else None
+        settings, aws = args.settings, args.settings.aws
+        role_arn = None
+        if aws and aws.log_bucket:
+            role_arn = self._bucket(aws.log_bucket, aws.cluster_name, protect=settings.storage.protect)
         loki_release = charts.install(
             charts.LOKI,
             "loki",
@@ -58,12 +60,11 @@ class Logs(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _bucket(self, settings: Settings) -> pulumi.Output[str]:
-        """The bucket and the role that lets Loki use it; returns the role's ARN."""
-        protect = settings.storage.protect
+    def _bucket(self, name: str, cluster: str, *, protect: bool) -> pulumi.Output[str]:
+        """The bucket and the role that lets Loki in this cluster use it; returns the role's ARN."""
         bucket = s3.Bucket(
             "logs",
-            bucket=settings.logs.bucket,
+            bucket=name,
             opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect),
         )
         s3.BucketPublicAccessBlock(
@@ -78,9 +79,9 @@ class Logs(pulumi.ComponentResource):
         role = ServiceAccountRole(
             "loki",
             ServiceAccountRoleArgs(
-                cluster_name=settings.aws.cluster_name if settings.aws else "",
+                cluster_name=cluster,
                 service_account=SERVICE_ACCOUNT,
-                statements=bucket_statements(str(settings.logs.bucket)),
+                statements=bucket_statements(name),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -8,7 +8,7 @@ import pulumi
 
 from components import sizing, storage
 from facts import LOKI_MEGABYTES_A_SECOND, LOKI_STREAMS
-from settings import Settings
+from settings import Aws, Settings
 from validation import mebibytes, seconds
 
 SERVICE_ACCOUNT = "loki"
@@ -110,15 +110,15 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
 
     Retention works only with all of: the compactor enabled for it, a store for its requests, and 24 h index tables.
     """
-    on_bucket = settings.logs.bucket is not None
-    store = "s3" if on_bucket else "filesystem"
+    objects = _object_store(settings.aws)
+    store = objects["type"]
     # Of two copies both must be written: only from three on can one replica be away.
     replication = 3 if settings.logs.mode == "distributed" or settings.workloads.loki.replicas >= 3 else 1
     hours = f"{seconds(settings.retention.logs) // 3600}h"
     configuration: dict[str, Any] = {
         "auth_enabled": False,
         "commonConfig": {"replication_factor": replication},
-        "storage": _object_store(settings) if on_bucket else {"type": "filesystem"},
+        "storage": objects,
         "schemaConfig": {
             "configs": [
                 {
@@ -207,6 +207,7 @@ def _ingestion_limits() -> dict[str, Any]:
     }
 
 
-def _object_store(settings: Settings) -> dict[str, Any]:
-    region = settings.aws.region if settings.aws else None
-    return {"type": "s3", "bucketNames": {"chunks": settings.logs.bucket}, "s3": {"region": region}}
+def _object_store(aws: Aws | None) -> dict[str, Any]:
+    if aws and aws.log_bucket:
+        return {"type": "s3", "bucketNames": {"chunks": aws.log_bucket}, "s3": {"region": aws.region}}
+    return {"type": "filesystem"}

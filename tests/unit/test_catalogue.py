@@ -15,7 +15,14 @@ from settings import parse
 from simulation import redis
 from validation import InvalidInputError
 
-SETTINGS = parse({"platform": "kind", "cluster": "c", "notifications": {"unsetChannels": "leave-out"}})
+SETTINGS = parse(
+    {
+        "platform": "kind",
+        "cluster": "c",
+        "notifications": {"unsetChannels": "leave-out"},
+        "links": {"runbooks": "https://runbooks.test"},
+    }
+)
 
 
 def write(tmp_path: Path, text: str) -> Path:

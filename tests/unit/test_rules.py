@@ -21,9 +21,14 @@ from validation import InvalidInputError
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 ALERTS = ROOT / "alerts"
 LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test/pages")
-SETTINGS = parse({"platform": "eks", "cluster": "c", "notifications": {"unsetChannels": "leave-out"}}).model_copy(
-    update={"links": LINKS}
-)
+SETTINGS = parse(
+    {
+        "platform": "eks",
+        "cluster": "c",
+        "notifications": {"unsetChannels": "leave-out"},
+        "links": {"runbooks": "https://runbooks.test"},
+    }
+).model_copy(update={"links": LINKS})
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_size=1, max_size=6, unique=True)
 

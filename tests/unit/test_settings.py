@@ -14,7 +14,7 @@ import settings
 from checks import documentation as generate
 from checks import program
 from facts import ROOT
-from settings import CHANNEL_SECRETS, KEY, parse, usable_channels
+from settings import CHANNEL_SECRETS, KEY, Deployment, parse
 from validation import InvalidInputError
 
 
@@ -37,7 +37,14 @@ def test_stack_files_are_valid(stack: str) -> None:
 
 
 def test_defaults_are_the_specified_ones() -> None:
-    parsed = parse({"platform": "kind", "cluster": "c", "notifications": {"unsetChannels": "leave-out"}})
+    parsed = parse(
+        {
+            "platform": "kind",
+            "cluster": "c",
+            "notifications": {"unsetChannels": "leave-out"},
+            "links": {"runbooks": "https://runbooks.test"},
+        }
+    )
     assert (parsed.scrape.infrastructure, parsed.scrape.applications) == ("15s", "30s")
     assert (parsed.retention.metrics, parsed.retention.logs) == ("15d", "7d")
     assert parsed.storage.kind == "local"
@@ -81,8 +88,8 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs logs.bucket"),
-        ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs logs.bucket"),
+        ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs aws.logBucket"),
+        ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs aws.logBucket"),
         (
             {"logs": {"mode": "distributed"}},
             "storage.kind: local serves one Loki only; logs.mode: distributed needs class",
@@ -96,7 +103,7 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
             "workloads.loki.replicas: 3 has no use if logs.mode is distributed; remove it",
         ),
         ({"workloads": {"grafana": {"replicas": 2}}}, "workloads.grafana.replicas must be 1"),
-        ({"logs": {"bucket": "some-bucket"}}, "logs.bucket needs the aws section"),
+        ({"logs": {"bucket": "some-bucket"}}, "logs.bucket: unknown key"),
         ({"scrape": {"applications": "2m"}}, 'applications: "2m" must be 10s to 75s'),
         ({"scrape": {"infrastructure": "5s"}}, 'infrastructure: "5s" must be 10s to 75s'),
         ({"escalation": {"warningAfter": "26m"}}, 'warningAfter: "26m" is more than 25m'),
@@ -126,10 +133,10 @@ def test_settings_that_contradict_each_other_are_refused(overrides: dict[str, An
 
 
 def test_names_that_aws_would_refuse_are_refused_with_key_value_and_remedy() -> None:
-    wrong = {"region": "cn-north-1", "clusterName": "my cluster", "tables": ["t"]}
-    text = "\n".join(problems(document("prod", logs={"bucket": "My_Bucket"}, aws=wrong)))
+    wrong = {"region": "cn-north-1", "clusterName": "my cluster", "tables": ["t"], "logBucket": "My_Bucket"}
+    text = "\n".join(problems(document("prod", aws=wrong)))
     for expected in (
-        "logs.bucket: 'My_Bucket' expected an S3 bucket name: 3 to 63 lower-case letters",
+        "aws.logBucket: 'My_Bucket' expected an S3 bucket name: 3 to 63 lower-case letters",
         "aws.region: 'cn-north-1' expected a region such as us-west-2; not of China",
         "aws.clusterName: 'my cluster' expected an EKS cluster name: at most 100",
         "aws.tables[0]: 't' expected a DynamoDB table name: 3 to 255",
@@ -144,7 +151,7 @@ def test_a_workload_keeps_the_defaults_that_a_stack_does_not_change() -> None:
 
 def test_prod_refuses_to_start_without_its_secrets_and_names_the_commands() -> None:
     with pytest.raises(InvalidInputError) as error:
-        usable_channels(document("prod"), {"slackWebhookUrl"}, "prod")
+        parse(document("prod"), Deployment("prod", frozenset({"slackWebhookUrl"})))
     for key in set(CHANNEL_SECRETS.values()) - {"slackWebhookUrl"}:
         assert f"pulumi config set --stack prod --secret {key}" in str(error.value)
     assert "--secret slackWebhookUrl" not in str(error.value)
@@ -154,12 +161,22 @@ def test_prod_refuses_to_start_without_a_channel_that_its_routes_need() -> None:
     content = document("prod")
     del content["notifications"]["pagerduty"]
     with pytest.raises(InvalidInputError, match=r"notifications\.pagerduty: missing; the routes need it"):
-        usable_channels(content, set(CHANNEL_SECRETS.values()), "prod")
+        parse(content, Deployment("prod", frozenset(CHANNEL_SECRETS.values())))
+
+
+def test_missing_secrets_are_reported_together_with_everything_else() -> None:
+    content = document("prod", retention={"logs": "36h"})
+    del content["cluster"]
+    with pytest.raises(InvalidInputError) as error:
+        parse(content, Deployment("prod", frozenset()))
+    for expected in ("cluster: missing", "Loki deletes by the day", "--secret slackWebhookUrl", "--secret heartbeatUrl"):
+        assert expected in str(error.value)
 
 
 @given(st.sets(st.sampled_from(sorted(CHANNEL_SECRETS))))
 def test_dev_uses_exactly_the_channels_whose_secrets_are_set(channels: set[str]) -> None:
-    usable = usable_channels(document("dev"), {CHANNEL_SECRETS[channel] for channel in channels}, "dev")
+    secrets = frozenset(CHANNEL_SECRETS[channel] for channel in channels)
+    usable = parse(document("dev"), Deployment("dev", secrets)).notifications
     assert {channel for channel in CHANNEL_SECRETS if getattr(usable, channel) is not None} == channels
 
 
@@ -186,8 +203,8 @@ def test_every_key_is_described(name: str) -> None:
 
 
 def test_only_settings_reads_the_configuration() -> None:
-    files = list(ROOT.glob("*.py")) + list((ROOT / "components").rglob("*.py"))
+    files = [*ROOT.glob("*.py"), *(path for room in ("components", "settings") for path in (ROOT / room).rglob("*.py"))]
     readers = [path.name for path in files if "pulumi.Config(" in path.read_text()]
     assert readers == ["__main__.py"]  # which hands it to settings.load and to nothing else
     assert (ROOT / "__main__.py").read_text().count("pulumi.Config()") == 1
-    assert settings.load.__module__ == "settings"
+    assert settings.load.__module__ == "settings.reading"

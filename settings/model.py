@@ -1,8 +1,4 @@
-"""The settings of a stack: the only module that reads Pulumi's configuration.
-
-One structured key, `order-processor-monitoring:stack`, becomes one frozen `Settings`; secrets are separate keys
-and become `Secrets`. Both are complete and consistent when `load` returns, or it raises with every problem found.
-"""
+"""What a stack can be set to: each key with its type, default, limits and purpose, and how keys fit together."""
 
 from __future__ import annotations
 
@@ -11,30 +7,24 @@ import functools
 import re
 import zoneinfo
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pulumi
-import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from validation import (
     BucketName,
     ClusterName,
     Cpu,
     Duration,
-    InvalidInputError,
     Name,
     Region,
     Section,
     Size,
     TableName,
-    collect,
     mebibytes,
     millicores,
-    problems,
     seconds,
-    without,
+    several,
 )
 
 PROJECT = "order-processor-monitoring"
@@ -185,9 +175,7 @@ class Logs(Section):
 
     mode: Literal["monolithic", "distributed"] = "monolithic"
     """`monolithic` is one process; `distributed` runs Loki's parts apart, each with the resources of `workloads.loki`.
-    It needs a bucket, and a storage other than `local`."""
-    bucket: BucketName | None = None
-    """S3 bucket, made by the program; without one, logs are on Loki's volume."""
+    It needs `aws.logBucket`, and a storage other than `local`."""
     namespaces: tuple[Name, ...] = ()
     """Namespaces whose pods' logs are kept, beside the application's. In `monitoring`, all but the log agent's own."""
 
@@ -239,8 +227,17 @@ CHANNEL_SECRETS = {
 """The secret key that each notification channel needs."""
 
 
+@dataclass(frozen=True)
+class Deployment:
+    """What validation has to know of the stack that is deployed, beside its structured key."""
+
+    stack: str
+    secrets: frozenset[str]
+    """The secret keys that are set."""
+
+
 class Notifications(Section):
-    """Who is told, and what happens where a channel cannot be used."""
+    """Notification channels, and what happens where one is not configured."""
 
     unset_channels: Literal["refuse", "leave-out"] = "refuse"
     """`refuse` stops where a route's channel is missing; `leave-out` routes to the channels that are there."""
@@ -252,6 +249,33 @@ class Notifications(Section):
     """E-mail, for escalation."""
     heartbeat: Heartbeat | None = None
     """The dead man's switch."""
+
+    @model_validator(mode="after")
+    def _usable(self, info: ValidationInfo) -> Notifications:
+        """In a deployment: with the channels alone whose secret is set, or refused if the routes need all."""
+        if not isinstance(info.context, Deployment):
+            return self
+        undeclared = [channel for channel in CHANNEL_SECRETS if getattr(self, channel) is None]
+        unset = {
+            channel: key
+            for channel, key in CHANNEL_SECRETS.items()
+            if channel not in undeclared and key not in info.context.secrets
+        }
+        if (undeclared or unset) and self.unset_channels == "refuse":
+            raise several(
+                *(
+                    f"{KEY} notifications.{channel}: missing; the routes need it. Declare the channel"
+                    for channel in undeclared
+                ),
+                *(
+                    f"{PROJECT}:{key}: missing; set it with: pulumi config set --stack {info.context.stack} "
+                    f"--secret {key}"
+                    for key in unset.values()
+                ),
+                f"{KEY} notifications.unsetChannels: 'refuse' needs every channel; or set "
+                'notifications.unsetChannels to "leave-out" to run without them',
+            )
+        return self.model_copy(update=dict.fromkeys(unset))
 
 
 class Escalation(Section):
@@ -345,6 +369,8 @@ class Aws(Section):
     """Dollars that the account may cost in a month; more raises an alert. None watches no budget."""
     interval: Duration = "5m"
     """How often CloudWatch is asked. Cost is inversely proportional to it."""
+    log_bucket: BucketName | None = None
+    """S3 bucket for Loki, made by the program; without one, logs are on Loki's volume."""
 
 
 class Redis(Section):
@@ -363,11 +389,8 @@ class Links(Section):
     """Where people open Grafana."""
     alertmanager: str = Field(default="http://localhost:9093", pattern=r"^https?://[^\s]+[^/]$")
     """Where people open Alertmanager, to silence an alert."""
-    runbooks: str = Field(
-        default="https://github.com/cloud-native-order-processor/monitoring/blob/main/alerts/runbooks",
-        pattern=r"^https?://[^\s]+[^/]$",
-    )
-    """Where the pages of alerts/runbooks are published."""
+    runbooks: str = Field(pattern=r"^https?://[^\s]+[^/]$")
+    """Where your team reads the pages of alerts/runbooks: each notification links to `<runbooks>/<alert>.md`."""
 
 
 class Charts(Section):
@@ -425,7 +448,7 @@ class Settings(Section):
     """The AWS account; none leaves CloudWatch out."""
     redis: Redis | None = None
     """The Redis that is probed; none probes none."""
-    links: Links = Links()
+    links: Links
     """Addresses that notifications link to."""
     public_urls: tuple[Annotated[str, Field(pattern=r"^https?://\S+$")], ...] = ()
     """Addresses by which users reach the application: they are probed, and their certificates watched."""
@@ -440,14 +463,13 @@ class Settings(Section):
         return self
 
     def _conflicts(self) -> list[str]:
-        bucket, loki = self.logs.bucket, self.workloads.loki.replicas
+        bucket, loki = self.aws and self.aws.log_bucket, self.workloads.loki.replicas
         many, local, distributed = loki > 1, self.storage.kind == "local", self.logs.mode == "distributed"
         rules = {
-            "logs.mode: distributed needs logs.bucket": distributed and not bucket,
-            "logs.bucket needs the aws section": bool(bucket) and self.aws is None,
+            "logs.mode: distributed needs aws.logBucket": distributed and not bucket,
             "storage.kind: local serves one Loki only; logs.mode: distributed needs class": distributed and local,
             f"workloads.loki.replicas: {loki} has no use if logs.mode is distributed; remove it": distributed and many,
-            f"workloads.loki.replicas: {loki} needs logs.bucket (a volume serves one replica)": many and not bucket,
+            f"workloads.loki.replicas: {loki} needs aws.logBucket (a volume serves one replica)": many and not bucket,
             f"storage.kind: local serves one Loki only; workloads.loki.replicas: {loki} needs class": many and local,
             "workloads.grafana.replicas must be 1": self.workloads.grafana.replicas != 1,
             "workloads.tempo.replicas must be 1": self.workloads.tempo.replicas != 1,
@@ -459,109 +481,3 @@ class Settings(Section):
 
 def _budget_without_bill(aws: Aws | None) -> bool:
     return aws is not None and aws.monthly_budget_usd is not None and not aws.billing
-
-
-@dataclass(frozen=True, kw_only=True)
-class Secrets:
-    """The stack's secrets; None where one is not set (only possible where the settings allow it)."""
-
-    slack_webhook_url: pulumi.Output[str] | None = None
-    pagerduty_routing_key: pulumi.Output[str] | None = None
-    smtp_password: pulumi.Output[str] | None = None
-    heartbeat_url: pulumi.Output[str] | None = None
-    grafana_admin_password: pulumi.Output[str] | None = None
-
-
-def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
-    """Read and validate the selected stack's configuration.
-
-    Channels that the stack declares but has no secret for are refused or left out, as `unsetChannels` says:
-    the returned settings name exactly the channels that can be used.
-    Raises InvalidInputError with every problem, each naming the key, the value and the remedy.
-    """
-    document = config.get_object("stack")
-    secrets = {key: config.get_secret(key) for key in (*CHANNEL_SECRETS.values(), GRAFANA_PASSWORD)}
-    present = {key for key, value in secrets.items() if value is not None}
-    settings, notifications = collect(
-        lambda: parse(document), lambda: usable_channels(document, present, pulumi.get_stack())
-    )
-    settings = settings.model_copy(update={"notifications": notifications})
-    return settings, Secrets(**{_snake(key): value for key, value in secrets.items()})
-
-
-def read_stack(path: Path) -> Settings:
-    """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program. Raises InvalidInputError."""
-    return parse(read_config(path).get(KEY))
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The configuration in a `Pulumi.<stack>.yaml`, encrypted values as they stand there.
-
-    Raises InvalidInputError if it is not valid YAML, or with the stacks that there are if there is no such file.
-    """
-    if not path.exists():
-        stacks = ", ".join(sorted(file.suffixes[0][1:] for file in path.parent.glob("Pulumi.*.yaml")))
-        raise InvalidInputError([f"{path.name}: no such file; the stacks are: {stacks}"])
-    try:
-        document = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise InvalidInputError([f"{path.name}: not valid YAML: {error}"]) from error
-    config: dict[str, Any] = (document or {}).get("config") or {}
-    return config
-
-
-def parse(document: Any) -> Settings:
-    """Validate the structured key's content. Raises InvalidInputError with every problem."""
-    if document is None:
-        raise InvalidInputError([f"{KEY}: missing; copy it from Pulumi.dev.yaml into your Pulumi.<stack>.yaml"])
-    found: list[str] = []
-    reported: set[tuple[int | str, ...]] = set()
-    while True:
-        try:
-            settings = Settings.model_validate(document)
-        except ValidationError as error:
-            new = problems(error, Settings, KEY, besides=reported)
-            if not new:
-                raise InvalidInputError(found) from error
-            found += new
-            reported |= {detail["loc"] for detail in error.errors()}
-            # pydantic checks how settings fit together only where each is right in itself: look again without these.
-            document = without(document, error)
-        else:
-            if found:
-                raise InvalidInputError(found)
-            return settings
-
-
-def secret_keys(settings: Settings) -> list[str]:
-    """The secret keys that this stack can use: those of the channels that it declares, and Grafana's."""
-    declared = [key for channel, key in CHANNEL_SECRETS.items() if getattr(settings.notifications, channel) is not None]
-    return [*declared, GRAFANA_PASSWORD]
-
-
-def usable_channels(document: Any, secrets_set: set[str], stack: str) -> Notifications:
-    """The notification settings with only the channels whose secret is set.
-
-    Reads the document itself, so that missing secrets are reported together with what `parse` finds.
-    Raises InvalidInputError if a channel that the routes need is not declared or has no secret, unless the stack
-    leaves unset channels out.
-    """
-    try:
-        notifications = Notifications.model_validate(document["notifications"])
-    except (ValidationError, TypeError, KeyError):
-        return Notifications()  # parse says what is wrong with it
-    wrong, unusable = [], []
-    for channel, key in CHANNEL_SECRETS.items():
-        if getattr(notifications, channel) is None:
-            wrong.append(f"{KEY} notifications.{channel}: missing; the routes need it. Declare the channel")
-        elif key not in secrets_set:
-            unusable.append(channel)
-            wrong.append(f"{PROJECT}:{key}: missing; set it with: pulumi config set --stack {stack} --secret {key}")
-    if wrong and notifications.unset_channels == "refuse":
-        allowed = 'or set notifications.unsetChannels to "leave-out" to run without them'
-        raise InvalidInputError([*wrong, f"{KEY} notifications.unsetChannels: 'refuse' needs every channel; {allowed}"])
-    return notifications.model_copy(update=dict.fromkeys(unusable))
-
-
-def _snake(key: str) -> str:
-    return re.sub(r"([A-Z])", r"_\1", key).lower()
