@@ -1,6 +1,7 @@
 """The dashboards: one module each, found by being here.
 
-A module that defines `build(catalogue) -> Dashboard` is a dashboard; adding one is adding a file.
+A module that defines `build(catalogue) -> Dashboard` is a dashboard; adding one is adding a file. A long one is a
+package, with a module for each row.
 """
 
 from __future__ import annotations
@@ -36,9 +37,8 @@ def _boards(catalogue: Catalogue) -> dict[str, Dashboard]:
             continue
         board: Dashboard = module.build(catalogue)
         if not board.uid or board.uid in boards:
-            raise ValueError(
-                f"dashboards/{info.name}.py: the uid {board.uid!r} must be set and unique; give it another"
-            )
+            file = f"{info.name}/__init__.py" if info.ispkg else f"{info.name}.py"
+            raise ValueError(f"dashboards/{file}: the uid {board.uid!r} must be set and unique; give it another")
         boards[board.uid] = board
     return boards
 

@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus
 
 from dashboards.panels import GRID_WIDTH, PROMETHEUS, panel_id
+from dashboards.promql import series
 from settings import LONGEST_INTERVAL_SECONDS
 
 
@@ -157,7 +158,10 @@ def _resolution() -> model.VariableModel:
 
 def _firing_alerts(matchers: str) -> model.AnnotationQuery:
     query = prometheus.Dataquery(
-        ref_id="Anno", expr=f'ALERTS{{alertstate="firing", {matchers}}}', interval="1m", datasource=PROMETHEUS
+        ref_id="Anno",
+        expr=series("ALERTS", 'alertstate="firing"', matchers),
+        interval="1m",
+        datasource=PROMETHEUS,
     )
     return model.AnnotationQuery(
         name="Firing alerts",
@@ -174,16 +178,17 @@ def _deployments(variables: Sequence[model.VariableModel]) -> model.AnnotationQu
     bound = {variable.name for variable in variables}
     namespace = 'namespace=~"$namespace"' if "namespace" in bound else ""
     service = 'owner_name=~"$service"' if "service" in bound else ""
-    owner = ", ".join(filter(None, ('owner_kind="Deployment"', namespace, service)))
+    created = series("kube_replicaset_created", namespace)
+    owner = series("kube_replicaset_owner", 'owner_kind="Deployment"', namespace, service)
     # A new pod template makes a replica set; scaling does not, nor does a pod that is replaced. A rollback is not seen:
     # it takes up the replica set of before. More than a step, as it is known only once it has been scraped:
     # then two steps may find it, and mark the same moment.
     expr = f"""
     max by (namespace, replicaset) (
-      1000 * kube_replicaset_created{{{namespace}}} > 1000 * time() - $__interval_ms - {1000 * LONGEST_INTERVAL_SECONDS}
+      1000 * {created} > 1000 * time() - $__interval_ms - {1000 * LONGEST_INTERVAL_SECONDS}
     )
       * on (namespace, replicaset) group_right ()
-    max by (namespace, replicaset, owner_name) (kube_replicaset_owner{{{owner}}})
+    max by (namespace, replicaset, owner_name) ({owner})
     """
     return model.AnnotationQuery(
         name="Deployments",

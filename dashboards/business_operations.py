@@ -12,7 +12,7 @@ from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row
 from dashboards.panels import NEUTRAL, Limits, Query, above, bars, below, stat, table, timeseries, where_there_is
-from dashboards.promql import at_start, growth
+from dashboards.promql import at_start, growth, series
 
 ASSET = 'namespace=~"$namespace", asset=~"$asset"'
 CUSTOMER = 'namespace=~"$namespace"'
@@ -60,7 +60,7 @@ def build(catalogue: Catalogue) -> Dashboard:
 def _event(event: str, bound: str = CUSTOMER) -> str:
     """The counters of one kind of event; a pattern names several."""
     operator = "=" if event.replace("_", "").isalpha() else "=~"
-    return f'pod:business_events:sum{{{bound}, event{operator}"{event}"}}'
+    return series("pod:business_events:sum", bound, f'event{operator}"{event}"')
 
 
 def _order(event: str) -> str:
@@ -195,11 +195,11 @@ def _trading() -> Row:
 
 
 def _orders(event: str) -> str:
-    return f'business_orders_total{{{ASSET}, event="{event}"}}'
+    return series("business_orders_total", ASSET, event=event)
 
 
 def _value(event: str) -> str:
-    return f'business_order_value_usd_total{{{ASSET}, event="{event}"}}'
+    return series("business_order_value_usd_total", ASSET, event=event)
 
 
 def _statistics(label: str) -> list[Query]:
@@ -212,7 +212,7 @@ def _statistics(label: str) -> list[Query]:
 def _users() -> Row:
     registrations = _event("registration")
     logins = {"ok": _event("login_succeeded"), "failed": _event("login_failed")}
-    active = f"max(business_active_users{{{CUSTOMER}}})"
+    active = f"max({series('business_active_users', CUSTOMER)})"
     return _row(
         "User registration and activity",
         stat(
@@ -286,7 +286,7 @@ def _users() -> Row:
 
 def _money() -> Row:
     transactions = {kind: _event(kind) for kind in ("deposit", "withdrawal")}
-    value = f"business_transaction_value_usd_total{{{CUSTOMER}}}"
+    value = series("business_transaction_value_usd_total", CUSTOMER)
     return _row(
         "Deposits and withdrawals",
         stat(
@@ -311,9 +311,9 @@ def _money() -> Row:
         stat(
             "Net deposits",
             Query(
-                growth(f'business_transaction_value_usd_total{{{CUSTOMER}, type="deposit"}}')
+                growth(series("business_transaction_value_usd_total", CUSTOMER, type="deposit"))
                 + "\n-\n"
-                + growth(f'business_transaction_value_usd_total{{{CUSTOMER}, type="withdrawal"}}'),
+                + growth(series("business_transaction_value_usd_total", CUSTOMER, type="withdrawal")),
                 "net",
             ),
             shows="Deposits minus withdrawals in the chosen time range: money that came in (green) or left (red).",
@@ -342,8 +342,8 @@ def _money() -> Row:
 
 
 def _portfolio() -> Row:
-    value = f"max(business_portfolio_value_usd{{{CUSTOMER}}})"
-    pnl = f"max(business_portfolio_pnl_usd{{{CUSTOMER}}})"
+    value = f"max({series('business_portfolio_value_usd', CUSTOMER)})"
+    pnl = f"max({series('business_portfolio_pnl_usd', CUSTOMER)})"
     return _row(
         "Portfolio performance",
         stat(
@@ -393,10 +393,10 @@ def _portfolio() -> Row:
 
 
 def _assets() -> Row:
-    price = f"max by (asset) (business_asset_price_usd{{{ASSET}}})"
-    price_before = at_start(f"business_asset_price_usd{{{ASSET}}}", "asset")
-    balance = f"max by (asset) (business_asset_balance{{{ASSET}}})"
-    balance_before = at_start(f"business_asset_balance{{{ASSET}}}", "asset")
+    price = f"max by (asset) ({series('business_asset_price_usd', ASSET)})"
+    price_before = at_start(series("business_asset_price_usd", ASSET), "asset")
+    balance = f"max by (asset) ({series('business_asset_balance', ASSET)})"
+    balance_before = at_start(series("business_asset_balance", ASSET), "asset")
     return _row(
         "Asset prices and balances",
         table(

@@ -9,6 +9,7 @@ from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row, row
 from dashboards.panels import LogQuery, Query, above, logs, stat, table, timeseries, to_service
+from dashboards.promql import series
 
 # A text that was not given finds everything: an empty pattern also matches a line without the label. The level is as
 # Loki detected it, which every line has, or as the line spells it. What is typed is a text and no pattern: Grafana
@@ -20,7 +21,7 @@ FILTERS = f"""|~ `(?i)${{text:regex}}`
 | user=~`(?i)${{user:regex}}.*`
 {REQUEST}"""
 NAMESPACE = 'k8s_namespace_name=~"$namespace"'
-FOUND = f'{{service_name=~"$service", {NAMESPACE}}} {FILTERS}'
+FOUND = series("", 'service_name=~"$service"', NAMESPACE) + f" {FILTERS}"
 ERRORS = f'{FOUND}\n| detected_level=~"error|critical|fatal"'
 
 # Messages that differ in an id or a long number are one; status codes stay. A line that is no JSON is its own message.
@@ -43,8 +44,8 @@ LEVEL_COLOURS = {
 
 # What happens to the cluster's objects comes from an agent of its own, which collects nobody's lines.
 OF_LINES = 'job!="kubernetes-events"'
-QUEUE = f'otelcol_exporter_queue_size{{data_type="logs", {OF_LINES}}}'
-SENT = f"otelcol_exporter_sent_log_records{{{OF_LINES}}}"
+QUEUE = series("otelcol_exporter_queue_size", 'data_type="logs"', OF_LINES)
+SENT = series("otelcol_exporter_sent_log_records", OF_LINES)
 
 
 def build(catalogue: Catalogue) -> Dashboard:
@@ -151,7 +152,7 @@ def _lines() -> Row:
         ),
         logs(
             "One request",
-            f'{{service_name=~".+", {NAMESPACE}}} {REQUEST}',
+            series("", 'service_name=~".+"', NAMESPACE) + f" {REQUEST}",
             shows="All lines of the request, correlation or trace id above, of every service and level, oldest first. "
             "Without an id, the first lines of the time range.",
             wrong="Lines of one service are missing: the request did not reach it, or it does not pass the id on.",

@@ -1,8 +1,17 @@
-"""PromQL that is easily got wrong and that several panels need: how much, and since what, in the chosen time range."""
+"""PromQL that several panels need: selectors, and what is easily got wrong: how much in the chosen time range."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def series(name: str, /, *matchers: str, **labels: str) -> str:
+    """A selector: `series("up", 'pod!=""', job="x")` is `up{pod!="", job="x"}`. Empty matchers are left out.
+
+    A matcher may be several of them, separated by commas. Without a name it selects streams of logs.
+    """
+    equal = (f'{label}="{value}"' for label, value in labels.items())
+    return name + "{" + ", ".join(filter(None, (*matchers, *equal))) + "}"
 
 
 def growth(counter: str, by: str = "") -> str:

@@ -25,7 +25,7 @@ from dashboards.panels import (
     to_logs,
     traces,
 )
-from dashboards.promql import growth_from_birth, union
+from dashboards.promql import growth_from_birth, series, union
 from dashboards.system_health import ERROR_RATIO, HEALTH, P95_SECONDS
 
 SERVICE = 'service=~"$service"'
@@ -98,7 +98,7 @@ def _promises() -> Row:
         ),
         stat(
             "Objectives",
-            Query(f"service:slo_objective:ratio{{{SERVICE}}}", "{{service}} {{sli}}"),
+            Query(series("service:slo_objective:ratio", SERVICE), "{{service}} {{sli}}"),
             shows="The catalogue's objectives: the share of requests that succeed, and that are answered in time.",
             wrong="If they are wrong, change the service's `objectives` in the catalogue.",
             unit=units.PercentUnit,
@@ -108,7 +108,7 @@ def _promises() -> Row:
         ),
         bars(
             "Error budget left",
-            Query(f"service:slo_error_budget_remaining:ratio{{{SERVICE}}}", "{{service}} {{sli}}"),
+            Query(series("service:slo_error_budget_remaining:ratio", SERVICE), "{{service}} {{sli}}"),
             shows="The share left of the failures that the objective allows in 14 days. Below 0 the objective is "
             "missed.",
             wrong="Stop risky changes while it is low; the burn rate beside it shows when it was spent.",
@@ -120,8 +120,8 @@ def _promises() -> Row:
         ),
         timeseries(
             "Budget burn rate",
-            Query(f"service:slo_burn_rate:ratio_rate30m{{{SERVICE}}}", "{{service}} {{sli}} 30 min"),
-            Query(f"service:slo_burn_rate:ratio_rate3h{{{SERVICE}}}", "{{service}} {{sli}} 3 h"),
+            Query(series("service:slo_burn_rate:ratio_rate30m", SERVICE), "{{service}} {{sli}} 30 min"),
+            Query(series("service:slo_burn_rate:ratio_rate3h", SERVICE), "{{service}} {{sli}} 3 h"),
             shows="How fast the error budget is spent: at 1 it lasts exactly its 14 days. On-call is paged at 14 over "
             "30 minutes, or 7 over 3 hours.",
             wrong="Find the endpoint that fails or is slow below, and what was deployed when it began.",
@@ -135,9 +135,9 @@ def _promises() -> Row:
             Query(
                 f"""
                 1000 * min by (severity, alertname, service) (
-                  ALERTS_FOR_STATE{{severity!="none", {SERVICE}}}
+                  {series("ALERTS_FOR_STATE", 'severity!="none"', SERVICE)}
                     and ignoring (alertstate)
-                  ALERTS{{alertstate="firing", severity!="none", {SERVICE}}}
+                  {series("ALERTS", 'alertstate="firing"', 'severity!="none"', SERVICE)}
                 )
                 """,
                 "Active",
@@ -157,7 +157,7 @@ def _requests(measured: Sequence[Service]) -> Row:
         "Requests, errors and latency",
         timeseries(
             "Request rate",
-            Query(f"service:http_requests:rate5m{{{SERVICE}}}", "{{service}}"),
+            Query(series("service:http_requests:rate5m", SERVICE), "{{service}}"),
             shows="Requests per second answered, averaged over 5 minutes. Redirects are left out.",
             wrong="A fall to zero with the service up means that calls no longer arrive: check the gateway.",
             unit=units.RequestsPerSecond,
@@ -165,7 +165,7 @@ def _requests(measured: Sequence[Service]) -> Row:
         ),
         timeseries(
             "Error rate",
-            Query(f"service:http_errors:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
+            Query(series("service:http_errors:ratio_rate5m", SERVICE), "{{service}}"),
             shows="Share of requests answered with a 5xx status over 5 minutes. Target: below 1 %; critical above 5 %.",
             wrong="Find the endpoint below; if all fail, look at the dependencies.",
             unit=units.PercentUnit,
@@ -176,8 +176,8 @@ def _requests(measured: Sequence[Service]) -> Row:
             "Response time",
             *(
                 Query(
-                    f"service:http_request_latency_seconds:p{percentile}_rate5m{{{SERVICE}}}",
-                    f"{{{{service}}}} P{percentile}",
+                    series(f"service:http_request_latency_seconds:p{percentile}_rate5m", SERVICE),
+                    "{{service}} " + f"P{percentile}",
                 )
                 for percentile in (50, 95, 99)
             ),
@@ -192,7 +192,7 @@ def _requests(measured: Sequence[Service]) -> Row:
             "Requests by status code",
             Query(
                 "sum by (service, status_code) (\n"
-                + _each(measured, f"rate(<prefix>_requests_total{{{SERVICE}}}[$__rate_interval])")
+                + _each(measured, f"rate({series('<prefix>_requests_total', SERVICE)}[$__rate_interval])")
                 + "\n)",
                 "{{service}} {{status_code}}",
             ),
@@ -206,7 +206,7 @@ def _requests(measured: Sequence[Service]) -> Row:
         timeseries(
             "Requests in progress",
             Query(
-                f"sum by (service) (\n{_each(measured, f'<prefix>_requests_in_flight{{{SERVICE}}}')}\n)",
+                f"sum by (service) (\n{_each(measured, series('<prefix>_requests_in_flight', SERVICE))}\n)",
                 "{{service}}",
             ),
             shows="Requests that have begun and are not yet answered. Only reported by services with the "
@@ -220,9 +220,9 @@ def _requests(measured: Sequence[Service]) -> Row:
 
 
 def _endpoints(measured: Sequence[Service]) -> Row:
-    requests = f"<prefix>_requests_total{{{SERVICE}, <endpoints>, <statuses>}}"
-    failed = f'<prefix>_requests_total{{{SERVICE}, <endpoints>, status_code=~"5.."}}'
-    buckets = f"<prefix>_request_latency_seconds_bucket{{{SERVICE}, <endpoints>}}"
+    requests = series("<prefix>_requests_total", SERVICE, "<endpoints>", "<statuses>")
+    failed = series("<prefix>_requests_total", SERVICE, "<endpoints>", 'status_code=~"5.."')
+    buckets = series("<prefix>_request_latency_seconds_bucket", SERVICE, "<endpoints>")
     slowest = (
         "histogram_quantile(0.95,\n"
         f"  sum by (service, route, le) (\n{_by_route(_each(measured, f'rate({buckets}[$__rate_interval])'))}\n  )\n"
@@ -296,9 +296,9 @@ def _endpoints(measured: Sequence[Service]) -> Row:
 
 
 def _dependencies(measured: Sequence[Service]) -> Row:
-    told = _each(measured, f"<prefix>_dependency_up{{{SERVICE}}}")
-    needs = f"service:dependency:info{{{SERVICE}}}"
-    all_of_them = f"{needs} or service:used_dependency:info{{{SERVICE}}}"
+    told = _each(measured, series("<prefix>_dependency_up", SERVICE))
+    needs = series("service:dependency:info", SERVICE)
+    all_of_them = f"{needs} or {series('service:used_dependency:info', SERVICE)}"
     health = f"""min by (service, dependency) (\n{told}\n)
   or
 ({all_of_them})
@@ -346,7 +346,7 @@ label_replace(
                     "service", "$1-$2", "target_service", "(.+)[-_](.+)"
                   )
                     and on (service)
-                  service:expected:info{{{SERVICE}}}
+                  {series("service:expected:info", SERVICE)}
                 )
                 """,
                 "{{service}} {{error_type}}",
@@ -367,7 +367,7 @@ def _processes() -> Row:
         timeseries(
             "CPU",
             Query(
-                f"sum by (service, pod) (rate(process_cpu_seconds_total{{{PROCESS}}}[$__rate_interval]))",
+                f"sum by (service, pod) (rate({series('process_cpu_seconds_total', PROCESS)}[$__rate_interval]))",
                 "{{pod}}",
             ),
             shows="CPU cores that each process uses, as it counts them itself.",
@@ -377,7 +377,7 @@ def _processes() -> Row:
         ),
         timeseries(
             "Memory",
-            Query(f"sum by (service, pod) (process_resident_memory_bytes{{{PROCESS}}})", "{{pod}}"),
+            Query(f"sum by (service, pod) ({series('process_resident_memory_bytes', PROCESS)})", "{{pod}}"),
             shows="Resident memory of each process.",
             wrong="A steady climb over hours is a leak: the container will be killed at its limit.",
             unit=units.BytesIEC,
@@ -386,7 +386,7 @@ def _processes() -> Row:
         timeseries(
             "Open file descriptors",
             Query(
-                f"max by (service, pod) (process_open_fds{{{PROCESS}}} / process_max_fds{{{PROCESS}}})",
+                f"max by (service, pod) ({series('process_open_fds', PROCESS)} / {series('process_max_fds', PROCESS)})",
                 "{{pod}}",
             ),
             shows="Open files and sockets as a share of what the process may open.",

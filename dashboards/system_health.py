@@ -22,7 +22,7 @@ from dashboards.panels import (
     to_logs,
     to_service,
 )
-from dashboards.promql import growth
+from dashboards.promql import growth, series
 
 ERROR_RATIO = above(0.01, 0.05)
 """The application's stated error rate: below 1 %, critical above 5 %."""
@@ -46,8 +46,9 @@ max by (service) (
 FIRING = 'alertstate="firing", severity!="none", service=~"$service|"'
 
 SERVICE = 'service=~"$service"'
-REQUESTS = f"instance:http_requests:sum{{{SERVICE}}}"
-ERRORS = f"instance:http_errors:sum{{{SERVICE}}}"
+PROBE = 'job="service-probes"'
+REQUESTS = series("instance:http_requests:sum", SERVICE)
+ERRORS = series("instance:http_errors:sum", SERVICE)
 CONTAINER = 'namespace=~"$namespace", container=~"$service"'
 PROCESS = f'namespace=~"$namespace", {SERVICE}'
 
@@ -106,7 +107,7 @@ def _status() -> Row:
         ),
         bars(
             "Probe success",
-            Query(f"sort(avg_over_time(service:probe_success:ratio{{{SERVICE}}}[$__range]))", "{{service}}"),
+            Query(f"sort(avg_over_time({series('service:probe_success:ratio', SERVICE)}[$__range]))", "{{service}}"),
             shows="Share of the chosen time range in which the health probe succeeded. Availability counts answers, "
             "so it does not show an outage without answers.",
             wrong="Find the outage in the status over time; one short outage is enough to miss 99.9 % in an hour.",
@@ -131,7 +132,7 @@ def _status() -> Row:
         ),
         timeseries(
             "Health probe duration",
-            Query(f'max by (service) (probe_duration_seconds{{job="service-probes", {SERVICE}}})', "{{service}}"),
+            Query(f"max by (service) ({series('probe_duration_seconds', PROBE, SERVICE)})", "{{service}}"),
             shows="Time that the probe of the health endpoint took, from name resolution to the last byte. It is given "
             "up after 10 s.",
             wrong="A slow probe beside normal response times points at DNS or the network, not at the service.",
@@ -165,7 +166,7 @@ def _alerts() -> Row:
                 1000 * min by (severity, alertname, service, owner) (
                   ALERTS_FOR_STATE{{severity!="none", service=~"$service|"}}
                     and ignoring (alertstate)
-                  ALERTS{{{FIRING}}}
+                  {series("ALERTS", FIRING)}
                 )
                 """,
                 "Active",
@@ -193,7 +194,7 @@ def _alerts() -> Row:
 
 
 def _firing(severity: str) -> str:
-    return f'count(ALERTS{{{FIRING}, severity="{severity}"}}) or vector(0)'
+    return f"count({series('ALERTS', FIRING, severity=severity)}) or vector(0)"
 
 
 def _objectives() -> Row:
@@ -206,9 +207,9 @@ def _objectives() -> Row:
                 sort(
                   1
                     -
-                  sum_over_time(service:sli_errors:increase3m{{{SERVICE}, sli="availability"}}[$__range])
+                  sum_over_time({series("service:sli_errors:increase3m", SERVICE, sli="availability")}[$__range])
                     /
-                  (sum_over_time(service:sli_events:increase3m{{{SERVICE}, sli="availability"}}[$__range]) > 0)
+                  (sum_over_time({series("service:sli_events:increase3m", SERVICE, sli="availability")}[$__range]) > 0)
                 )
                 """,
                 "{{service}}",
@@ -225,7 +226,7 @@ def _objectives() -> Row:
         ),
         bars(
             "Error budget left",
-            Query(f"sort(service:slo_error_budget_remaining:ratio{{{SERVICE}}})", "{{service}} {{sli}}"),
+            Query(f"sort({series('service:slo_error_budget_remaining:ratio', SERVICE)})", "{{service}} {{sli}}"),
             shows="What is left of the error budget of the last 14 days; below 0 the objective is missed. "
             f"{BUDGET_MEANS}",
             wrong="Little left: put off risky releases and fix what fails first. Without a fast burn beside it, this "
@@ -238,7 +239,7 @@ def _objectives() -> Row:
         ),
         timeseries(
             "Error budget left over time",
-            Query(f"service:slo_error_budget_remaining:ratio{{{SERVICE}}}", "{{service}} {{sli}}"),
+            Query(series("service:slo_error_budget_remaining:ratio", SERVICE), "{{service}} {{sli}}"),
             shows="The error budget left at each moment. It recovers as failures become older than 14 days. "
             f"{BUDGET_MEANS}",
             wrong="A step down is one outage, a slope a defect that is still there: see the burn rates.",
@@ -249,7 +250,7 @@ def _objectives() -> Row:
         *(
             timeseries(
                 f"Burn rate over {window}",
-                Query(f"service:slo_burn_rate:{series}{{{SERVICE}}}", "{{service}} {{sli}}"),
+                Query(series(f"service:slo_burn_rate:{record}", SERVICE), "{{service}} {{sli}}"),
                 shows=f"How fast the last {window} spent the error budget: 1 spends it in exactly 14 days. "
                 f"Above {critical} {consequence}.",
                 wrong=wrong,
@@ -257,7 +258,7 @@ def _objectives() -> Row:
                 limits=above(1, critical),
                 drill=[*to_service(), *to_logs()],
             )
-            for window, series, critical, consequence, wrong in (
+            for window, record, critical, consequence, wrong in (
                 (
                     "30 minutes",
                     "ratio_rate30m",
@@ -290,7 +291,7 @@ def _response_times() -> Row:
         *(
             timeseries(
                 f"Response time P{percentile}",
-                Query(f"service:http_request_latency_seconds:p{percentile}_rate5m{{{SERVICE}}}", "{{service}}"),
+                Query(series(f"service:http_request_latency_seconds:p{percentile}_rate5m", SERVICE), "{{service}}"),
                 shows=f"{percentile} % of each service's requests of the last 5 minutes were faster than this. "
                 "Interpolated between histogram bounds. " + note,
                 wrong="See whether traffic rose, CPU is throttled or a dependency is slow (Infrastructure, DynamoDB).",
@@ -306,7 +307,7 @@ def _response_times() -> Row:
         ),
         timeseries(
             "Requests answered in time",
-            Query(f"1 - service:http_requests_slow:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
+            Query(f"1 - {series('service:http_requests_slow:ratio_rate5m', SERVICE)}", "{{service}}"),
             shows="Share of the requests of the last 5 minutes answered within the service's objective, by default "
             "250 ms. Exact, unlike the percentiles, because it is a histogram bound.",
             wrong="Below 95 % the objective is being missed: find the service, then its resource use below.",
@@ -317,7 +318,7 @@ def _response_times() -> Row:
         ),
         timeseries(
             "Request rate",
-            Query(f"service:http_requests:rate5m{{{SERVICE}}}", "{{service}}"),
+            Query(series("service:http_requests:rate5m", SERVICE), "{{service}}"),
             shows="Requests per second that each service answered, averaged over 5 minutes. Redirects are left out.",
             wrong="A fall to zero with the service up means that calls no longer arrive: check the gateway.",
             unit=units.RequestsPerSecond,
@@ -332,8 +333,8 @@ def _errors() -> Row:
         "Errors",
         timeseries(
             "Refused requests",
-            Query(f"service:http_requests_unmatched:rate5m{{{SERVICE}}}", "{{service}}: unknown path"),
-            Query(f"service:http_requests_refused:rate5m{{{SERVICE}}}", "{{service}}: turned away"),
+            Query(series("service:http_requests_unmatched:rate5m", SERVICE), "{{service}}: unknown path"),
+            Query(series("service:http_requests_refused:rate5m", SERVICE), "{{service}}: turned away"),
             shows="Requests per second to paths that the service does not have, which none of its other metrics "
             "count; and those answered with 401, 403 or 429, which count as requests but in no ratio.",
             wrong="A steep rise is a scan (alert PathsScanned) or password guessing: block it at the load balancer. "
@@ -342,7 +343,7 @@ def _errors() -> Row:
         ),
         timeseries(
             "Error rate",
-            Query(f"service:http_errors:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
+            Query(series("service:http_errors:ratio_rate5m", SERVICE), "{{service}}"),
             shows="Share of requests answered with a 5xx status over 5 minutes; requests that were turned away (401, "
             "403, 429) do not count. Target: below 1 %; critical above 5 %.",
             wrong="Click the service: its detail has the failing endpoints, its logs the cause.",
@@ -353,7 +354,7 @@ def _errors() -> Row:
         ),
         timeseries(
             "Errors per second",
-            Query(f"service:http_errors:rate5m{{{SERVICE}}}", "{{service}}"),
+            Query(series("service:http_errors:rate5m", SERVICE), "{{service}}"),
             shows="Requests answered with a 5xx status per second, averaged over 5 minutes.",
             wrong="A high ratio with few errors is low traffic, not an outage: judge both graphs together.",
             unit=units.RequestsPerSecond,
@@ -412,12 +413,14 @@ def _errors() -> Row:
 
 
 def _resources() -> Row:
+    throttled = series("container_cpu_cfs_throttled_periods_total", CONTAINER)
+    periods = series("container_cpu_cfs_periods_total", CONTAINER)
     return row(
         "Saturation and resource utilisation",
         timeseries(
             "CPU by service",
             Query(
-                f"sum by (service) (rate(process_cpu_seconds_total{{{PROCESS}}}[$__rate_interval]))",
+                f"sum by (service) (rate({series('process_cpu_seconds_total', PROCESS)}[$__rate_interval]))",
                 "{{service}}",
             ),
             shows="CPU cores that each service's processes use, as they count it themselves.",
@@ -427,7 +430,7 @@ def _resources() -> Row:
         ),
         timeseries(
             "Memory by service",
-            Query(f"sum by (service) (process_resident_memory_bytes{{{PROCESS}}})", "{{service}}"),
+            Query(f"sum by (service) ({series('process_resident_memory_bytes', PROCESS)})", "{{service}}"),
             shows="Resident memory of each service's processes.",
             wrong="A steady climb over hours is a leak: the container will be killed at its limit.",
             unit=units.BytesIEC,
@@ -436,7 +439,7 @@ def _resources() -> Row:
         timeseries(
             "Open file descriptors",
             Query(
-                f"max by (service) (process_open_fds{{{PROCESS}}} / process_max_fds{{{PROCESS}}})",
+                f"max by (service) ({series('process_open_fds', PROCESS)} / {series('process_max_fds', PROCESS)})",
                 "{{service}}",
             ),
             shows="Open files and sockets as a share of what the process may open; the fullest instance.",
@@ -450,7 +453,7 @@ def _resources() -> Row:
             Query(
                 f"""
                 max by (container) (
-                  max by (namespace, pod, container) (container_memory_working_set_bytes{{{CONTAINER}}})
+                  max by (namespace, pod, container) ({series("container_memory_working_set_bytes", CONTAINER)})
                     /
                   {_limit("memory")}
                 )
@@ -469,7 +472,7 @@ def _resources() -> Row:
                 f"""
                 max by (container) (
                   sum by (namespace, pod, container)
-                    (rate(container_cpu_usage_seconds_total{{{CONTAINER}}}[$__rate_interval]))
+                    (rate({series("container_cpu_usage_seconds_total", CONTAINER)}[$__rate_interval]))
                     /
                   {_limit("cpu")}
                 )
@@ -486,9 +489,9 @@ def _resources() -> Row:
             "CPU throttling",
             Query(
                 f"""
-                sum by (container) (rate(container_cpu_cfs_throttled_periods_total{{{CONTAINER}}}[$__rate_interval]))
+                sum by (container) (rate({throttled}[$__rate_interval]))
                   /
-                sum by (container) (rate(container_cpu_cfs_periods_total{{{CONTAINER}}}[$__rate_interval]))
+                sum by (container) (rate({periods}[$__rate_interval]))
                 """,
                 "{{container}}",
             ),
@@ -502,6 +505,5 @@ def _resources() -> Row:
 
 
 def _limit(resource: str) -> str:
-    return (
-        f'max by (namespace, pod, container) (kube_pod_container_resource_limits{{{CONTAINER}, resource="{resource}"}})'
-    )
+    limits = series("kube_pod_container_resource_limits", CONTAINER, resource=resource)
+    return f"max by (namespace, pod, container) ({limits})"

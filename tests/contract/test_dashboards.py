@@ -54,9 +54,10 @@ from checks.dashboard_rules import (
     variables_are_fresh_and_used,
     variables_ask_in_promql,
 )
-from dashboards import business_operations, service_detail, system_health
+from dashboards import business_operations, infrastructure, monitoring, service_detail, system_health
 from dashboards.board import row
 from dashboards.panels import LogQuery, table
+from dashboards.promql import series
 
 REQUIRED_PANELS: dict[str, dict[str, list[str]]] = {
     "system-health": {
@@ -737,6 +738,18 @@ def test_two_dashboards_with_one_uid_are_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(business_operations, "build", system_health.build)
     with pytest.raises(ValueError, match=r"system_health\.py: the uid 'system-health' must be set and unique"):
         dashboards.load(CATALOGUE)
+
+
+def test_a_uid_that_a_package_gives_again_is_refused_with_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "build", infrastructure.build)
+    with pytest.raises(ValueError, match=r"monitoring/__init__\.py: the uid 'infrastructure' must be set and unique"):
+        dashboards.load(CATALOGUE)
+
+
+def test_a_selector_joins_the_matchers_that_are_not_empty() -> None:
+    assert series("up", 'pod!="", zone="a"', "", job="x") == 'up{pod!="", zone="a", job="x"}'
+    assert series("up", "") == "up{}"
+    assert series("", 'service_name=~".+"') == '{service_name=~".+"}'
 
 
 def test_a_panel_keeps_its_id_when_others_come_or_go_above_it(monkeypatch: pytest.MonkeyPatch) -> None:

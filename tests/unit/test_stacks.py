@@ -13,7 +13,7 @@ import yaml
 from checks.program import SECRETS, Program, Registered, evaluate
 from components import charts, cloudwatch, protection, storage
 from components.logs.agent import AGENT_GATES, AGENT_START, AGENT_STATE
-from dashboards import infrastructure
+from dashboards.infrastructure.aws import CLOUDWATCH_DELAY, CLOUDWATCH_PERIOD
 from settings import Charts, parse
 from tests.unit.test_settings import document
 
@@ -391,8 +391,8 @@ def test_figures_of_cloudwatch_are_complete_where_the_exporter_can_wait_for_them
     assert {(job["period"], job["delay"]) for job in found} == {(cloudwatch.PERIOD_SECONDS, cloudwatch.DELAY_SECONDS)}
     asked = [*configuration["static"], *(metric for item in configuration["static"] for metric in item["metrics"])]
     assert not any("delay" in item for item in [*asked, *(metric for job in found for metric in job["metrics"])])
-    assert infrastructure.CLOUDWATCH_PERIOD == cloudwatch.PERIOD_SECONDS
-    assert infrastructure.CLOUDWATCH_DELAY == cloudwatch.DELAY_SECONDS
+    assert CLOUDWATCH_PERIOD == cloudwatch.PERIOD_SECONDS
+    assert CLOUDWATCH_DELAY == cloudwatch.DELAY_SECONDS
 
 
 def test_cloudwatch_cost_is_inverse_to_the_interval_and_grows_with_the_tables() -> None:

@@ -1,0 +1,51 @@
+"""Infrastructure: is the cluster healthy, what do AWS's services do and cost, and where does room run out?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from catalogue import Catalogue
+from dashboards import board
+from dashboards.infrastructure import (
+    cluster,
+    costs,
+    dynamodb,
+    eks_and_load_balancer,
+    network,
+    nodes,
+    redis,
+    volumes,
+    workloads,
+)
+
+
+def build(catalogue: Catalogue) -> Dashboard:
+    """The dashboard; it is about the whole cluster, so the catalogue is not used."""
+    del catalogue
+    return board.dashboard(
+        "infrastructure",
+        "Infrastructure",
+        "Nodes, pods, workloads, volumes and network under the order processor, and the AWS services with their costs.",
+        variables=[
+            board.datasource(),
+            board.choice("instance", "Node", "label_values(node_uname_info, instance)"),
+            board.namespace(),
+            board.choice(
+                "table",
+                "DynamoDB table",
+                "label_values(aws_dynamodb_consumed_read_capacity_units_sum, dimension_table_name)",
+            ),
+        ],
+        rows=[
+            cluster.row(),
+            workloads.row(),
+            nodes.row(),
+            volumes.row(),
+            network.row(),
+            dynamodb.row(),
+            eks_and_load_balancer.row(),
+            redis.row(),
+            costs.row(),
+        ],
+        since="now-3h",
+    )

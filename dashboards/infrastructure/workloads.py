@@ -1,0 +1,119 @@
+"""Does each workload have its pods, of the newest version, and do they stay up?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import units
+
+from dashboards import board
+from dashboards.board import Row
+from dashboards.infrastructure.selectors import NODE, POD
+from dashboards.panels import Query, above, bars, stat, table, timeseries
+from dashboards.promql import series
+
+DESIRED = ("spec_replicas", "replicas", "status_desired_number_scheduled")
+READY = ("status_replicas_ready", "status_replicas_ready", "status_number_ready")
+UPDATED = ("status_replicas_updated", "status_replicas_updated", "status_updated_number_scheduled")
+"""What Deployments, StatefulSets and DaemonSets call the same number of pods."""
+
+
+def row() -> Row:
+    """Replicas, rollouts, restarts and containers that wait."""
+    return board.row(
+        "Workloads",
+        table(
+            "Replicas of workloads",
+            *(
+                Query(_replicas(*figures), column)
+                for column, figures in (("Desired", DESIRED), ("Ready", READY), ("Updated", UPDATED))
+            ),
+            by=["workload"],
+            shows="Each Deployment, StatefulSet and DaemonSet: its desired pods, ready pods, and pods of its newest "
+            "version.",
+            wrong="Fewer ready than desired: see the restarts. Fewer updated for long: a rollout is stuck; "
+            "`kubectl rollout status` says why, `kubectl rollout undo` ends it.",
+            unit=units.Short,
+            decimals=0,
+            width=12,
+        ),
+        timeseries(
+            "Replicas missing",
+            Query(
+                f"{_replicas(*DESIRED)}\n-\n{_replicas(*READY)}",
+                "{{workload}}",
+            ),
+            shows="Desired pods of each workload that are not ready.",
+            wrong="Above zero for longer than a rollout: the new pods do not become ready. Do they wait or restart?",
+            unit=units.Short,
+            limits=above(1, 2),
+            width=6,
+        ),
+        timeseries(
+            "Rollouts under way",
+            Query(
+                f"{_replicas(*DESIRED)}\n-\n{_replicas(*UPDATED)}",
+                "{{workload}}",
+            ),
+            shows="Pods of each workload that are still of an older version, or not made yet.",
+            wrong="Above zero for longer than ten minutes: the rollout is stuck. `kubectl rollout undo` goes back.",
+            unit=units.Short,
+            limits=above(1, 10),
+            width=6,
+        ),
+        stat(
+            "Container restarts",
+            Query(f"sum(increase({series('kube_pod_container_status_restarts_total', POD)}[$__range]))", "restarts"),
+            shows="Containers restarted in the chosen time range.",
+            wrong="Find the container in the bars beside it and read its previous log: `kubectl logs --previous`.",
+            unit=units.Short,
+            decimals=0,
+            limits=above(1, 10),
+            width=4,
+        ),
+        bars(
+            "Restarts by container",
+            Query(
+                f"""
+                sort_desc(topk(10, sum by (namespace, container)
+                  (increase({series("kube_pod_container_status_restarts_total", POD)}[$__range]))))
+                """,
+                "{{namespace}}/{{container}}",
+            ),
+            shows="The ten containers that restarted most in the chosen time range.",
+            wrong="Regular restarts are a crash loop or a memory limit: see memory against limit in System Health.",
+            unit=units.Short,
+            decimals=0,
+            limits=above(1, 10),
+        ),
+        timeseries(
+            "Containers that wait",
+            Query(f"sum by (namespace) ({series('kube_pod_container_status_waiting', POD)})", "{{namespace}}"),
+            shows="Containers that wait to be started: an image, volume or configuration is missing, or they crashed "
+            "and wait for the next attempt.",
+            wrong="Longer than a start takes: `kubectl describe pod` names what it waits for.",
+            unit=units.Short,
+            limits=above(1, 5),
+            width=6,
+        ),
+        timeseries(
+            "Containers killed for memory",
+            Query(
+                f"sum by (instance) (increase({series('node_vmstat_oom_kill', NODE)}[$__rate_interval]))",
+                "{{instance}}",
+            ),
+            shows="Processes that each node's kernel OOM-killed, most often at a container's limit.",
+            wrong="The alert ContainerOomKilled names the container: raise its limit, or find what made it grow.",
+            unit=units.Short,
+            limits=above(1, 5),
+            width=6,
+        ),
+    )
+
+
+def _replicas(deployment: str, statefulset: str, daemonset: str) -> str:
+    """Pods of every workload by `workload`, its namespace and name, from each kind's series."""
+    kinds = {"deployment": deployment, "statefulset": statefulset, "daemonset": daemonset}
+    either = "\n    or\n".join(
+        f'  label_join({series(f"kube_{kind}_{figure}", POD)}, "workload", "/", "namespace", "{kind}")'
+        for kind, figure in kinds.items()
+    )
+    return f"max by (workload) (\n{either}\n)"
