@@ -191,7 +191,7 @@ deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it
 verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none
 	@context="$(or $(CONTEXT),$$($(PY) -m verify.context $(STACK)))" && $(PY) -m verify --stack $(STACK) --context "$$context"
 
-schema: $(READY) ## Write the JSON Schemas for editors, the README's tables and the page of alerts
+schema: $(READY) ## Write the JSON Schemas for editors, the tables of docs/settings.md and the page of alerts
 	@$(PY) -m checks.documentation
 
 charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable

@@ -34,11 +34,11 @@ class LatencyObjective(Section):
     percent: float = Field(default=95, ge=50, lt=100)
     """Percentage of the requests."""
     within_seconds: float = 0.25
-    """Time that they may take: a bucket bound, as a histogram knows no other. The stated target of 0.2 s is none, so
-    the next one above it is the default."""
+    """Time that they may take: a bucket bound, as a histogram knows no other. The stated target of 0.2 s is not a
+    bound, so the next one above it is the default."""
     exempt: tuple[UrlPath, ...] = ()
     """Paths that promise no time: what is expensive by design, such as a log-in, and what is answered by a redirect,
-    which the histogram cannot tell from the call that follows."""
+    which the histogram cannot distinguish from the call that follows."""
 
     @field_validator("within_seconds")
     @classmethod
@@ -65,7 +65,7 @@ class Service(Section):
     selector: dict[str, str] = Field(default_factory=dict)
     """Labels of its Kubernetes Service; none: `app: order-processor` and its name as `component`."""
     owner: Name = "order-processor"
-    """The team that is told about it: the label `owner` of its alerts."""
+    """The team that is notified about it: the label `owner` of its alerts."""
     runbook: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """Address of the service's own runbook, which its notifications link to beside the alert's."""
     instrumented: bool = False
@@ -81,7 +81,7 @@ class Service(Section):
     health_path: UrlPath = "/health"
     """HTTP path that the probe reads."""
     routes: tuple[Route, ...] = ()
-    """Every route that it serves to somebody, such as `/orders/{order_id}`, where its metrics have the raw path as a
+    """Every route that it serves, such as `/orders/{order_id}`, where its metrics have the raw path as a
     label: they are added up by these, and what belongs to none is counted apart. Without any, its metrics are stored as
     they are."""
     ignored_endpoints: tuple[UrlPath, ...] = ()
@@ -92,7 +92,7 @@ class Service(Section):
     objectives: Objectives = Objectives()
     """What it promises."""
     requires: tuple[str, ...] = ()
-    """Services and stores it cannot work without: what pages for one of these stands for its trouble, too."""
+    """Services and stores it cannot work without: what pages for one of these covers its trouble, too."""
     uses: tuple[str, ...] = ()
     """Services and stores it works without, only worse: their trouble explains nothing that it fails."""
 

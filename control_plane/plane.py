@@ -25,7 +25,7 @@ from local.errors import RehearsalError
 from local.ports import free_ports
 
 CONTEXT = "kind-monitoring"
-"""The context that kind makes for a cluster named as in the README."""
+"""The context that kind makes for a cluster named as in docs/deploying.md."""
 NEWEST, OLDER = "kube-apiserver", "kube-apiserver-1.34"
 """The API servers: the newest minor version, and an older one that EKS still runs."""
 START_SECONDS = 300

@@ -1,4 +1,4 @@
-"""A user's shell: what the README tells people to type is typed there, letter by letter."""
+"""A user's shell: what docs/deploying.md says to type is typed there, letter by letter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facts import ROOT
 from tests.sandbox import Sandbox
 
 PROGRAMS = ("pulumi", "kubectl", "helm")
-"""What the README asks people to bring."""
+"""What docs/deploying.md asks people to bring."""
 
 
 class ShellError(Exception):
@@ -79,9 +79,8 @@ class Shell:
         }
 
 
-def readme(heading: str) -> list[list[str]]:
-    """The command lines of each block below a heading of the README."""
-    section = re.split(rf"^## {re.escape(heading)}$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)[1]
-    section = re.split(r"^## ", section, flags=re.MULTILINE)[0]
-    blocks = re.findall(r"^ *```\n(.*?)^ *```$", section, flags=re.MULTILINE | re.DOTALL)
+def deploying() -> list[list[str]]:
+    """The command lines of each block of docs/deploying.md: deploying, the secrets, letting go of the guard."""
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    blocks = re.findall(r"^ *```\n(.*?)^ *```$", page, flags=re.MULTILINE | re.DOTALL)
     return [[line.strip() for line in block.splitlines()] for block in blocks]

@@ -19,7 +19,7 @@ from control_plane.plane import control_plane
 from facts import ROOT
 from tests.cluster.conftest import NODES
 from tests.cluster.deployment import begin
-from tests.cluster.shell import Shell, readme
+from tests.cluster.shell import Shell, deploying
 from tests.sandbox import CANARIES, Edits, Life
 
 DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
@@ -65,8 +65,8 @@ def dev_life(life: Life) -> None:
 
 
 def prod_life(life: Life) -> None:
-    """Secrets are set, and the stack is let go of, as the README says."""
-    _, (init, *set_secrets), let_go = readme("Deploying to a cluster")
+    """Secrets are set, and the stack is let go of, as docs/deploying.md says."""
+    _, (init, *set_secrets), let_go = deploying()
     assert init == "pulumi stack init prod"  # which has been done
     shell = Shell(life.sandbox)
     for line in set_secrets:

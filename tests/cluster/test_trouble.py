@@ -1,4 +1,4 @@
-"""What goes wrong during `pulumi up` on a real cluster, and what gets it right again: the README's own remedies.
+"""What goes wrong during `pulumi up` on a real cluster, and what gets it right again, as docs/deploying.md says.
 
 A run is held half-way by nodes that stop: no pod becomes ready, so Helm waits.
 """

@@ -1,6 +1,6 @@
 """`make verify` before a real cluster: silent where all is well; what is wrong it names, with a remedy that works.
 
-The dev stack is deployed as the README says, real programs run in its pods, and remedies are typed as they are told.
+The dev stack is deployed as docs/deploying.md says, real programs run in its pods, and remedies are typed as printed.
 Each test leaves the stack as it has found it, which the remedies must do.
 """
 
@@ -29,7 +29,7 @@ from engine.toolchain import tool
 from facts import NAMESPACE
 from tests.cluster import application
 from tests.cluster.deployment import OnCluster, charts_from
-from tests.cluster.shell import Shell, readme
+from tests.cluster.shell import Shell, deploying
 from tests.tree import copy_tree
 from verify.checks import CHECKS
 from verify.expectations import Expected, expectations
@@ -42,7 +42,7 @@ FAST = {
     "alerts/budget.yaml": ("interval: 3m", "interval: 10s"),
 }
 """What makes things come true sooner, and changes nothing else: file, text, replacement."""
-*DEPLOY, VERIFY = readme("Deploying to a cluster")[0]
+*DEPLOY, VERIFY = deploying()[0]
 
 REMEDY = re.compile(
     r"kubectl (?:scale|delete secret) [\w./-]+(?: --replicas=\d+)?"

@@ -65,7 +65,7 @@ def test_offsets_that_leave_the_range_of_ports_are_refused(tmp_path: Path) -> No
 
 
 def another_application(running: Running) -> None:
-    """A service more, as the README's "Where a change goes" says, and one that the cluster does not run."""
+    """A service more, as CONTRIBUTING.md's "Adding a service" says, and one that the cluster does not run."""
     services = running.project / "services.yaml"
     added = "  - { name: refund-service, prefix: refund, port: 8007 }"
     services.write_text(f"{services.read_text().rstrip()}\n{added}\n")

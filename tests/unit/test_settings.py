@@ -191,7 +191,7 @@ def test_schemas_tables_and_pages_are_current() -> None:
     for path, text in generate.schemas().items():
         assert path.read_text() == text, "run: make schema"
     assert generate.ALERTS.read_text() == generate.alerts_page(), "run: make schema"
-    assert generate.with_tables(generate.README.read_text()) == generate.README.read_text(), "run: make schema"
+    assert generate.with_tables(generate.SETTINGS.read_text()) == generate.SETTINGS.read_text(), "run: make schema"
 
 
 @pytest.mark.parametrize("name", generate.TABLES)
