@@ -1,4 +1,4 @@
-"""What the dashboards cost, as tables for the terminal and for docs/dashboards.md, and what is too slow."""
+"""What the dashboards cost, as a table for the terminal and for docs/dashboards.md, and what is too slow."""
 
 from __future__ import annotations
 
@@ -73,30 +73,11 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One query that reads recorded series, and the same without them."""
-
-    load: Load
-    place: int
-    """Which of the dashboard's queries it is."""
-    recorded: Cost
-    raw: Cost | None
-    why_not: str = ""
-    """Why there is no raw query."""
-
-    @property
-    def panel(self) -> str:
-        """Title of the panel."""
-        return self.load.queries[self.place].panel
-
-
-@dataclass(frozen=True)
 class Results:
     """What was found."""
 
     made: Made
     loads: Sequence[Load]
-    compared: Sequence[Compared]
 
     @property
     def failures(self) -> list[str]:
@@ -113,17 +94,7 @@ class Results:
             for panel, seconds in load.panels.items()
             if seconds > SLOW_SECONDS
         ]
-        return slow + self.failures + self._unexpanded + self._absent
-
-    @property
-    def _unexpanded(self) -> list[str]:
-        return list(
-            dict.fromkeys(
-                f"{each.load.board}, {each.panel}: cannot be asked without records, as {each.why_not}"
-                for each in self.compared
-                if each.why_not
-            )
-        )
+        return slow + self.failures + self._absent
 
     @property
     def _absent(self) -> list[str]:
@@ -142,18 +113,6 @@ LOAD_HEADINGS = (
     "samples read",
     "most in memory",
     "failed",
-)
-COMPARED_HEADINGS = (
-    "dashboard",
-    "range",
-    "queries",
-    "recorded",
-    "raw",
-    "factor",
-    "samples, recorded",
-    "samples, raw",
-    "factor",
-    "raw refused or given up",
 )
 
 
@@ -182,70 +141,6 @@ def _slowest(load: Load) -> str:
     return f"{panel}, {duration(seconds)}"
 
 
-def compared_rows(results: Results) -> list[list[str]]:
-    """The cells under COMPARED_HEADINGS: a row for each dashboard and range, of the queries that can be compared."""
-    rows = []
-    for load in results.loads:
-        pairs = [(each.recorded, each.raw) for each in results.compared if each.load is load and each.raw]
-        if not pairs:
-            continue
-        recorded, raw = (_sum(costs) for costs in zip(*pairs, strict=True))
-        failed = sum(bool(cost.error) for _, cost in pairs)
-        answered = [(one, other) for one, other in pairs if not other.error]
-        few, many = (
-            (sum(cost.samples for cost in costs) for costs in zip(*answered, strict=True)) if answered else (0, 0)
-        )
-        rows.append(
-            [
-                load.board,
-                _range(load),
-                str(len(pairs)),
-                duration(recorded),
-                ("at least " if failed else "") + duration(raw),
-                _factor(raw, recorded),
-                _count(few),
-                _count(many),
-                _factor(many, few),
-                str(failed),
-            ]
-        )
-    return rows
-
-
-def _sum(costs: Sequence[Cost]) -> float:
-    return sum(cost.seconds for cost in costs)
-
-
-def panel_rows(results: Results) -> list[list[str]]:
-    """A row for each panel that reads recorded series, and a cell for each range: its time with and without them."""
-    cells: dict[tuple[str, str], dict[str, list[Compared]]] = {}
-    for each in results.compared:
-        of_panel = cells.setdefault((each.load.board, each.panel), {})
-        of_panel.setdefault(each.load.range, []).append(each)
-    return [
-        [board, panel, *(_both(of_panel.get(name, ())) for name in (OPENING, *LONGER))]
-        for (board, panel), of_panel in cells.items()
-    ]
-
-
-PANEL_HEADINGS = ("dashboard", "panel", *(f"{name}: recorded, raw" for name in (OPENING, *LONGER)))
-
-
-def _both(compared: Sequence[Compared]) -> str:
-    if not compared:
-        return ""
-    recorded = sum(each.recorded.seconds for each in compared)
-    raws = [each.raw for each in compared if each.raw]
-    if len(raws) < len(compared):
-        return f"{duration(recorded)}, none"
-    failed = [_shortly(cost.error) for cost in raws if cost.error]
-    return f"{duration(recorded)}, {failed[0] if failed else duration(sum(cost.seconds for cost in raws))}"
-
-
-def _shortly(error: str) -> str:
-    return "too many samples" if "too many samples" in error else "given up" if "timed out" in error else "refused"
-
-
 def _range(load: Load) -> str:
     return f"{_length(load.length)} ({OPENING})" if load.range == OPENING else load.range
 
@@ -261,10 +156,6 @@ def _count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def _factor(more: float, less: float) -> str:
-    return f"{more / less:.1f}" if less else "-"
-
-
 def _summary(results: Results) -> str:
     made = results.made
     return (
@@ -273,25 +164,17 @@ def _summary(results: Results) -> str:
     )
 
 
-def _tables(results: Results) -> list[tuple[Sequence[str], list[list[str]]]]:
-    return [
-        (LOAD_HEADINGS, load_rows(results)),
-        (COMPARED_HEADINGS, compared_rows(results)),
-        (PANEL_HEADINGS, panel_rows(results)),
-    ]
-
-
 def show(results: Results, console: Console) -> None:
-    """Print everything. The tables are as in the page, as they are wider than a terminal."""
+    """Print everything. The table is as in the page, as it is wider than a terminal."""
     console.print(text(results), markup=False)
 
 
 def text(results: Results) -> str:
-    """All tables, and what was found, in Markdown."""
+    """The table, and what was found, in Markdown."""
     found = [f"- {finding.strip()}" for finding in results.findings] or ["- Nothing is slow, and nothing failed."]
-    return "\n\n".join([_summary(results), *(markdown(*table) for table in _tables(results)), "\n".join(found)])
+    return "\n\n".join([_summary(results), markdown(LOAD_HEADINGS, load_rows(results)), "\n".join(found)])
 
 
 def with_results(page: str, results: Results) -> str:
-    """The page with all tables, and what was found, between their marks."""
+    """The page with the table, and what was found, between its marks."""
     return between(page, BEGIN, END, text(results))

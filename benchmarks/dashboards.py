@@ -1,4 +1,4 @@
-"""`make bench-dashboards`: what does it cost Prometheus to show each dashboard, and what would it cost without records?
+"""`make bench-dashboards`: what does it cost Prometheus to show each dashboard?
 
 A snapshot of a rehearsal is grown to many services and many days, imported as blocks, and served by a Prometheus that
 does nothing but answer. Each dashboard is asked for what Grafana would ask for, with everything chosen.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +23,15 @@ import dashboards
 from benchmarks import dashboard_tables as tables
 from benchmarks import dataset, queries, snapshot, stack
 from benchmarks.command import reported
-from benchmarks.dashboard_tables import Compared, Load, Results
+from benchmarks.dashboard_tables import Load, Results
 from benchmarks.dataset import Extent, Kept, Made
 from benchmarks.errors import BenchmarkError
-from benchmarks.expansion import CannotExpandError, Expansion, reads
 from benchmarks.fleet import grown
 from benchmarks.progress import Progress, Tell
-from benchmarks.queries import Cost, Query
+from benchmarks.queries import Query
 from benchmarks.snapshot import Seen
 from catalogue import Catalogue
+from checks import promql
 from facts import ROOT
 from report.board import Board, read
 from settings import Settings
@@ -44,10 +44,8 @@ ROUNDS = 3
 INFRASTRUCTURE_SECONDS = 60
 """Between two samples of nodes, Kubernetes and the monitoring itself: the production stack's interval is a quarter of
 it, but these series are half of all, and the text of which blocks are made would be 150 GB."""
-RAW_LIMIT_SECONDS = 10
-"""Time after which a query of raw series is given up."""
-AGAIN_SECONDS = 2
-"""A query of raw series that takes longer is asked once."""
+EVALUATION = "15s"
+"""How often rules are evaluated where their group says nothing else: the production stack's interval."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,20 @@ class Stack:
     settings: Settings
     catalogue: Catalogue
     boards: tuple[Board, ...]
-    rules: Expansion
+    intervals: Mapping[str, str]
+    """Time between two samples of each recorded series."""
 
     @classmethod
     def of(cls, catalogue: Catalogue, settings: Settings) -> Stack:
         """The dashboards and the rules that the program deploys for a catalogue."""
         boards = tuple(map(read, dashboards.load(catalogue).values()))
-        return cls(settings, catalogue, boards, Expansion(stack.rules_of(catalogue, settings).groups))
+        intervals = {
+            rule["record"]: group.get("interval", EVALUATION)
+            for group in stack.rules_of(catalogue, settings).groups
+            for rule in group["rules"]
+            if "record" in rule
+        }
+        return cls(settings, catalogue, boards, intervals)
 
     @property
     def scrape(self) -> float:
@@ -76,17 +81,17 @@ class Stack:
 
     @property
     def names(self) -> set[str]:
-        """Names of all series that the dashboards read, and would read if nothing were recorded."""
+        """Names of all series that the dashboards read."""
         found: set[str] = set()
         for board in self.boards:
             found |= {name for selector in queries.selectors(board) for name in reads(selector)}
             for query in self.queries(board, board.since, time.time()):
-                found |= reads(query.expr) | reads(_raw(self.rules, query.expr) or query.expr)
+                found |= reads(query.expr)
         return found - dataset.INVENTED
 
     def step(self, seen: Seen) -> int:
         """Seconds between two samples of a series."""
-        evaluated = self.rules.interval(seen.name)
+        evaluated = self.intervals.get(seen.name)
         services = {service.name for service in self.catalogue.services}
         if evaluated:
             return seconds(evaluated)
@@ -94,11 +99,9 @@ class Stack:
         return seconds(self.settings.scrape.applications) if of_service else INFRASTRUCTURE_SECONDS
 
 
-def _raw(rules: Expansion, expr: str) -> str | None:
-    try:
-        return rules.raw(expr)
-    except CannotExpandError:
-        return None
+def reads(expr: str) -> set[str]:
+    """Names of the series that an expression reads; of a choice of names its pattern."""
+    return {promql.metric(selector) for selector in promql.selectors(promql.parse(expr))}
 
 
 def make(kept: Kept, services: int, days: float, tell: Tell) -> tuple[Made, Stack]:
@@ -133,12 +136,11 @@ def _snapshot(names: Collection[str], file: Path, tell: Tell) -> list[Seen]:
 def measure(client: httpx.Client, made: Made, whole: Stack, tell: Tell) -> Results:
     """Ask for every dashboard, over every time range that the data set has."""
     loads: list[Load] = []
-    compared: list[Compared] = []
     for board in whole.boards:
         for name, length in tables.ranges(board.since, made.extent.days * DAY):
             tell(f"{board.title}, {name}", 0)
             asked = whole.queries(board, length, made.extent.end)
-            found = Load(
+            load = Load(
                 board.title,
                 name,
                 length,
@@ -147,31 +149,8 @@ def measure(client: httpx.Client, made: Made, whole: Stack, tell: Tell) -> Resul
                 queries.at_once(client, asked, ROUNDS),
                 queries.variables(client, board, length, made.extent.end, ROUNDS),
             )
-            loads.append(found)
-            tell(f"{board.title}, {name}, without records", 0)
-            compared += _compared(client, found, whole.rules, compared)
-    return Results(made, loads, compared)
-
-
-def _compared(client: httpx.Client, load: Load, rules: Expansion, before: Sequence[Compared]) -> Iterator[Compared]:
-    """Ask without records what reads some, unless it was given up over a shorter time range already."""
-    given_up = {(each.load.board, each.place): each.raw for each in before if each.raw and each.raw.error}
-    for place, (query, cost) in enumerate(zip(load.queries, load.costs, strict=True)):
-        if not rules.recorded(query.expr):
-            continue
-        try:
-            raw = Query(query.panel, rules.raw(query.expr), query.period, query.instant)
-        except CannotExpandError as reason:
-            yield Compared(load, place, cost, None, str(reason))
-        else:
-            yield Compared(load, place, cost, given_up.get((load.board, place)) or _ask_raw(client, raw))
-
-
-def _ask_raw(client: httpx.Client, query: Query) -> Cost:
-    first = queries.ask(client, query, RAW_LIMIT_SECONDS)
-    if first.error or first.seconds > AGAIN_SECONDS:
-        return first
-    return queries.one_after_another(client, [query], ROUNDS)[0]
+            loads.append(load)
+    return Results(made, loads)
 
 
 @contextmanager

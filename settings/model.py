@@ -179,6 +179,13 @@ class Logs(Section):
     namespaces: tuple[Name, ...] = ()
     """Namespaces whose pods' logs are kept, beside the application's. In `monitoring`, all but the log agent's own."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _bucket_of_the_account(cls, document: Any) -> Any:
+        if isinstance(document, dict) and "bucket" in document:
+            raise ValueError("`logs.bucket` is no key any more; move it to `aws.logBucket`")
+        return document
+
 
 class Tracing(Section):
     """Traces in Tempo."""

@@ -1,8 +1,7 @@
-"""What the dashboards' cost is measured on: the data set, the queries, and the same queries without records."""
+"""What the dashboards' cost is measured on: the data set and the queries."""
 
 from __future__ import annotations
 
-import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from promql_parser import parse
 
 from benchmarks import dashboard_tables, dashboards, dataset, history, queries, snapshot
-from benchmarks.dashboard_tables import Compared, Load, Results
+from benchmarks.dashboard_tables import Load, Results
 from benchmarks.dataset import Extent, Kept, Made
 from benchmarks.errors import BenchmarkError
-from benchmarks.expansion import CannotExpandError, Expansion
 from benchmarks.fleet import grown
 from benchmarks.history import Block
 from benchmarks.queries import Cost, Query
@@ -34,64 +31,6 @@ CATALOGUE = Catalogue(
         Service(name="order-service", prefix="order", port=2, requires=("dynamodb",)),
     )
 )
-
-
-# --- without records ---
-
-
-def rules(**expressions: str) -> Expansion:
-    """Rules of one group; `a__b` records `a:b`."""
-    return Expansion([{"rules": [{"record": name.replace("__", ":"), "expr": e} for name, e in expressions.items()]}])
-
-
-@pytest.mark.parametrize(
-    ("query", "raw"),
-    [
-        ("up", "up"),
-        ("a:sum", "(sum by (x) (up))"),
-        ('a:sum{x="1"} > 0', '(sum by (x) (up{x="1"})) > 0'),
-        ('a:sum{x=~".+"}', "(sum by (x) (up))"),
-        ("rate(a:sum[5m])", "rate((sum by (x) (up))[5m:15s])"),
-        ("rate(a:sum[5m] offset 1h)", "rate((sum by (x) (up))[5m:15s] offset 1h)"),
-        ("a:sum offset 1h", "last_over_time((sum by (x) (up))[15s:15s] offset 1h)"),
-        ("b:rate * 2", "(rate((sum by (x) (up))[5m:15s])) * 2"),
-    ],
-)
-def test_a_record_is_replaced_by_what_it_records(query: str, raw: str) -> None:
-    expanded = rules(a__sum="sum by (x) (up)", b__rate="rate(a:sum[5m])").raw(query)
-    assert parse(expanded).prettify() == parse(raw).prettify()
-
-
-def test_rules_of_one_name_are_joined_unless_their_labels_are_not_asked_for() -> None:
-    expansion = Expansion(
-        [
-            {"rules": [{"record": "r:x", "expr": "one", "labels": {"sli": "availability"}}], "interval": "3m"},
-            {"rules": [{"record": "r:x", "expr": "two", "labels": {"sli": "latency"}}]},
-        ]
-    )
-    assert re.findall("one|two", expansion.raw("r:x")) == ["one", "two"]
-    only = expansion.raw('r:x{sli="latency"}')
-    assert "one" not in only
-    assert '"sli", "latency"' in only
-    assert expansion.interval("r:x") == "3m"
-
-
-def test_constants_of_the_catalogue_stay() -> None:
-    expansion = rules(c__info="vector(1)", r__x="sum by (service) (up) * c:info")
-    assert "c:info" in expansion.raw("r:x")
-    assert expansion.recorded("c:info + up") == set()
-
-
-@pytest.mark.parametrize(
-    ("query", "why"),
-    [
-        ("own:last", "own:last reads its own last value"),
-        ('whole:sum{service="a"}', 'service="a" cannot be asked of what whole:sum is made of'),
-    ],
-)
-def test_what_cannot_be_written_out_says_why(query: str, why: str) -> None:
-    with pytest.raises(CannotExpandError, match=why):
-        rules(own__last="up > 0 or own:last", whole__sum="sum(up)").raw(query)
 
 
 # --- the data set ---
@@ -262,12 +201,10 @@ def test_ranges_begin_and_end_at_multiples_of_the_step() -> None:
 # --- the tables ---
 
 
-def results(
-    seconds: float = 1.0, error: str | None = None, raw: Cost | None = None, range_: str = "opening"
-) -> Results:
+def results(seconds: float = 1.0, error: str | None = None, range_: str = "opening") -> Results:
     cost = Cost(seconds, 100, 10, 1, error)
     load = Load("Health", range_, 3600, [QUERY], [cost], seconds, 0.1)
-    return Results(made(), [load], [Compared(load, 0, cost, raw)] if raw else [])
+    return Results(made(), [load])
 
 
 @pytest.mark.parametrize(
@@ -284,26 +221,13 @@ def test_slow_and_failed_panels_are_found(found: Results, said: list[str]) -> No
 
 
 def test_a_series_that_the_data_set_lacks_is_found() -> None:
-    found = Results(made(names=("up", "gone", "u.*")), [], [])
+    found = Results(made(names=("up", "gone", "u.*")), [])
     assert found.findings == ["Read, but not in the data set: `gone`"]
-
-
-def test_recorded_is_held_against_raw() -> None:
-    (row,) = dashboard_tables.compared_rows(results(0.5, raw=Cost(2, 3000, 10, 1)))
-    cells = dict(zip(dashboard_tables.COMPARED_HEADINGS, row, strict=True))
-    assert (cells["recorded"], cells["raw"], cells["raw refused or given up"]) == ("500.0 ms", "2.00 s", "0")
-    assert row.count("4.0") == row.count("30.0") == 1
-
-
-def test_a_raw_query_that_was_given_up_took_at_least_that_long() -> None:
-    found = results(0.5, raw=Cost(20, 0, 0, 0, "query timed out in expression evaluation"))
-    assert "at least 20.00 s" in dashboard_tables.compared_rows(found)[0]
-    assert dashboard_tables.panel_rows(found)[0][2] == "500.0 ms, given up"
 
 
 def test_tables_are_written_between_the_marks_alone() -> None:
     page = dashboard_tables.PAGE.read_text()
-    written = dashboard_tables.with_results(page, results(2.1, raw=Cost(3, 1, 1, 1)))
+    written = dashboard_tables.with_results(page, results(2.1))
     assert "- Health, a panel: 2.10 s" in written
     assert written.partition(dashboard_tables.BEGIN)[0] == page.partition(dashboard_tables.BEGIN)[0]
     assert written.partition(dashboard_tables.END)[2] == page.partition(dashboard_tables.END)[2]

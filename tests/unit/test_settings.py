@@ -103,7 +103,7 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
             "workloads.loki.replicas: 3 has no use if logs.mode is distributed; remove it",
         ),
         ({"workloads": {"grafana": {"replicas": 2}}}, "workloads.grafana.replicas must be 1"),
-        ({"logs": {"bucket": "some-bucket"}}, "logs.bucket: unknown key"),
+        ({"logs": {"bucket": "some-bucket"}}, "`logs.bucket` is no key any more; move it to `aws.logBucket`"),
         ({"scrape": {"applications": "2m"}}, 'applications: "2m" must be 10s to 75s'),
         ({"scrape": {"infrastructure": "5s"}}, 'infrastructure: "5s" must be 10s to 75s'),
         ({"escalation": {"warningAfter": "26m"}}, 'warningAfter: "26m" is more than 25m'),
@@ -169,7 +169,12 @@ def test_missing_secrets_are_reported_together_with_everything_else() -> None:
     del content["cluster"]
     with pytest.raises(InvalidInputError) as error:
         parse(content, Deployment("prod", frozenset()))
-    for expected in ("cluster: missing", "Loki deletes by the day", "--secret slackWebhookUrl", "--secret heartbeatUrl"):
+    for expected in (
+        "cluster: missing",
+        "Loki deletes by the day",
+        "--secret slackWebhookUrl",
+        "--secret heartbeatUrl",
+    ):
         assert expected in str(error.value)
 
 
