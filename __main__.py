@@ -10,6 +10,7 @@ import pulumi_kubernetes
 
 import catalogue as catalogues
 import dashboards
+import parts
 import settings as configuration
 from components import addresses
 from components.alerting import messages, routing, rules
@@ -86,19 +87,19 @@ def main() -> None:
         opts,
     )
     logs_args = LogsArgs(settings=settings, catalogue=catalogue, namespace=namespace)
-    parts: list[pulumi.Resource] = [foundation, alerting, grafana, metrics, Logs("logs", logs_args, opts)]
+    deployed: list[pulumi.Resource] = [foundation, alerting, grafana, metrics, Logs("logs", logs_args, opts)]
     if settings.tracing:
         traces_args = TracesArgs(settings=settings, tracing=settings.tracing, namespace=namespace)
-        parts.append(Traces("traces", traces_args, opts))
+        deployed.append(Traces("traces", traces_args, opts))
     if settings.aws:
         cloudwatch_args = CloudWatchArgs(aws=settings.aws, source=settings.charts, namespace=namespace)
-        parts.append(CloudWatch("cloudwatch", cloudwatch_args, opts))
-    guard(settings.storage.protect, parts)
+        deployed.append(CloudWatch("cloudwatch", cloudwatch_args, opts))
+    guard(settings.storage.protect, deployed)
 
     pulumi.export("namespace", namespace)
-    pulumi.export("prometheus", addresses.PROMETHEUS)
-    pulumi.export("alertmanager", addresses.ALERTMANAGER)
-    pulumi.export("grafana", addresses.GRAFANA)
+    pulumi.export("prometheus", parts.PROMETHEUS.url)
+    pulumi.export("alertmanager", parts.ALERTMANAGER.url)
+    pulumi.export("grafana", parts.GRAFANA.url)
     pulumi.export("loki", addresses.loki(settings))
     pulumi.export("grafanaSecret", grafana.admin_secret or CHART_ADMIN_SECRET)
     pulumi.export("grafanaAccess", addresses.GRAFANA_ACCESS)

@@ -11,6 +11,10 @@ NAMESPACE = "monitoring"
 SAMPLE_LIMIT = 50_000
 """A fuse of each scrape of a service, far above normal use: beyond it all of it fails, and nothing is measured."""
 
+BURN_RATES = {"30m": 14, "3h": 7, "12h": 2}
+"""How many times too fast an error budget is spent over each window when someone is told of it: by a page, a page, a
+warning. The rules in alerts/ state the numbers; a test compares them."""
+
 LOKI_MEGABYTES_A_SECOND = 16
 """Log lines that Loki takes, in MiB a second; what is above it is refused, and sent again."""
 

@@ -24,7 +24,7 @@ from engine.toolchain import tool
 from facts import ROOT
 from local import interruption
 from local.ports import HOST
-from rehearsal.chart_targets import CHART_TARGETS, Part
+from rehearsal.chart_targets import CHART_TARGETS, Process
 from settings import Settings, read_stack
 from simulation.application.container import die_with_parent
 
@@ -68,7 +68,7 @@ def rules_of(catalogue: Catalogue, settings: Settings) -> Rules:
     return Rules(prometheus_rules(ROOT / "alerts", catalogue, settings))
 
 
-def configuration(catalogue: Catalogue, settings: Settings, addresses: Mapping[Part, str]) -> Json:
+def configuration(catalogue: Catalogue, settings: Settings, addresses: Mapping[Process, str]) -> Json:
     """Prometheus' configuration; `addresses` are `host:port` of Prometheus itself and of benchmarks.exporter.
 
     One job has all services, where a cluster has one for each: that matters to scraping, not to rules.
@@ -111,7 +111,7 @@ def running(catalogue: Catalogue, settings: Settings, rules: Rules, directory: P
 
     Raises BenchmarkError with the log of the process that does not start.
     """
-    addresses: dict[Part, str] = {"exporters": _free_address(), "prometheus": _free_address()}
+    addresses: dict[Process, str] = {"exporters": _free_address(), "prometheus": _free_address()}
     (directory / RULES).mkdir()
     for name, groups in rules.objects.items():
         (directory / RULES / f"{name}.json").write_text(json.dumps({"groups": groups}))

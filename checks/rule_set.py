@@ -14,13 +14,12 @@ from checks.program import evaluate
 from checks.promql import Expr, Shapes, ast
 from components.alerting import routing, rules
 from facts import ROOT
+from parts import PROBES_JOB
 from settings import Settings, read_stack
 from validation import seconds
 
 T = TypeVar("T")
 
-PROBES = "service-probes"
-"""Scrape job of the health probes."""
 CLOUDWATCH_SCRAPE = 60
 """Seconds between two scrapes of the CloudWatch exporter, whatever the stack's interval."""
 
@@ -149,7 +148,7 @@ class Stack:
             return self._recorded_interval(name)
         if name.startswith("aws_"):
             return CLOUDWATCH_SCRAPE
-        if not job or job in self.services | {PROBES}:
+        if not job or job in self.services | {PROBES_JOB}:
             return max(self.applications, 0 if job else self.infrastructure)
         return self.infrastructure
 

@@ -8,12 +8,13 @@ from typing import Any
 import pulumi
 import yaml
 
+import parts
 from components import charts, sizing
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from settings import Aws, Charts
 from validation import seconds
 
-NAME = "cloudwatch-exporter"
+NAME = parts.CLOUDWATCH_EXPORTER.release
 BILLING_REGION = "us-east-1"
 PERIOD_SECONDS = 300
 LENGTH_SECONDS = 600

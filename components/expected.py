@@ -6,31 +6,15 @@ The rule: what an alert or a dashboard reads must be there, or it would be silen
 
 from __future__ import annotations
 
+import parts
 from components.metrics.monitors import REDIS_PROBE
-from facts import NAMESPACE
 from settings import Settings
 
 
 def expected_jobs(settings: Settings) -> tuple[str, ...]:
     """The jobs, as the pinned charts' monitors name them."""
     return (
-        "kube-prometheus-stack-prometheus",
-        "kube-prometheus-stack-alertmanager",
-        "kube-prometheus-stack-operator",
-        "kube-prometheus-stack-grafana",
-        "kube-state-metrics",
-        "node-exporter",
-        "kubelet",
-        "blackbox-exporter",
-        "log-agent",
-        "kubernetes-events",
-        _loki(settings),
-        *(["cloudwatch-exporter"] if settings.aws else []),
+        *(part.job for part in parts.of_stack(settings) if part.job and part.read),
+        parts.KUBELET_JOB,
         *([REDIS_PROBE] if settings.redis else []),
     )
-
-
-def _loki(settings: Settings) -> str:
-    """Loki's job, or that of its part which every log line passes; the chart prefixes its jobs with the namespace."""
-    service = "loki-distributor" if settings.logs.mode == "distributed" else "loki"
-    return f"{NAMESPACE}/{service}"

@@ -13,6 +13,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.scheduling.v1 import PriorityClass
 from pulumi_kubernetes.storage.v1 import StorageClass
 
+import parts
 from components import charts, priorities, storage
 from facts import BUSYBOX, NAMESPACE
 from settings import Settings
@@ -143,7 +144,7 @@ class Foundation(pulumi.ComponentResource):
         """The operator's resource definitions as a release of their own, so that upgrades upgrade them."""
         return charts.install(
             charts.PROMETHEUS_OPERATOR_CRDS,
-            "prometheus-operator-crds",
+            parts.CRDS,
             namespace=self.namespace,
             values={},
             source=self._settings.charts,
@@ -204,7 +205,7 @@ def network_policies(application_namespace: str) -> dict[str, dict[str, Any]]:
             {"ports": [{"port": port, "protocol": "TCP"} for port in (9090, 9093, 3000, 3100, 8080)]},
         ),
         "operator-webhook": (
-            {"matchLabels": {"app": "kube-prometheus-stack-operator"}},
+            {"matchLabels": {"app": parts.OPERATOR.workload}},
             {"ports": [{"port": 10250, "protocol": "TCP"}]},
         ),
     }

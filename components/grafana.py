@@ -9,15 +9,16 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret
 
+import parts
 from components import sizing, storage
-from components.addresses import ALERTMANAGER, PROMETHEUS, TEMPO, loki
+from components.addresses import loki
 from dashboards.panels import panel_id
 from facts import NAMESPACE
 from settings import Settings
 
 FOLDER = "Order processor"
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of a Secret, not its content
-CHART_ADMIN_SECRET = "kube-prometheus-stack-grafana"  # noqa: S105 - the Secret that the chart generates
+CHART_ADMIN_SECRET = parts.GRAFANA.service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +74,19 @@ def data_sources(settings: Settings) -> list[dict[str, Any]]:
     """Prometheus, Alertmanager, Loki and, where the stack traces, Tempo, under fixed uids."""
     sources = [
         # One interval for all of it: $__rate_interval must hold four scrapes of the slowest target.
-        _source("prometheus", PROMETHEUS, default=True, timeInterval=settings.scrape.applications, httpMethod="POST"),
-        _source("alertmanager", ALERTMANAGER, implementation="prometheus", handleGrafanaManagedAlerts=False),
+        _source(
+            "prometheus",
+            parts.PROMETHEUS.url,
+            default=True,
+            timeInterval=settings.scrape.applications,
+            httpMethod="POST",
+        ),
+        _source("alertmanager", parts.ALERTMANAGER.url, implementation="prometheus", handleGrafanaManagedAlerts=False),
         # Longer than Loki searches, so that its own answer is shown; by default Grafana gives up after 30 s.
         _source("loki", loki(settings), timeout=65, derivedFields=_derived_fields(settings)),
     ]
     if settings.tracing:
-        sources.append(_source("tempo", TEMPO, tracesToLogsV2=_LINES_OF_A_SPAN))
+        sources.append(_source("tempo", parts.TEMPO.url, tracesToLogsV2=_LINES_OF_A_SPAN))
     return sources
 
 

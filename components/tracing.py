@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+import parts
 from components import charts, sizing, storage
 from settings import Settings, Tracing
 from validation import seconds
@@ -28,7 +29,7 @@ class Traces(pulumi.ComponentResource):
         super().__init__("monitoring:index:Traces", name, {}, opts)
         charts.install(
             charts.TEMPO,
-            "tempo",
+            parts.TEMPO.release,
             namespace=args.namespace,
             values=tempo_values(args.settings, args.tracing),
             source=args.settings.charts,

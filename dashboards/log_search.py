@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+import parts
 from catalogue import Catalogue
 from dashboards import board
 from dashboards.board import Row, row
@@ -43,7 +44,7 @@ LEVEL_COLOURS = {
 }
 
 # What happens to the cluster's objects comes from an agent of its own, which collects nobody's lines.
-OF_LINES = 'job!="kubernetes-events"'
+OF_LINES = f'job!="{parts.KUBERNETES_EVENTS.job}"'
 QUEUE = series("otelcol_exporter_queue_size", 'data_type="logs"', OF_LINES)
 SENT = series("otelcol_exporter_sent_log_records", OF_LINES)
 

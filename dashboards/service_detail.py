@@ -27,6 +27,7 @@ from dashboards.panels import (
 )
 from dashboards.promql import growth_from_birth, series, union
 from dashboards.system_health import ERROR_RATIO, HEALTH, P95_SECONDS
+from facts import BURN_RATES
 
 SERVICE = 'service=~"$service"'
 PROCESS = f'namespace=~"$namespace", {SERVICE}'
@@ -122,11 +123,11 @@ def _promises() -> Row:
             "Budget burn rate",
             Query(series("service:slo_burn_rate:ratio_rate30m", SERVICE), "{{service}} {{sli}} 30 min"),
             Query(series("service:slo_burn_rate:ratio_rate3h", SERVICE), "{{service}} {{sli}} 3 h"),
-            shows="How fast the error budget is spent: at 1 it lasts exactly its 14 days. On-call is paged at 14 over "
-            "30 minutes, or 7 over 3 hours.",
+            shows="How fast the error budget is spent: at 1 it lasts exactly its 14 days. On-call is paged at "
+            f"{BURN_RATES['30m']} over 30 minutes, or {BURN_RATES['3h']} over 3 hours.",
             wrong="Find the endpoint that fails or is slow below, and what was deployed when it began.",
             unit=units.Short,
-            limits=above(1, 7),
+            limits=above(1, BURN_RATES["3h"]),
             drill=to_logs(),
             width=12,
         ),

@@ -23,6 +23,8 @@ from dashboards.panels import (
     to_service,
 )
 from dashboards.promql import growth, series
+from facts import BURN_RATES
+from parts import PROBES_JOB
 
 ERROR_RATIO = above(0.01, 0.05)
 """The application's stated error rate: below 1 %, critical above 5 %."""
@@ -46,7 +48,7 @@ max by (service) (
 FIRING = 'alertstate="firing", severity!="none", service=~"$service|"'
 
 SERVICE = 'service=~"$service"'
-PROBE = 'job="service-probes"'
+PROBE = f'job="{PROBES_JOB}"'
 REQUESTS = series("instance:http_requests:sum", SERVICE)
 ERRORS = series("instance:http_errors:sum", SERVICE)
 CONTAINER = 'namespace=~"$namespace", container=~"$service"'
@@ -262,21 +264,21 @@ def _objectives() -> Row:
                 (
                     "30 minutes",
                     "ratio_rate30m",
-                    14,
+                    BURN_RATES["30m"],
                     "on-call is paged if this is sustained",
                     "Act now: roll back what was deployed last, or find the failing endpoints in Service detail.",
                 ),
                 (
                     "3 hours",
                     "ratio_rate3h",
-                    7,
+                    BURN_RATES["3h"],
                     "on-call is paged if this is sustained",
                     "A slower fault, or one that is over: the rate over 30 minutes says which.",
                 ),
                 (
                     "12 hours",
                     "ratio_increase12h",
-                    2,
+                    BURN_RATES["12h"],
                     "a warning is sent if this is sustained",
                     "Something fails a little all day: look for it in working hours, before the budget is gone.",
                 ),

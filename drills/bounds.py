@@ -10,9 +10,9 @@ import yaml
 
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.alerting.escalation import UNRESOLVED
-from components.metrics.component import RELEASE
 from drills.model import Told
 from local.errors import RehearsalError
+from parts import STACK
 from rehearsal.deployed import Deployed
 from rehearsal.routes import matches, taken
 from rehearsal.speed import milliseconds
@@ -28,7 +28,7 @@ class Bounds:
     """Reads the objects of one deployment."""
 
     def __init__(self, deployed: Deployed) -> None:
-        spec = deployed.release(RELEASE)["prometheus"]["prometheusSpec"]
+        spec = deployed.release(STACK)["prometheus"]["prometheusSpec"]
         monitors = [item["spec"] for kind in ("ServiceMonitor", "Probe") for item in deployed.objects(kind)]
         intervals = [spec["scrapeInterval"], *(text for item in monitors for text in _intervals(item))]
         self.scrape_seconds = max(map(seconds, intervals))

@@ -11,16 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from components.metrics.component import RELEASE
+import parts
 from facts import NAMESPACE
-from simulation.exporters.inventory import NODE
+from simulation.exporters.inventory import NODE, pod_of
 
-PROMETHEUS = f"{RELEASE}-prometheus"
-"""Name of the Prometheus object and of its Service."""
-ALERTMANAGER = f"{RELEASE}-alertmanager"
-"""Name of the Alertmanager object and of its Service."""
-
-Part = Literal[
+Process = Literal[
     "prometheus", "alertmanager", "loki", "log_agent", "blackbox", "route_sums", "node_exporter", "exporters"
 ]
 """The processes that are scraped, or scraped through: `log_agent` serves its own metrics, `exporters` plays what does
@@ -32,7 +27,7 @@ class ChartTarget:
     """What one monitor of a chart makes Prometheus scrape."""
 
     job: str
-    part: Part
+    part: Process
     path: str = "/metrics"
     labels: Mapping[str, str]
     honor_labels: bool = False
@@ -40,7 +35,7 @@ class ChartTarget:
     drops: Sequence[tuple[Sequence[str], str]] = ()
     """Series that are not kept: label names and the expression that their joined values match."""
 
-    def scrape_config(self, number: int, addresses: Mapping[Part, str]) -> dict[str, Any]:
+    def scrape_config(self, number: int, addresses: Mapping[Process, str]) -> dict[str, Any]:
         """The entry of Prometheus' `scrape_configs`, at Prometheus' own interval."""
         labels = {"job": self.job, **self.labels}
         config: dict[str, Any] = {
@@ -56,20 +51,15 @@ class ChartTarget:
         return config
 
 
-def _labels(service: str, pod: str, container: str, endpoint: str | None = None) -> dict[str, str]:
-    labels = {"namespace": NAMESPACE, "service": service, "pod": pod, "container": container}
+def _labels(part: parts.Part, endpoint: str | None = None) -> dict[str, str]:
+    labels = {"namespace": NAMESPACE, "service": part.service, "pod": pod_of(part), "container": part.container}
     return labels | ({"endpoint": endpoint} if endpoint else {})
 
 
 def _kubelet(path: str) -> dict[str, str]:
-    labels = {"namespace": "kube-system", "service": f"{RELEASE}-kubelet", "endpoint": "https-metrics"}
+    labels = {"namespace": "kube-system", "service": f"{parts.STACK}-kubelet", "endpoint": "https-metrics"}
     return labels | {"node": NODE, "metrics_path": path}
 
-
-_OPERATOR = f"{RELEASE}-operator"
-_GRAFANA = f"{RELEASE}-grafana"
-_KUBE_STATE = f"{RELEASE}-kube-state-metrics"
-_NODE_EXPORTER = f"{RELEASE}-prometheus-node-exporter"
 
 CADVISOR_DROPS = (
     (("__name__",), "container_cpu_(cfs_throttled_seconds|system_seconds|user_seconds)_total"),
@@ -86,87 +76,82 @@ CADVISOR_DROPS = (
 
 CHART_TARGETS = (
     ChartTarget(
-        job=PROMETHEUS,
+        job=parts.PROMETHEUS.job,
         part="prometheus",
-        labels=_labels(PROMETHEUS, f"prometheus-{PROMETHEUS}-0", "prometheus", "http-web"),
+        labels=_labels(parts.PROMETHEUS, "http-web"),
     ),
     ChartTarget(
-        job=ALERTMANAGER,
+        job=parts.ALERTMANAGER.job,
         part="alertmanager",
-        labels=_labels(ALERTMANAGER, f"alertmanager-{ALERTMANAGER}-0", "alertmanager", "http-web"),
+        labels=_labels(parts.ALERTMANAGER, "http-web"),
     ),
     ChartTarget(
-        job=_OPERATOR,
+        job=parts.OPERATOR.job,
         part="exporters",
         path="/operator/metrics",
-        labels=_labels(_OPERATOR, f"{_OPERATOR}-rehearsal", RELEASE, "https"),
+        labels=_labels(parts.OPERATOR, "https"),
     ),
     ChartTarget(
-        job=_GRAFANA,
+        job=parts.GRAFANA.job,
         part="exporters",
         path="/grafana/metrics",
-        labels=_labels(_GRAFANA, f"{_GRAFANA}-rehearsal", "grafana", "http-web"),
+        labels=_labels(parts.GRAFANA, "http-web"),
     ),
     ChartTarget(
-        job=f"{NAMESPACE}/loki",
+        job=parts.LOKI.job,
         part="loki",
-        labels=_labels("loki", "loki-0", "loki", "http-metrics") | {"app_instance": "loki"},
+        labels=_labels(parts.LOKI, "http-metrics") | {"app_instance": parts.LOKI.release},
     ),
     ChartTarget(
-        job="log-agent",
+        job=parts.LOG_AGENT.job,
         part="log_agent",
-        labels=_labels("log-agent", "log-agent-rehearsal", "opentelemetry-collector", "metrics"),
+        labels=_labels(parts.LOG_AGENT, "metrics"),
     ),
     ChartTarget(
-        job="kubernetes-events",
+        job=parts.KUBERNETES_EVENTS.job,
         part="exporters",
         path="/kubernetes-events/metrics",
-        labels=_labels("kubernetes-events", "kubernetes-events-rehearsal", "opentelemetry-collector", "metrics"),
+        labels=_labels(parts.KUBERNETES_EVENTS, "metrics"),
     ),
     ChartTarget(  # its monitor names no port, so it has no label `endpoint`
-        job="blackbox-exporter",
+        job=parts.BLACKBOX_EXPORTER.job,
         part="blackbox",
-        labels=_labels("blackbox-exporter", "blackbox-exporter-rehearsal", "blackbox-exporter"),
+        labels=_labels(parts.BLACKBOX_EXPORTER),
     ),
     ChartTarget(
-        job="cloudwatch-exporter",
+        job=parts.CLOUDWATCH_EXPORTER.job,
         part="exporters",
         path="/cloudwatch/metrics",
-        labels=_labels(
-            "cloudwatch-exporter",
-            "cloudwatch-exporter-rehearsal",
-            "prometheus-yet-another-cloudwatch-exporter",
-            "http",
-        ),
+        labels=_labels(parts.CLOUDWATCH_EXPORTER, "http"),
     ),
     ChartTarget(
-        job="node-exporter",
+        job=parts.NODE_EXPORTER.job,
         part="node_exporter",
-        labels=_labels(_NODE_EXPORTER, f"{_NODE_EXPORTER}-rehearsal", "node-exporter", "http-metrics"),
+        labels=_labels(parts.NODE_EXPORTER, "http-metrics"),
     ),
     ChartTarget(
-        job="kube-state-metrics",
+        job=parts.KUBE_STATE_METRICS.job,
         part="exporters",
         path="/kube-state-metrics/metrics",
-        labels=_labels(_KUBE_STATE, f"{_KUBE_STATE}-rehearsal", "kube-state-metrics", "http"),
+        labels=_labels(parts.KUBE_STATE_METRICS, "http"),
         honor_labels=True,
     ),
-    ChartTarget(  # what it tells of itself, on a second port
-        job="kube-state-metrics",
+    ChartTarget(  # its own series, on a second port
+        job=parts.KUBE_STATE_METRICS.job,
         part="exporters",
         path="/kube-state-metrics-own/metrics",
-        labels=_labels(_KUBE_STATE, f"{_KUBE_STATE}-rehearsal", "kube-state-metrics", "metrics"),
+        labels=_labels(parts.KUBE_STATE_METRICS, "metrics"),
         honor_labels=True,
     ),
     ChartTarget(
-        job="kubelet",
+        job=parts.KUBELET_JOB,
         part="exporters",
         path="/kubelet/metrics",
         labels=_kubelet("/metrics"),
         honor_labels=True,
     ),
     ChartTarget(
-        job="kubelet",
+        job=parts.KUBELET_JOB,
         part="exporters",
         path="/cadvisor/metrics",
         labels=_kubelet("/metrics/cadvisor"),
@@ -177,6 +162,6 @@ CHART_TARGETS = (
 """One entry per monitor, and per endpoint of a monitor."""
 
 
-def scrape_configs(addresses: Mapping[Part, str]) -> list[dict[str, Any]]:
+def scrape_configs(addresses: Mapping[Process, str]) -> list[dict[str, Any]]:
     """The entries of Prometheus' `scrape_configs` for the charts' monitors; addresses are `host:port`."""
     return [target.scrape_config(number, addresses) for number, target in enumerate(CHART_TARGETS)]

@@ -17,11 +17,11 @@ import yaml
 from catalogue import Catalogue
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.alerting.messages import CREDENTIALS_DIRECTORY, CREDENTIALS_SECRET, TEMPLATES_GLOB
-from components.metrics.component import RELEASE
 from components.metrics.monitors import REDIS_PROBE
 from local.errors import RehearsalError
 from local.ports import HOST, Ports
 from local.state import State, write
+from parts import STACK
 from rehearsal import scrape, speed
 from rehearsal.deployed import Deployed
 from simulation import redis
@@ -104,7 +104,7 @@ def _prometheus(
     }
     directory = state.configuration / "prometheus"
     monitors = [item for kind in ("ServiceMonitor", "PodMonitor", "Probe") for item in deployed.objects(kind)]
-    values = deployed.release(RELEASE)["prometheus"]["prometheusSpec"]
+    values = deployed.release(STACK)["prometheus"]["prometheusSpec"]
     probed = _probed(catalogue, ports) | dict.fromkeys(_redis_addresses(monitors), ports.address(redis.NAME))
     local = _local(directory, ports, operatorconfig, probed)
     configuration = scrape.prometheus_configuration(monitors, values, local)
@@ -160,7 +160,7 @@ def _local(directory: Path, ports: Ports, operatorconfig: Path, probed: dict[str
 def _endpoints(catalogue: Catalogue, ports: Ports) -> list[scrape.Endpoint]:
     """What discovery would find: one pod of every service, and Alertmanager."""
     services = [
-        scrape.application_endpoint(catalogue.namespace, service.name, ports.address(service.name))
+        scrape.application_endpoint(catalogue.namespace, service, ports.address(service.name))
         for service in catalogue.services
     ]
     return [*services, scrape.alertmanager_endpoint(ports.address("alertmanager"))]

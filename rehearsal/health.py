@@ -13,6 +13,7 @@ import httpx
 from local import interruption
 from local.errors import RehearsalError
 from local.ports import SERVICES, Ports
+from parts import PROBES_JOB
 from rehearsal import grafana
 from rehearsal.supervisor import Supervisor
 from simulation import redis
@@ -85,7 +86,7 @@ def wait_for_targets(
     ports: Ports, measured: Iterable[str], probed: Iterable[str], seconds: float = TARGETS_SECONDS
 ) -> None:
     """Wait until every target is up, and these services have theirs. Raises RehearsalError with the rest."""
-    expected = {(name, name) for name in measured} | {("service-probes", name) for name in probed}
+    expected = {(name, name) for name in measured} | {(PROBES_JOB, name) for name in probed}
 
     def missing() -> list[str]:
         found = targets(ports)

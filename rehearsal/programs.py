@@ -9,13 +9,13 @@ from typing import Any
 
 from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
 from components.logs.agent import AGENT_START
-from components.metrics.component import RELEASE
 from components.metrics.route_sums import PROGRAM
 from engine.toolchain import tool
 from facts import ROOT
 from local.ports import HOST, SERVICES, Ports
 from local.program import Program, digest
 from local.state import State
+from parts import STACK
 from rehearsal import speed
 from rehearsal.deployed import Deployed
 from simulation import redis
@@ -84,7 +84,7 @@ def _exporters(ports: Ports) -> Program:
 
 def _node_exporter(state: State, ports: Ports) -> Program:
     """It reads this machine: the arguments are the chart's but for the paths at which a pod finds its node."""
-    values = Deployed(state.cluster).release(RELEASE)["prometheus-node-exporter"]
+    values = Deployed(state.cluster).release(STACK)["prometheus-node-exporter"]
     arguments = values.get("extraArgs", NODE_EXPORTER_ARGUMENTS)
     command = [
         str(tool("node-exporter")),
@@ -135,7 +135,7 @@ def _alertmanager(state: State, ports: Ports) -> Program:
 
 
 def _prometheus(state: State, ports: Ports, pace: int) -> Program:
-    rules = Deployed(state.cluster).release(RELEASE)["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]
+    rules = Deployed(state.cluster).release(STACK)["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]
     command = [
         str(tool("prometheus")),
         f"--config.file={state.configuration / 'prometheus' / 'prometheus.yaml'}",

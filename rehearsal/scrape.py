@@ -22,12 +22,13 @@ from typing import Any
 
 import yaml
 
-from components.addresses import BLACKBOX, ROUTE_SUMS
-from components.metrics.component import RELEASE
+import parts
+from catalogue import Service
 from facts import NAMESPACE
 from local.errors import RehearsalError
+from parts import STACK
 from rehearsal import chart_targets
-from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
+from rehearsal.chart_targets import Process
 
 Json = dict[str, Any]
 
@@ -75,7 +76,7 @@ class Local:
     """Directory of the discovery files."""
     rule_files: Sequence[str]
     """Paths or globs of the rule files."""
-    addresses: Mapping[Part, str]
+    addresses: Mapping[Process, str]
     """Where each process serves its metrics; the prober also its probes."""
     probed: Mapping[str, str] = field(default_factory=dict)
     """Where a probed `host:port` of the cluster is on this machine; without any, probes go where they say."""
@@ -97,16 +98,16 @@ class Endpoint:
     """Labels of the Service and of the pod."""
 
 
-def application_endpoint(namespace: str, service: str, address: str) -> Endpoint:
-    """The endpoint of one application service, labelled as the application's manifests label it."""
+def application_endpoint(namespace: str, service: Service, address: str) -> Endpoint:
+    """The endpoint of one application service, whose Kubernetes Service has the labels that the catalogue names."""
     return Endpoint(
         namespace=namespace,
-        service=service,
-        pod=f"{service}-rehearsal",
-        container=service,
+        service=service.name,
+        pod=f"{service.name}-rehearsal",
+        container=service.name,
         port="http",
         address=address,
-        labels={"app": "order-processor", "component": service},
+        labels=service.labels,
     )
 
 
@@ -114,8 +115,8 @@ def alertmanager_endpoint(address: str) -> Endpoint:
     """The endpoint at which Prometheus discovers Alertmanager."""
     return Endpoint(
         namespace=NAMESPACE,
-        service=ALERTMANAGER,
-        pod=f"alertmanager-{ALERTMANAGER}-0",
+        service=parts.ALERTMANAGER.service,
+        pod=parts.ALERTMANAGER.pod,
         container="alertmanager",
         port="http-web",
         address=address,
@@ -157,12 +158,12 @@ def prometheus_object(values: Mapping[str, Any]) -> Json:
     for kind in ("serviceMonitor", "podMonitor", "probe"):
         everything = values.get(f"{kind}SelectorNilUsesHelmValues") is False
         spec[f"{kind}Selector"] = values.get(f"{kind}Selector") or (
-            {} if everything else {"matchLabels": {"release": RELEASE}}
+            {} if everything else {"matchLabels": {"release": STACK}}
         )
         spec[f"{kind}NamespaceSelector"] = values.get(f"{kind}NamespaceSelector") or {}
-    alertmanager = {"namespace": NAMESPACE, "name": ALERTMANAGER, "port": "http-web", "apiVersion": "v2"}
+    alertmanager = {"namespace": NAMESPACE, "name": parts.ALERTMANAGER.service, "port": "http-web", "apiVersion": "v2"}
     spec["alerting"] = {"alertmanagers": [alertmanager | {"pathPrefix": "/"}]}
-    return {"metadata": {"name": PROMETHEUS, "namespace": NAMESPACE}, "spec": spec}
+    return {"metadata": {"name": parts.PROMETHEUS.service, "namespace": NAMESPACE}, "spec": spec}
 
 
 def _plain(item: Mapping[str, Any]) -> Json:
@@ -175,7 +176,7 @@ def _rendered(document: Json, operatorconfig: Path) -> str:
     done = subprocess.run([operatorconfig], input=json.dumps(document), capture_output=True, text=True, check=False)
     if done.returncode:
         raise ScrapeError(f"no Prometheus configuration can be made of the deployed objects:\n{done.stderr.strip()}")
-    return done.stdout.replace("$(POD_NAME)", f"prometheus-{PROMETHEUS}-0").replace("$(SHARD)", "0")
+    return done.stdout.replace("$(POD_NAME)", parts.PROMETHEUS.pod).replace("$(SHARD)", "0")
 
 
 def _localised(configuration: Json, local: Local) -> Json:
@@ -209,14 +210,20 @@ def _discover_from_files(section: Json, directory: Path) -> None:
 
 def _probe_locally(scrape: Json, local: Local) -> None:
     rules = scrape.get("relabel_configs") or []
-    here = {BLACKBOX: local.addresses["blackbox"], ROUTE_SUMS: local.addresses["route_sums"]}
+    here = {
+        parts.BLACKBOX_EXPORTER.address: local.addresses["blackbox"],
+        parts.ROUTE_SUMS.address: local.addresses["route_sums"],
+    }
     addresses = [rule for rule in rules if rule.get("target_label") == "__address__"]
     through = [rule["replacement"] for rule in addresses]
     for rule, prober in zip(addresses, through, strict=True):
         if prober not in here:
-            raise ScrapeError(f"{scrape['job_name']}: prober {prober} has no stand-in; there is one for {BLACKBOX}")
+            raise ScrapeError(
+                f"{scrape['job_name']}: prober {prober} has no stand-in; "
+                f"there is one for {parts.BLACKBOX_EXPORTER.address}"
+            )
         rule["replacement"] = here[prober]
-    if BLACKBOX in through and local.probed:
+    if parts.BLACKBOX_EXPORTER.address in through and local.probed:
         rules.extend(_names(local.probed))
 
 

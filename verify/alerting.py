@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from components.addresses import ALERTMANAGER
+import parts
 from components.alerting.routing import HEARTBEAT
 from verify.cluster import Cluster, behind_service
 from verify.configuration import differences
@@ -75,4 +75,4 @@ def _heartbeat_leaves(cluster: Cluster) -> list[Finding]:
 
 
 def _alertmanager(cluster: Cluster, path: str, parameters: Mapping[str, str] | None = None) -> Any:
-    return cluster.get(behind_service(ALERTMANAGER, f"api/v2/{path}", parameters))
+    return cluster.get(behind_service(parts.ALERTMANAGER.url, f"api/v2/{path}", parameters))

@@ -11,6 +11,7 @@ import pulumi
 import yaml
 
 import catalogue as catalogues
+import parts
 import settings as configuration
 from catalogue import Catalogue
 from components import addresses
@@ -99,7 +100,7 @@ def registered(stack: str, settings: Settings, config: Mapping[str, Any], root: 
 
 def jobs(settings: Settings) -> frozenset[str]:
     """The jobs of the infrastructure and of the monitoring itself, as the charts' monitors name them."""
-    return frozenset({*expected_jobs(settings), *(["tempo"] if settings.tracing else [])})
+    return frozenset({*expected_jobs(settings), *(part.job for part in parts.of_stack(settings) if part.job)})
 
 
 def _is_object(registered: Registered) -> bool:

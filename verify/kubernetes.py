@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import parts
 from facts import NAMESPACE
 from verify import releases
 from verify.cluster import Cluster, ClusterError, NotServedError
@@ -27,8 +28,6 @@ DEFINITIONS = {
     "v1alpha1": ("alertmanagerconfigs", "prometheusagents", "scrapeconfigs"),
 }
 """The operator's resource definitions: their plural names by version."""
-CRDS = "prometheus-operator-crds"
-OPERATOR = "kube-prometheus-stack-operator"
 OPERATED = ("Prometheus", "Alertmanager")
 """The kinds that the operator makes workloads of."""
 
@@ -36,7 +35,7 @@ OPERATED = ("Prometheus", "Alertmanager")
 def definitions(cluster: Cluster, expected: Expected) -> list[Finding]:
     """The operator's resource definitions are served."""
     known = _records(cluster)
-    undo = f"; if it changes nothing, {known[CRDS].rollback}" if CRDS in known else ""
+    undo = f"; if it changes nothing, {known[parts.CRDS].rollback}" if parts.CRDS in known else ""
     remedy = f"{restore(expected.stack)}{undo}"
     return [
         Finding(f"the resource definition {name}.monitoring.coreos.com is not served", remedy)
@@ -68,7 +67,7 @@ def scale(cluster: Cluster, _: Expected) -> list[Finding]:
         for finding in _scaled(kind, item, _should(kind, item, rendered, owners))
     ]
     # Without the operator nothing else comes right, whatever is done about it.
-    found.sort(key=lambda finding: f"/{OPERATOR} " not in finding.what)
+    found.sort(key=lambda finding: f"/{parts.OPERATOR.workload} " not in finding.what)
     return found + [finding for item in _listed(cluster, "DaemonSet") for finding in _idle(item, known)]
 
 
@@ -98,7 +97,11 @@ def _scaled(kind: str, item: Mapping[str, Any], should: int) -> Iterator[Finding
     if replicas == should:
         return
     workload = f"{kind.lower()}/{name}"
-    effect = ": nothing follows what is deployed any more, no rule, monitor or route" if name == OPERATOR else ""
+    effect = (
+        ": nothing follows what is deployed any more, no rule, monitor or route"
+        if name == parts.OPERATOR.workload
+        else ""
+    )
     command = f"kubectl scale {workload} --replicas={should}"
     if kind in OPERATED:  # where scale would change a Prometheus' shards
         command = f'kubectl patch {workload} --type merge --patch \'{{"spec":{{"replicas":{should}}}}}\''
@@ -140,7 +143,7 @@ def _conditions_of(kind: str, objects: list[Any]) -> Iterator[Finding]:
         yield Finding(f"there is no {kind}", "the check of the charts says how to bring it back")
     for item in objects:
         name, generation = f"{kind}/{item['metadata']['name']}", item["metadata"].get("generation")
-        said = f"kubectl describe {name}; kubectl logs deployment/{OPERATOR} says more"
+        said = f"kubectl describe {name}; kubectl logs deployment/{parts.OPERATOR.workload} says more"
         for type_ in ("Reconciled", "Available"):
             condition = _condition(item, type_)
             status = condition.get("status", "missing: the operator has not seen the object")

@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from components.addresses import PROMETHEUS
+import parts
 from verify.cluster import Cluster, behind_service
 from verify.expectations import Expected
 from verify.finding import Finding
 from verify.kubernetes import MONITORING_API
 from verify.objects import items, restore
-
-PROBES_JOB = "service-probes"
 
 
 def targets(cluster: Cluster, expected: Expected) -> list[Finding]:
@@ -41,7 +39,7 @@ def services(cluster: Cluster, expected: Expected) -> list[Finding]:
     """Every service of the catalogue is scraped and probed."""
     active = [target["labels"] for target in _targets(cluster)]
     scraped = {labels.get("job") for labels in active}
-    probed = {labels.get("service") for labels in active if labels.get("job") == PROBES_JOB}
+    probed = {labels.get("service") for labels in active if labels.get("job") == parts.PROBES_JOB}
     where = f"namespace {expected.catalogue.namespace}"
     unscraped = [
         Finding(
@@ -107,7 +105,7 @@ def _evaluation(group: Mapping[str, Any], rule: Mapping[str, Any]) -> Iterator[F
 
 
 def _prometheus(cluster: Cluster, path: str, parameters: Mapping[str, str] | None = None) -> Any:
-    return cluster.get(behind_service(PROMETHEUS, path, parameters))["data"]
+    return cluster.get(behind_service(parts.PROMETHEUS.url, path, parameters))["data"]
 
 
 def query(cluster: Cluster, promql: str) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from components.addresses import GRAFANA
+import parts
 from facts import NAMESPACE
 from verify.cluster import Cluster, behind_service
 from verify.expectations import Expected
@@ -27,7 +27,7 @@ def loki(cluster: Cluster, expected: Expected) -> list[Finding]:
 def dashboards(cluster: Cluster, _: Expected) -> list[Finding]:
     """Grafana works, and has loaded as many dashboards as it is given."""
     found = []
-    health = cluster.get(behind_service(GRAFANA, "api/health"))
+    health = cluster.get(behind_service(parts.GRAFANA.url, "api/health"))
     if health.get("database") != "ok":
         found.append(Finding(f"Grafana's database is {health.get('database')!r}", "see Grafana's log and its volume"))
     given = len(list(_provisioned(cluster, "grafana_dashboard")))

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+import parts
 from catalogue import Catalogue
 from components import priorities, sizing
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
@@ -65,7 +66,7 @@ def _count_on_every_replica(configuration: dict[str, Any], replicas: int) -> Non
 def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """Values of the agent's chart. Its presets stay off: they win over a configuration given here."""
     return {
-        "fullnameOverride": "log-agent",
+        "fullnameOverride": parts.LOG_AGENT.workload,
         "mode": "daemonset",
         "image": {"repository": AGENT_IMAGE},
         "command": {"name": "start/agent", "extraArgs": [f"--feature-gates={AGENT_GATES}"]},
@@ -136,7 +137,7 @@ def _count_from_the_beginning(configuration: dict[str, Any]) -> None:
 def events_values(settings: Settings) -> dict[str, Any]:
     """Values of the same chart for the events of the cluster: one replica, which may read events and nothing else."""
     return {
-        "fullnameOverride": "kubernetes-events",
+        "fullnameOverride": parts.KUBERNETES_EVENTS.workload,
         "mode": "deployment",
         "replicaCount": 1,  # a second one would tell everything twice
         "rollout": {"strategy": "Recreate"},

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import s3
 
+import parts
 from catalogue import Catalogue
 from components import charts
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
@@ -36,7 +37,7 @@ class Logs(pulumi.ComponentResource):
             role_arn = self._bucket(aws.log_bucket, aws.cluster_name, protect=settings.storage.protect)
         loki_release = charts.install(
             charts.LOKI,
-            "loki",
+            parts.LOKI.release,
             namespace=args.namespace,
             values=loki_values(settings, role_arn),
             source=settings.charts,
@@ -44,7 +45,7 @@ class Logs(pulumi.ComponentResource):
         )
         charts.install(
             charts.LOG_AGENT,
-            "log-agent",
+            parts.LOG_AGENT.release,
             namespace=args.namespace,
             values=agent_values(settings, args.catalogue),
             source=settings.charts,
@@ -52,7 +53,7 @@ class Logs(pulumi.ComponentResource):
         )
         charts.install(
             charts.LOG_AGENT,
-            "kubernetes-events",
+            parts.KUBERNETES_EVENTS.release,
             namespace=args.namespace,
             values=events_values(settings),
             source=settings.charts,

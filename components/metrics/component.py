@@ -10,6 +10,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ConfigMap, Service
 
+import parts
 from catalogue import Catalogue
 from components import charts, priorities, sizing, storage
 from components.alerting.routing import REMEMBERED
@@ -18,8 +19,6 @@ from components.metrics import monitors, prober, route_sums
 from components.metrics.default_rules import custom_rules, default_rules
 from settings import Settings
 from validation import mebibytes
-
-RELEASE = "kube-prometheus-stack"
 
 UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
 """Parts that EKS hides and that kind binds to its node's loopback: watching them would only raise false alarms."""
@@ -60,8 +59,8 @@ class Metrics(pulumi.ComponentResource):
     def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Metrics", name, {}, opts)
         self._args = args
-        self._install(charts.KUBE_PROMETHEUS_STACK, RELEASE, stack_values(args.settings, args.secrets))
-        self._install(charts.BLACKBOX_EXPORTER, "blackbox-exporter", prober.values(args.settings.redis))
+        self._install(charts.KUBE_PROMETHEUS_STACK, parts.STACK, stack_values(args.settings, args.secrets))
+        self._install(charts.BLACKBOX_EXPORTER, parts.BLACKBOX_EXPORTER.release, prober.values(args.settings.redis))
         settings, catalogue = args.settings, args.catalogue
         if any(service.added_up for service in catalogue.services):
             self._add_up_routes(settings.workloads.prometheus.replicas)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import parts
 from catalogue import Catalogue, Service
-from components.addresses import BLACKBOX, ROUTE_SUMS
 from components.metrics import prober
 from facts import SAMPLE_LIMIT
 from settings import Redis, Settings
@@ -27,7 +27,7 @@ _THROUGH_ROUTE_SUMS: tuple[dict[str, Any], ...] = (
     # It asks the process; the series stay those of the process.
     {"action": "replace", "sourceLabels": ["__address__"], "targetLabel": "__param_target"},
     {"action": "replace", "sourceLabels": ["__address__"], "targetLabel": "instance"},
-    {"action": "replace", "targetLabel": "__address__", "replacement": ROUTE_SUMS},
+    {"action": "replace", "targetLabel": "__address__", "replacement": parts.ROUTE_SUMS.address},
 )
 
 
@@ -67,7 +67,7 @@ def probe(service: Service, catalogue: Catalogue, settings: Settings) -> dict[st
     """Spec of the Probe that asks one service for its health."""
     url = f"http://{service.name}.{catalogue.namespace}.svc:{service.port}{service.health_path}"
     return _probe(
-        "service-probes",
+        parts.PROBES_JOB,
         prober.HEALTH,
         settings.scrape.applications,
         {"static": [url], "labels": {"service": service.name}},
@@ -90,7 +90,7 @@ def redis_probe(redis: Redis, settings: Settings) -> dict[str, Any]:
 def _probe(job: str, module: str, interval: str, targets: dict[str, Any]) -> dict[str, Any]:
     return {
         "jobName": job,
-        "prober": {"url": BLACKBOX},
+        "prober": {"url": parts.BLACKBOX_EXPORTER.address},
         "module": module,
         "interval": interval,
         "scrapeTimeout": "10s",

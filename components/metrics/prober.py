@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import parts
 from components import priorities, sizing
 from settings import Redis
 
@@ -30,7 +31,7 @@ _TIMEOUT = "5s"
 def values(redis: Redis | None) -> dict[str, Any]:
     """Values of the blackbox exporter's chart."""
     return {
-        "fullnameOverride": "blackbox-exporter",
+        "fullnameOverride": parts.BLACKBOX_EXPORTER.workload,
         "resources": sizing.SMALL,
         "priorityClassName": priorities.ALERTING,
         "config": {"modules": modules(redis)},

@@ -10,11 +10,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import parts
 from components import priorities
-from components.addresses import ROUTE_SUMS
 
-NAME = ROUTE_SUMS.partition(".")[0]
-PORT = int(ROUTE_SUMS.rpartition(":")[2])
+NAME = parts.ROUTE_SUMS.service
+PORT = parts.ROUTE_SUMS.port
 IMAGE = "docker.io/library/python:3.13.7-alpine3.22"
 PROGRAM = Path(__file__).with_name("programs") / "route_sums.py"
 LABELS = {"app.kubernetes.io/name": NAME}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import parts
 from dashboards.promql import series
 from facts import NAMESPACE
 
 JOB = 'job=~"$job"'
-PROMETHEUS = 'job="kube-prometheus-stack-prometheus"'  # Loki exports some series of the same names
-ALERTMANAGER = 'job="kube-prometheus-stack-alertmanager"'
+PROMETHEUS = f'job="{parts.PROMETHEUS.job}"'  # Loki exports some series of the same names
+ALERTMANAGER = f'job="{parts.ALERTMANAGER.job}"'
 OURS = f'namespace="{NAMESPACE}"'
 
 CHANNEL = 'integration=~"slack|pagerduty|email|webhook"'

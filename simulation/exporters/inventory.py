@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import parts
 from facts import NAMESPACE
 
 NODE = "rehearsal"
@@ -17,7 +18,6 @@ GIB = 2**30
 NODE_MEMORY_BYTES = 16 * GIB
 NODE_DISK_BYTES = 80 * GIB
 
-WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 Condition = Literal["ready", "unready", "crashing"]
 
 
@@ -27,7 +27,7 @@ class Pod:
 
     namespace: str
     workload: str
-    kind: WorkloadKind
+    kind: parts.Kind
     name: str
     container: str
     cpu_request: float
@@ -70,30 +70,27 @@ class Volume:
     used_share: float
 
 
-_RELEASE = "kube-prometheus-stack"
-
-# kind, workload, container, memory limit in MiB; a request is half the limit.
-_MONITORING: tuple[tuple[WorkloadKind, str, str, int], ...] = (
-    ("StatefulSet", f"prometheus-{_RELEASE}-prometheus", "prometheus", 2048),
-    ("StatefulSet", f"alertmanager-{_RELEASE}-alertmanager", "alertmanager", 256),
-    ("Deployment", f"{_RELEASE}-operator", _RELEASE, 256),
-    ("Deployment", f"{_RELEASE}-kube-state-metrics", "kube-state-metrics", 256),
-    ("DaemonSet", f"{_RELEASE}-prometheus-node-exporter", "node-exporter", 128),
-    ("Deployment", f"{_RELEASE}-grafana", "grafana", 512),
-    ("StatefulSet", "loki", "loki", 1024),
-    ("DaemonSet", "log-agent", "opentelemetry-collector", 512),
-    ("Deployment", "kubernetes-events", "opentelemetry-collector", 256),
-    ("Deployment", "blackbox-exporter", "blackbox-exporter", 128),
-    ("Deployment", "cloudwatch-exporter", "prometheus-yet-another-cloudwatch-exporter", 256),
+_MEMORY_MIB = (
+    (parts.PROMETHEUS, 2048),
+    (parts.ALERTMANAGER, 256),
+    (parts.OPERATOR, 256),
+    (parts.KUBE_STATE_METRICS, 256),
+    (parts.NODE_EXPORTER, 128),
+    (parts.GRAFANA, 512),
+    (parts.LOKI, 1024),
+    (parts.LOG_AGENT, 512),
+    (parts.KUBERNETES_EVENTS, 256),
+    (parts.BLACKBOX_EXPORTER, 128),
+    (parts.CLOUDWATCH_EXPORTER, 256),
 )
-
+"""The parts that have pods, and their memory limits; a request is half the limit."""
 
 # claim, size in GiB, used share
 _CLAIMS = (
-    (f"prometheus-{_RELEASE}-prometheus-db-prometheus-{_RELEASE}-prometheus-0", 5, 0.42),
-    (f"alertmanager-{_RELEASE}-alertmanager-db-alertmanager-{_RELEASE}-alertmanager-0", 1, 0.05),
-    ("storage-loki-0", 5, 0.31),
-    (f"{_RELEASE}-grafana", 1, 0.12),
+    (f"{parts.PROMETHEUS.workload}-db-{parts.PROMETHEUS.pod}", 5, 0.42),
+    (f"{parts.ALERTMANAGER.workload}-db-{parts.ALERTMANAGER.pod}", 1, 0.05),
+    (f"storage-{parts.LOKI.pod}", 5, 0.31),
+    (parts.GRAFANA.workload, 1, 0.12),
 )
 VOLUMES = tuple(Volume(NAMESPACE, claim, size * GIB, share) for claim, size, share in _CLAIMS)
 
@@ -123,19 +120,24 @@ def rolled_out(pod: Pod, count: int, condition: Condition) -> tuple[Pod, ...]:
     )
 
 
+def pod_of(part: parts.Part) -> str:
+    """The name of the pod of a part of the monitoring."""
+    return part.pod if part.kind == "StatefulSet" else f"{part.workload}-rehearsal"
+
+
 def monitoring_pods() -> tuple[Pod, ...]:
     """Return the pods of the monitoring stack itself."""
     return tuple(
         Pod(
             namespace=NAMESPACE,
-            workload=workload,
-            kind=kind,
-            name=f"{workload}-0" if kind == "StatefulSet" else f"{workload}-rehearsal",
-            container=container,
+            workload=part.workload,
+            kind=part.kind,
+            name=pod_of(part),
+            container=part.container,
             cpu_request=0.05,
             cpu_limit=0.5,
             memory_request=memory * MIB / 2,
             memory_limit=memory * MIB,
         )
-        for kind, workload, container, memory in _MONITORING
+        for part, memory in _MEMORY_MIB
     )

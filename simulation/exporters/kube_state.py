@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import parts
 from simulation.exporters.exposition import Family, Kind, Sample
 from simulation.exporters.inventory import (
     CORES,
@@ -16,7 +17,6 @@ from simulation.exporters.inventory import (
     NODE_DISK_BYTES,
     NODE_MEMORY_BYTES,
     Pod,
-    WorkloadKind,
 )
 from simulation.exporters.shapes import EPOCH
 
@@ -42,7 +42,7 @@ _LAST_TERMINATED = "kube_pod_container_status_last_terminated"
 """Families that exist only when something went wrong; here so that a drill can set them."""
 
 # Per kind of workload: label, and families that count its pods.
-_WORKLOADS: dict[WorkloadKind, tuple[str, tuple[str, ...]]] = {
+_WORKLOADS: dict[parts.Kind, tuple[str, tuple[str, ...]]] = {
     "Deployment": (
         "deployment",
         ("spec_replicas", "status_replicas", "status_replicas_ready", "status_replicas_updated"),

@@ -7,14 +7,14 @@ from typing import Any
 
 import httpx
 
-from components.metrics.component import RELEASE
 from control_plane import access
 from control_plane.network import PodNetwork
 from control_plane.plane import ControlPlane
 from engine.toolchain import tool
 from facts import NAMESPACE
+from parts import STACK
 
-SERVICE = f"{RELEASE}-operator"
+SERVICE = f"{STACK}-operator"
 PROCESS = "prometheus-operator"
 _PORT = 10250
 
@@ -33,7 +33,7 @@ def start(plane: ControlPlane, network: PodNetwork) -> None:
         f"--ca-file={plane.access.authority_file}",
         f"--cert-file={administrator.certificate}",
         f"--key-file={administrator.key}",
-        f"--kubelet-service=kube-system/{RELEASE}-kubelet",
+        f"--kubelet-service=kube-system/{STACK}-kubelet",
         "--kubelet-endpoints=false",
         "--kubelet-endpointslice=true",
         f"--web.listen-address={address}:{_PORT}",

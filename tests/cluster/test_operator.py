@@ -13,8 +13,8 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+import parts
 from checks.waiting import eventually
-from components.addresses import BLACKBOX, ROUTE_SUMS
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from components.metrics.component import FOR_GRACE_PERIOD
 from control_plane.network import PodNetwork
@@ -22,7 +22,7 @@ from control_plane.plane import ControlPlane, KubectlError
 from engine.toolchain import tool
 from facts import NAMESPACE
 from rehearsal import scrape
-from rehearsal.chart_targets import ALERTMANAGER, PROMETHEUS, Part
+from rehearsal.chart_targets import Process
 from tests.cluster import operator
 from tests.cluster.conftest import STACKS, Rendering, apply_definitions
 from tests.cluster.test_access import placed
@@ -80,7 +80,7 @@ def test_the_alertmanager_configuration_is_accepted_and_a_broken_one_is_not(
     assert 'undefined receiver "nobody-there"' in reconciled(plane, "False")["message"]
     plane.apply(*secrets)
     reconciled(plane, "True")
-    plane.kubectl("delete", "alertmanager", ALERTMANAGER, f"--namespace={NAMESPACE}")
+    plane.kubectl("delete", "alertmanager", parts.ALERTMANAGER.service, f"--namespace={NAMESPACE}")
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -110,7 +110,7 @@ def test_prometheus_scrapes_what_the_rehearsal_derives(
 def arguments(plane: ControlPlane) -> list[str]:
     """The arguments with which the operator starts Prometheus; none while it has not."""
     with plane.client() as client:
-        answer = client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/prometheus-{PROMETHEUS}")
+        answer = client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{parts.PROMETHEUS.workload}")
     containers = answer.json()["spec"]["template"]["spec"]["containers"] if answer.is_success else []
     return [argument for item in containers if item["name"] == "prometheus" for argument in item["args"]]
 
@@ -139,7 +139,8 @@ def derived(monitors: list[dict[str, Any]], values: dict[str, Any]) -> dict[str,
         operatorconfig=tool("operatorconfig"),
         targets=Path("targets"),
         rule_files=[],
-        addresses=dict.fromkeys(get_args(Part), BLACKBOX) | {"route_sums": ROUTE_SUMS},
+        addresses=dict.fromkeys(get_args(Process), parts.BLACKBOX_EXPORTER.address)
+        | {"route_sums": parts.ROUTE_SUMS.address},
     )
     return scrape.prometheus_configuration(monitors, values, local)
 
@@ -147,12 +148,12 @@ def derived(monitors: list[dict[str, Any]], values: dict[str, Any]) -> dict[str,
 def configuration(plane: ControlPlane) -> dict[str, Any]:
     """The configuration that the operator has written for Prometheus; empty while it has not."""
     with plane.client() as client:
-        answer = client.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/prometheus-{PROMETHEUS}")
+        answer = client.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{parts.PROMETHEUS.workload}")
     if not answer.is_success:
         return {}
     text = gzip.decompress(base64.b64decode(answer.json()["data"]["prometheus.yaml.gz"])).decode()
     document: dict[str, Any] = yaml.safe_load(
-        text.replace("$(POD_NAME)", f"prometheus-{PROMETHEUS}-0").replace("$(SHARD)", "0")
+        text.replace("$(POD_NAME)", parts.PROMETHEUS.pod).replace("$(SHARD)", "0")
     )
     return document
 
@@ -170,7 +171,9 @@ def made(render: Render, stack: str, kind: str) -> dict[str, Any]:
 
 def condition(plane: ControlPlane, kind: str) -> dict[str, Any]:
     """A condition of the Alertmanager object, as the operator last saw it; without a status while it has none."""
-    found = json.loads(plane.kubectl("get", "alertmanager", ALERTMANAGER, f"--namespace={NAMESPACE}", "--output=json"))
+    found = json.loads(
+        plane.kubectl("get", "alertmanager", parts.ALERTMANAGER.service, f"--namespace={NAMESPACE}", "--output=json")
+    )
     conditions: list[dict[str, Any]] = found.get("status", {}).get("conditions", [])
     return next((item for item in conditions if item["type"] == kind), {"status": None})
 

@@ -28,7 +28,7 @@ from checks.rule_checks import ALWAYS_FIRING
 from components.alerting import rules
 from components.alerting.escalation import UNRESOLVED
 from engine.toolchain import tool
-from facts import ROOT
+from facts import BURN_RATES, ROOT
 from settings import LONGEST_WARNING_WAIT_SECONDS, Settings, read_stack
 from validation import seconds
 
@@ -166,3 +166,13 @@ def test_the_queries_of_the_runbooks_parse(tmp_path: Path) -> None:
     path = tmp_path / "queries.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": checked}]}))
     promtool("check", "rules", "--lint=none", path)
+
+
+def test_the_burn_rates_that_tell_somebody_are_those_that_panels_show() -> None:
+    """The highest bound of each window; a lower one beside it keeps what has fired."""
+    text = "\n".join(rule["expr"] for rule in RULES)
+    found = {
+        window: max(float(bound) for bound in re.findall(rf"service:slo_burn_rate:ratio_\w+?{window} > ([\d.]+)", text))
+        for window in BURN_RATES
+    }
+    assert found == BURN_RATES

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 import catalogue
+import parts
 from checks.waiting import eventually
-from components.addresses import ALERTMANAGER, PROMETHEUS
 from local.state import State
 from rehearsal.deployed import Deployed
 from rehearsal.supervisor import Supervisor
@@ -98,7 +98,7 @@ def test_an_error_in_a_metric_leads_to_its_lines_and_these_to_the_request(rehear
 class RehearsalCluster:
     """A stand-in for the API server, for `verify`: its service proxy leads to the rehearsal's processes."""
 
-    PARTS: ClassVar = {PROMETHEUS: "prometheus", ALERTMANAGER: "alertmanager"}
+    PARTS: ClassVar = {parts.PROMETHEUS.url: "prometheus", parts.ALERTMANAGER.url: "alertmanager"}
 
     def __init__(self, rehearsal: Running) -> None:
         self._rehearsal = rehearsal

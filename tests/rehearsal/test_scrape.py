@@ -19,6 +19,7 @@ import httpx
 import pytest
 import yaml
 
+from catalogue import Service
 from checks.waiting import eventually
 from engine import toolchain
 from rehearsal import chart_targets, scrape
@@ -26,6 +27,7 @@ from rehearsal.scrape import ScrapeError
 
 Json = dict[str, Any]
 T = TypeVar("T")
+ORDERS, USERS = (Service(name=name, port=8000) for name in ("order-service", "user-service"))
 
 VALUES: Json = {
     "scrapeInterval": "1s",
@@ -148,16 +150,16 @@ class Rehearsal:
             operatorconfig=toolchain.tool("operatorconfig"),
             targets=self.directory,
             rule_files=[str(self.directory / "rules" / "*.yaml")],
-            addresses=dict.fromkeys(get_args(chart_targets.Part), self.others),
+            addresses=dict.fromkeys(get_args(chart_targets.Process), self.others),
             probed={"order-service.order-processor.svc:8002": self.application},
         )
         return scrape.prometheus_configuration(objects, values, local)
 
     def write(self, objects: list[Json], values: Json = VALUES) -> None:
         endpoints = [
-            scrape.application_endpoint("order-processor", "order-service", self.application),
-            scrape.application_endpoint("order-processor", "user-service", self.others),
-            scrape.application_endpoint("elsewhere", "order-service", self.others),
+            scrape.application_endpoint("order-processor", ORDERS, self.application),
+            scrape.application_endpoint("order-processor", USERS, self.others),
+            scrape.application_endpoint("elsewhere", ORDERS, self.others),
             scrape.alertmanager_endpoint(self.others),
         ]
         for name, groups in scrape.discovery_targets(endpoints).items():
@@ -289,9 +291,17 @@ def test_the_values_of_the_chart_reach_the_configuration(rehearsal: Rehearsal) -
     assert "$(" not in yaml.safe_dump(configuration), "every variable of the configuration reloader is filled in"
 
 
+def test_a_service_is_discovered_by_the_labels_that_the_catalogue_names() -> None:
+    own = Service(name="refund-service", port=8007, selector={"team": "payments"})
+    endpoint = scrape.application_endpoint("order-processor", own, "127.0.0.1:1")
+    (group,) = scrape.discovery_targets([endpoint])["order-processor.json"]
+    assert group["labels"]["__meta_kubernetes_service_label_team"] == "payments"
+    assert "__meta_kubernetes_service_label_component" not in group["labels"]
+
+
 def test_either_discovery_role_finds_the_same_targets(rehearsal: Rehearsal) -> None:
     """Without running Prometheus: each meta label that a relabeling keeps targets by is in the discovery files."""
-    groups = scrape.discovery_targets([scrape.application_endpoint("order-processor", "order-service", "127.0.0.1:1")])
+    groups = scrape.discovery_targets([scrape.application_endpoint("order-processor", ORDERS, "127.0.0.1:1")])
     given = groups["order-processor.json"][0]["labels"].keys()
     for role in ("Endpoints", "EndpointSlice"):
         scrapes = rehearsal.derive([SERVICE_MONITOR], VALUES | {"serviceDiscoveryRole": role})["scrape_configs"]

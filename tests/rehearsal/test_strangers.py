@@ -143,14 +143,18 @@ def configuration(directory: Path, targets: dict[str, str], route_sums: str) -> 
         spec["endpoints"][0]["interval"] = spec["endpoints"][0]["scrapeTimeout"]
         metadata = {"name": service.name, "namespace": "monitoring"}
         objects.append({"kind": "ServiceMonitor", "metadata": metadata, "spec": spec})
-    endpoints = [scrape.application_endpoint(CATALOGUE.namespace, *target) for target in targets.items()]
+    endpoints = [
+        scrape.application_endpoint(CATALOGUE.namespace, service, address)
+        for service in CATALOGUE.services
+        if (address := targets.get(service.name))
+    ]
     for name, groups in scrape.discovery_targets(endpoints).items():
         (directory / name).write_text(json.dumps(groups))
     local = scrape.Local(
         operatorconfig=tool("operatorconfig"),
         targets=directory,
         rule_files=[str(directory / "rules.yaml")],
-        addresses=dict.fromkeys(get_args(chart_targets.Part), "127.0.0.1:1") | {"route_sums": route_sums},
+        addresses=dict.fromkeys(get_args(chart_targets.Process), "127.0.0.1:1") | {"route_sums": route_sums},
     )
     values = prometheus_spec(SETTINGS) | {"evaluationInterval": "1s"}
     found = scrape.prometheus_configuration(objects, values, local)

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from components.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
+import parts
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from facts import NAMESPACE
 from verify.cluster import ClusterError, behind_service
@@ -50,7 +50,7 @@ class FakeCluster:
 
 
 def prometheus(path: str, **parameters: str) -> str:
-    return behind_service(PROMETHEUS, f"api/v1/{path}", parameters)
+    return behind_service(parts.PROMETHEUS.url, f"api/v1/{path}", parameters)
 
 
 def query(promql: str) -> str:
@@ -63,12 +63,14 @@ def samples(*values: float, **labels: str) -> Any:
 
 TARGETS = prometheus("targets", state="active")
 RULES = prometheus("rules")
-STATUS = behind_service(ALERTMANAGER, "api/v2/status")
+STATUS = behind_service(parts.ALERTMANAGER.url, "api/v2/status")
 WATCHDOG = behind_service(
-    ALERTMANAGER, "api/v2/alerts", {"filter": 'alertname="Watchdog"', "silenced": "false", "inhibited": "false"}
+    parts.ALERTMANAGER.url,
+    "api/v2/alerts",
+    {"filter": 'alertname="Watchdog"', "silenced": "false", "inhibited": "false"},
 )
 LOKI = behind_service("http://loki.monitoring.svc:3100", "loki/api/v1/labels")
-HEALTH = behind_service(GRAFANA, "api/health")
+HEALTH = behind_service(parts.GRAFANA.url, "api/health")
 HASHES = query('count_values("hash", alertmanager_config_hash)')
 RELOADS = query("alertmanager_config_last_reload_successful == 0 or prometheus_config_last_reload_successful == 0")
 SENT = query('sum(increase(alertmanager_notifications_total{integration="webhook"}[5m])) > 0')

@@ -1,0 +1,218 @@
+"""The parts of the monitoring in the cluster: what each is called by its release, workload, Service and scrape job.
+
+The names follow from the fixed names of the releases and from the values that the program gives the pinned charts;
+`tests/cluster` compares them with what the charts make. Whoever needs one reads it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from facts import NAMESPACE
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+STACK = "kube-prometheus-stack"
+"""The release of Prometheus, Alertmanager, Grafana, the operator and the cluster's exporters."""
+CRDS = "prometheus-operator-crds"
+"""The release of the operator's resource definitions."""
+PROBES_JOB = "service-probes"
+"""The job of the services' health probes."""
+KUBELET_JOB = "kubelet"
+
+Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One program of the monitoring."""
+
+    release: str
+    """Helm release that it comes with; empty if the program registers its objects itself."""
+    kind: Kind
+    workload: str
+    """Name of its Deployment, StatefulSet or DaemonSet."""
+    container: str
+    service: str
+    """Name of its Kubernetes Service."""
+    port: int | None = None
+    """The Service's port that other parts or people use; None if they use none."""
+    job: str
+    """The job of its own metrics, as its monitor names it; empty if they are not scraped."""
+    needs: Literal["", "aws", "tracing"] = ""
+    """The section of the settings without which it is not deployed."""
+    read: bool = True
+    """Whether an alert or a dashboard reads its metrics, so that they must not be missing without a word."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens in the cluster, as `host:port`."""
+        return f"{self.service}.{NAMESPACE}.svc:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The same as an HTTP address."""
+        return f"http://{self.address}"
+
+    @property
+    def pod(self) -> str:
+        """Name of its first pod; of a StatefulSet alone it is known beforehand."""
+        return f"{self.workload}-0"
+
+
+PROMETHEUS = Part(
+    release=STACK,
+    kind="StatefulSet",
+    workload=f"prometheus-{STACK}-prometheus",
+    container="prometheus",
+    service=f"{STACK}-prometheus",
+    port=9090,
+    job=f"{STACK}-prometheus",
+)
+ALERTMANAGER = Part(
+    release=STACK,
+    kind="StatefulSet",
+    workload=f"alertmanager-{STACK}-alertmanager",
+    container="alertmanager",
+    service=f"{STACK}-alertmanager",
+    port=9093,
+    job=f"{STACK}-alertmanager",
+)
+OPERATOR = Part(
+    release=STACK,
+    kind="Deployment",
+    workload=f"{STACK}-operator",
+    container=STACK,
+    service=f"{STACK}-operator",
+    job=f"{STACK}-operator",
+)
+GRAFANA = Part(
+    release=STACK,
+    kind="Deployment",
+    workload=f"{STACK}-grafana",
+    container="grafana",
+    service=f"{STACK}-grafana",
+    port=80,
+    job=f"{STACK}-grafana",
+)
+KUBE_STATE_METRICS = Part(
+    release=STACK,
+    kind="Deployment",
+    workload=f"{STACK}-kube-state-metrics",
+    container="kube-state-metrics",
+    service=f"{STACK}-kube-state-metrics",
+    job="kube-state-metrics",
+)
+NODE_EXPORTER = Part(
+    release=STACK,
+    kind="DaemonSet",
+    workload=f"{STACK}-prometheus-node-exporter",
+    container="node-exporter",
+    service=f"{STACK}-prometheus-node-exporter",
+    job="node-exporter",
+)
+BLACKBOX_EXPORTER = Part(
+    release="blackbox-exporter",
+    kind="Deployment",
+    workload="blackbox-exporter",
+    container="blackbox-exporter",
+    service="blackbox-exporter",
+    port=9115,
+    job="blackbox-exporter",
+)
+ROUTE_SUMS = Part(
+    release="",
+    kind="Deployment",
+    workload="route-sums",
+    container="route-sums",
+    service="route-sums",
+    port=9180,
+    job="",
+)
+LOG_AGENT = Part(
+    release="log-agent",
+    kind="DaemonSet",
+    workload="log-agent",
+    container="opentelemetry-collector",
+    service="log-agent",
+    job="log-agent",
+)
+KUBERNETES_EVENTS = Part(
+    release="kubernetes-events",
+    kind="Deployment",
+    workload="kubernetes-events",
+    container="opentelemetry-collector",
+    service="kubernetes-events",
+    job="kubernetes-events",
+)
+LOKI = Part(
+    release="loki",
+    kind="StatefulSet",
+    workload="loki",
+    container="loki",
+    service="loki",
+    port=3100,
+    job=f"{NAMESPACE}/loki",  # the chart prefixes its jobs with the namespace
+)
+LOKI_GATEWAY = Part(
+    release="loki",
+    kind="Deployment",
+    workload="loki-gateway",
+    container="nginx",
+    service="loki-gateway",
+    port=80,
+    job="",
+)
+"""In front of Loki's parts where they run apart."""
+LOKI_DISTRIBUTOR = Part(
+    release="loki",
+    kind="Deployment",
+    workload="loki-distributor",
+    container="distributor",
+    service="loki-distributor",
+    job=f"{NAMESPACE}/loki-distributor",
+)
+"""The part of Loki that every log line passes, where they run apart."""
+CLOUDWATCH_EXPORTER = Part(
+    release="cloudwatch-exporter",
+    kind="Deployment",
+    workload="cloudwatch-exporter",
+    container="prometheus-yet-another-cloudwatch-exporter",
+    service="cloudwatch-exporter",
+    job="cloudwatch-exporter",
+    needs="aws",
+)
+TEMPO = Part(
+    release="tempo",
+    kind="StatefulSet",
+    workload="tempo",
+    container="tempo",
+    service="tempo",
+    port=3200,
+    job="tempo",
+    needs="tracing",
+    read=False,
+)
+
+
+def of_stack(settings: Settings) -> tuple[Part, ...]:
+    """The parts that a stack deploys, in the order in which they are spoken of."""
+    distributed = settings.logs.mode == "distributed"
+    known = (
+        PROMETHEUS,
+        ALERTMANAGER,
+        OPERATOR,
+        GRAFANA,
+        KUBE_STATE_METRICS,
+        NODE_EXPORTER,
+        BLACKBOX_EXPORTER,
+        ROUTE_SUMS,
+        LOG_AGENT,
+        KUBERNETES_EVENTS,
+        *((LOKI_GATEWAY, LOKI_DISTRIBUTOR) if distributed else (LOKI,)),
+        CLOUDWATCH_EXPORTER,
+        TEMPO,
+    )
+    return tuple(part for part in known if not part.needs or getattr(settings, part.needs) is not None)
