@@ -159,11 +159,12 @@ bench-logs: $(READY) tools ## What logs are lost when things break, the agent's 
 	@$(PY) -m benchmarks.logs_throughput
 	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days $(DAYS))
 
-lint: $(READY) ## ruff, import-linter, deptry, mypy, promtool, amtool, actionlint
+lint: $(READY) ## ruff, import-linter, deptry, vulture, mypy, promtool, amtool, actionlint
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(VENV)/bin/deptry --no-ansi .
+	@$(VENV)/bin/vulture
 	@$(VENV)/bin/mypy $(SOURCES)
 	@cd instrumentation && ../$(VENV)/bin/mypy src tests
 	@$(PY) -m checks.lint

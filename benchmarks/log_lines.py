@@ -148,7 +148,6 @@ class Week:
         self.lines = 0
         self.bytes = 0
         """Of the texts alone."""
-        self.rare = 0
         self.samples: list[Request] = []
         """One request in a thousand, to search for."""
 
@@ -171,7 +170,6 @@ class Week:
             templates += FAILED
         if self.requests % RARE_ONE_IN == 0:
             templates.append(REFUSED)
-            self.rare += 1
         values = {
             "request": f"{draw.getrandbits(128):032x}",
             "correlation": f"{draw.getrandbits(128):032x}",

@@ -37,8 +37,6 @@ DEPENDENCY: Limits = [(None, "blue"), (0, "red"), (0.01, "orange"), (1, "green")
 NOT_TOLD = -1
 """Stands for a dependency of which nothing tells whether it is up."""
 
-STATUS_COLOURS = {"200": "green", "201": "light-green", "500": "red", "503": "dark-red", "429": "orange"}
-
 BY_PATH = (
     "Paths that hold an id are shown as one, with {id}. A service without the instrumentation package names each path "
     "as the client sent it"

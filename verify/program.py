@@ -65,8 +65,6 @@ class Program(list[Registered]):
 
     outputs: dict[str, Any]
     """The stack's outputs, secrets in clear."""
-    secret_outputs: frozenset[str]
-    """Dotted paths of the outputs that are secrets."""
 
     def of(self, type_: str) -> list[Registered]:
         """Every resource of a type."""
@@ -139,7 +137,7 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         if f"::{STACK_TYPE}::" in request.urn:
-            self.program.outputs, self.program.secret_outputs = _plain(request.outputs)
+            self.program.outputs, _ = _plain(request.outputs)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 

@@ -64,14 +64,13 @@ from verify.kubernetes import DEFINITIONS, MONITORING_API
 from verify.objects import listing, plural
 from verify.releases import RECORDS
 
-MONITORS, PROBES, POLICIES, QUOTAS, JOBS = (
+MONITORS, PROBES, POLICIES, QUOTAS = (
     listing(version, kind, "monitoring")
     for version, kind in (
         (CUSTOM, "ServiceMonitor"),
         (CUSTOM, "Probe"),
         ("networking.k8s.io/v1", "NetworkPolicy"),
         ("v1", "ResourceQuota"),
-        ("batch/v1", "Job"),
     )
 )
 RESTORE = "pulumi up --refresh --stack dev; without --refresh Pulumi believes that all is there"
