@@ -115,11 +115,19 @@ def problems(error: ValidationError, model: type[BaseModel], where: str, besides
     Errors at a path of `besides`, which was reported already, are left out.
     """
     found: list[str] = []
-    for detail in error.errors(include_url=False):
-        if detail["loc"] not in besides:
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["loc"] not in besides and not _only_wrong_items(detail, details):
             lines = detail.get("ctx", {}).get(_SEVERAL)
             found += lines or [_problem(detail, model, where)]
     return found
+
+
+def _only_wrong_items(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Whether a list is too short for pydantic only as it does not count the items that are wrong."""
+    loc = detail["loc"]
+    below = (each["loc"] for each in details if each is not detail)
+    return detail["type"] == "too_short" and any(other[: len(loc)] == loc for other in below)
 
 
 _SEVERAL = "several"

@@ -79,6 +79,12 @@ def test_bad_entries_are_refused_by_key_and_value(tmp_path: Path, text: str, exp
     assert "services.yaml" in str(error.value)
 
 
+def test_a_wrong_entry_that_is_the_only_one_is_not_missing_as_well(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        load(write(tmp_path, "services: [{name: a, port: 99999}]"))
+    assert [problem.split(": ")[0] for problem in error.value.problems] == ["services.yaml services[0].port"]
+
+
 TOLD = "logger: a, action: b, message: c"
 EVENT = "name: refunded, service: a, series: refunds_total"
 
