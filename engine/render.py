@@ -87,7 +87,7 @@ def _file(resource: Mapping[str, Any], secrets: Secrets) -> tuple[str, str]:
         release = {name: value for name, value in inputs.items() if name not in ("compat", "values")}
         asked = "".join(f"# {line}\n" for line in dump(release).splitlines())
         return f"{path}.values.yaml", note + asked + dump(inputs.get("values", {}))
-    return f"{path}.yaml", note + dump(_readable(inputs) if package == "aws" else inputs)
+    return f"{path}.yaml", note + dump(readable(inputs) if package == "aws" else inputs)
 
 
 def masked(value: Any, secrets: Secrets) -> Any:
@@ -108,10 +108,10 @@ def _hidden(value: Any, secrets: Secrets, key: str = "") -> Any:
     return value if shown else MASK
 
 
-def _readable(value: Any) -> Any:
+def readable(value: Any) -> Any:
     """The value with the JSON documents in it opened up, such as policies."""
     if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
+        return {key: readable(item) for key, item in value.items()}
     if isinstance(value, str) and value.startswith("{"):
         with contextlib.suppress(json.JSONDecodeError):
             return json.loads(value)
