@@ -9,7 +9,7 @@ import zoneinfo
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from validation import (
     BucketName,
@@ -108,8 +108,15 @@ class Storage(Section):
     """Size of each volume."""
 
 
+def _require_nothing(schema: dict[str, Any]) -> None:
+    schema.pop("required", None)
+
+
 class Resources(Section):
     """What a container asks for and may not exceed."""
+
+    # Each use has its own defaults (Workloads below), which a schema cannot state: to editors, nothing is required.
+    model_config = ConfigDict(json_schema_extra=_require_nothing)
 
     cpu: Cpu
     """CPU requested."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,37 @@ def test_an_example_names_its_schema_and_its_secrets(name: str) -> None:
     assert set(re.findall("|".join(SECRETS), row)) == wanted or row.endswith("| all four |")
 
 
+STACK_FILES = [*map(examples.stack_file, examples.names()), *sorted(ROOT.glob("Pulumi.*.yaml"))]
+
+
+@pytest.mark.parametrize("file", STACK_FILES, ids=lambda file: file.name)
+def test_an_editor_with_the_schema_underlines_nothing(file: Path) -> None:
+    schema = json.loads((ROOT / "docs" / "stack.schema.json").read_text())
+    document = yaml.safe_load(file.read_text())
+    assert list(underlined(document, schema, schema["$defs"])) == []
+    document["config"][KEY] |= {"platfrom": "kind"}
+    del document["config"][KEY]["links"]["runbooks"]
+    wrong = {".config.stack.platfrom", ".config.stack.links.runbooks"}
+    assert set(underlined(document, schema, schema["$defs"])) == wrong
+
+
+def underlined(value: Any, schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[str]:
+    """The keys of a document that its schema does not know or misses."""
+    options = [schema, *schema.get("anyOf", ())]
+    sections = [definitions[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in options]
+    section = next((one for one in sections if "properties" in one), None)
+    if section is None or not isinstance(value, dict):
+        return
+    known = section["properties"]
+    for key in value:
+        place = f"{path}.{key.rpartition(':')[2]}"
+        if key in known:
+            yield from underlined(value[key], known[key], definitions, place)
+        elif section.get("additionalProperties") is False:
+            yield place
+    yield from (f"{path}.{key}" for key in section.get("required", ()) if key not in value)
+
+
 @pytest.mark.parametrize("name", examples.names())
 def test_an_example_repeats_no_default(name: str) -> None:
     """What it has is what it shows: a key that changes nothing hides those that do."""
@@ -112,8 +144,7 @@ def test_the_command_writes_what_is_compared(tmp_path: Path, monkeypatch: pytest
 
 
 def test_what_a_tree_calls_the_same_in_every_stack_is() -> None:
-    files = [*map(examples.stack_file, examples.names()), *sorted(ROOT.glob("Pulumi.*.yaml"))]
-    first, *others = (list(left_out(read_stack(file))) for file in files)
+    first, *others = (list(left_out(read_stack(file))) for file in STACK_FILES)
     assert len(first) > 5
     assert all(other == first for other in others)
 
