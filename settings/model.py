@@ -479,12 +479,15 @@ class Settings(Section):
     def _conflicts(self) -> list[str]:
         bucket, loki = self.aws and self.aws.log_bucket, self.workloads.loki.replicas
         many, local, distributed = loki > 1, self.storage.kind == "local", self.logs.mode == "distributed"
+        ebs = self.storage.kind == "class" and self.storage.create_class
         rules = {
             "logs.mode: distributed needs aws.logBucket": distributed and not bucket,
             "storage.kind: local serves one Loki only; logs.mode: distributed needs class": distributed and local,
             f"workloads.loki.replicas: {loki} has no use if logs.mode is distributed; remove it": distributed and many,
             f"workloads.loki.replicas: {loki} needs aws.logBucket (a volume serves one replica)": many and not bucket,
             f"storage.kind: local serves one Loki only; workloads.loki.replicas: {loki} needs class": many and local,
+            "storage.createClass makes EBS volumes, which need platform eks; set it to false, and storage.className to "
+            "a class that the cluster has": ebs and self.platform != "eks",
             "workloads.grafana.replicas must be 1": self.workloads.grafana.replicas != 1,
             "workloads.tempo.replicas must be 1": self.workloads.tempo.replicas != 1,
             "aws needs platform eks": self.aws is not None and self.platform != "eks",

@@ -102,6 +102,7 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
             {"logs": {"mode": "distributed"}, "workloads": {"loki": {"replicas": 3}}},
             "workloads.loki.replicas: 3 has no use if logs.mode is distributed; remove it",
         ),
+        ({"storage": {"kind": "class"}}, "storage.createClass makes EBS volumes, which need platform eks"),
         ({"workloads": {"grafana": {"replicas": 2}}}, "workloads.grafana.replicas must be 1"),
         ({"logs": {"bucket": "some-bucket"}}, "`logs.bucket` is no key any more; move it to `aws.logBucket`"),
         ({"scrape": {"applications": "2m"}}, 'applications: "2m" must be 10s to 75s'),
