@@ -8,18 +8,19 @@ It isolates nothing, and says nothing about a real runtime's back-pressure or re
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import os
 import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time_ns
+
+import click
 
 PART_BYTES = 16 * 1024  # the longest text of one CRI line
 READ_BYTES = 64 * 1024
@@ -97,7 +98,7 @@ class Stream:
         self.pending = self.pending[size:]
 
 
-def run(command: list[str], log: CriLog) -> int:
+def run(command: Sequence[str], log: CriLog) -> int:
     """Run the command, keep its output, and return its exit code (128 + signal when a signal ended it)."""
     child = subprocess.Popen(
         command,
@@ -165,30 +166,20 @@ def die_with_parent() -> Callable[[], None] | None:
     return in_child
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    result = argparse.ArgumentParser(
-        prog="python -m simulation.application.container",
-        usage="%(prog)s --log DIR/0.log [--max-size BYTES] [--max-files N] -- COMMAND...",
-        description=__doc__,
-    )
-    result.add_argument("--log", required=True, type=Path, help="the log file")
-    result.add_argument("--max-size", type=int, default=MAX_SIZE, help=f"rotate beyond it (default {MAX_SIZE} bytes)")
-    result.add_argument("--max-files", type=int, default=MAX_FILES, help=f"keep so many (default {MAX_FILES})")
-    result.add_argument("command", nargs="+", help="the command and its arguments")
-    return result
-
-
-def main() -> None:
+@click.command(help=__doc__, options_metavar="[OPTIONS] --")
+@click.option("--log", "path", type=click.Path(path_type=Path), required=True, help="The log file.")
+@click.option("--max-size", default=MAX_SIZE, show_default=True, metavar="BYTES", help="Rotate beyond it.")
+@click.option("--max-files", default=MAX_FILES, show_default=True, metavar="N", help="Keep so many.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def main(path: Path, max_size: int, max_files: int, command: Sequence[str]) -> None:
     """Run the command and exit as it does."""
-    arguments = parser().parse_args()
     try:
-        with closing(CriLog(arguments.log, arguments.max_size, arguments.max_files)) as log:
-            code = run(arguments.command, log)
+        with closing(CriLog(path, max_size, max_files)) as log:
+            code = run(command, log)
     except OSError as error:
-        raise SystemExit(f"error: {error.filename or arguments.log}: {error.strerror}") from None
+        raise SystemExit(f"error: {error.filename or path}: {error.strerror}") from None
     sys.exit(code)
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m simulation.application.container")

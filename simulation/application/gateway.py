@@ -6,9 +6,9 @@ Left out: the circuit breaker, the block of addresses after failed logins, CORS.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import click
 from starlette.types import ASGIApp
 
 from simulation import redis
@@ -39,59 +39,57 @@ def application(
 
 
 def backend(text: str) -> tuple[str, str]:
-    """Parse `name=URL`."""
+    """Parse `name=URL`. Raises ValueError for anything else."""
     name, _, url = text.partition("=")
     if name not in BACKENDS or not url.startswith("http://"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=http://HOST:PORT with NAME of {', '.join(BACKENDS)}")
+        raise ValueError(f"{text!r} is not NAME=http://HOST:PORT with NAME of {', '.join(BACKENDS)}")
     return name, url.rstrip("/")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    result = argparse.ArgumentParser(prog="python -m simulation.application.gateway", description=__doc__)
-    result.add_argument("--port", required=True, type=int, help="port on 127.0.0.1")
-    result.add_argument("--dialect", choices=DIALECTS, default=DEFAULT, help="of its telemetry (default %(default)s)")
-    result.add_argument("--metrics-path", default=METRICS_PATH, help="of its metrics (default %(default)s)")
-    result.add_argument(
-        "--backend",
-        action="append",
-        default=[],
-        type=backend,
-        metavar="NAME=URL",
-        help="where a service listens; once for each",
-    )
-    result.add_argument(
-        "--rate-limit",
-        type=int,
-        default=RATE_LIMIT,
-        help=f"requests per client address and minute (default {RATE_LIMIT})",
-    )
-    result.add_argument(
-        "--redis",
-        metavar="HOST:PORT",
-        help="where Redis listens; if it does not answer now, the gateway does without",
-    )
-    return result
-
-
-def main() -> None:
+@click.command(help=__doc__)
+@click.option("--port", type=int, required=True, help="Port on 127.0.0.1.")
+@click.option("--dialect", type=click.Choice(DIALECTS), default=DEFAULT, show_default=True, help="Of its telemetry.")
+@click.option("--metrics-path", default=METRICS_PATH, show_default=True, help="Of its metrics.")
+@click.option(
+    "--backend",
+    "backends",
+    type=backend,
+    multiple=True,
+    metavar="NAME=URL",
+    help="Where a service listens; once for each.",
+)
+@click.option("--rate-limit", default=RATE_LIMIT, show_default=True, help="Requests per client address and minute.")
+@click.option(
+    "--redis",
+    "redis_address",
+    metavar="HOST:PORT",
+    help="Where Redis listens; if it does not answer now, the gateway does without.",
+)
+def main(
+    port: int,
+    dialect: str,
+    metrics_path: str,
+    backends: Sequence[tuple[str, str]],
+    rate_limit: int,
+    redis_address: str | None,
+) -> None:
     """Serve until told to stop."""
-    options = parser()
-    arguments = options.parse_args()
-    backends = dict(arguments.backend)
-    missing = [name for name in BACKENDS if name not in backends]
+    known = dict(backends)
+    missing = [name for name in BACKENDS if name not in known]
     if missing:
-        options.error(f"no --backend for {', '.join(missing)}: add --backend {missing[0]}=http://127.0.0.1:PORT")
+        raise click.UsageError(
+            f"no --backend for {', '.join(missing)}: add --backend {missing[0]}=http://127.0.0.1:PORT"
+        )
     app = application(
-        backends,
+        known,
         loopback_client(BACKEND_TIMEOUT_SECONDS),
-        arguments.dialect,
-        rate_limit=arguments.rate_limit,
-        metrics_path=arguments.metrics_path,
-        redis=arguments.redis is None or redis.answers(arguments.redis),
+        dialect,
+        rate_limit=rate_limit,
+        metrics_path=metrics_path,
+        redis=redis_address is None or redis.answers(redis_address),
     )
-    serve(app, arguments.port, uvicorn_lines=arguments.dialect != TODAY)  # today's is no Python service
+    serve(app, port, uvicorn_lines=dialect != TODAY)  # today's is no Python service
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m simulation.application.gateway")

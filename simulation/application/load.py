@@ -9,7 +9,6 @@ exact counts of what it sent and got as JSON on `http://127.0.0.1:PORT/counts`. 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -18,8 +17,10 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+import click
 
 from local.serving import listen
 from simulation.application.client import AsyncClient, HTTPError, Response, loopback_client
@@ -189,39 +190,33 @@ async def run(
     return counts
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    result = argparse.ArgumentParser(prog="python -m simulation.application.load", description=__doc__)
-    result.add_argument("--gateway", default="http://127.0.0.1:8080", help="base URL (default %(default)s)")
-    result.add_argument(
-        "--dialect", choices=DIALECTS, default=DEFAULT, help="of the services, which decides what they count"
-    )
-    result.add_argument("--rate", type=pace, default=STEPS_A_SECOND, help="steps per second (default %(default)s)")
-    result.add_argument(
-        "--port", type=int, default=8090, help="port of /counts and /rate on 127.0.0.1 (default %(default)s)"
-    )
-    result.add_argument(
-        "--without", action="append", default=[], metavar="SERVICE", help="a service that is not there; once for each"
-    )
-    result.add_argument("--seed", type=int, help="makes the sequence of steps repeatable")
-    return result
-
-
 def pace(text: str) -> float:
-    """Parse a number from 0."""
+    """Parse a number from 0. Raises ValueError for anything else."""
     value = float(text)
     if not math.isfinite(value) or value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
+        raise ValueError(f"{text} is not a number from 0")
     return value
 
 
-def main() -> None:
+@click.command(help=__doc__)
+@click.option("--gateway", default="http://127.0.0.1:8080", show_default=True, help="Base URL.")
+@click.option(
+    "--dialect",
+    type=click.Choice(DIALECTS),
+    default=DEFAULT,
+    help="Of the services, which decides what they count.",
+)
+@click.option(
+    "--rate", type=pace, default=STEPS_A_SECOND, show_default=True, metavar="NUMBER", help="Steps per second."
+)
+@click.option("--port", default=8090, show_default=True, help="Port of /counts and /rate on 127.0.0.1.")
+@click.option("--without", multiple=True, metavar="SERVICE", help="A service that is not there; once for each.")
+@click.option("--seed", type=int, help="Makes the sequence of steps repeatable.")
+def main(gateway: str, dialect: str, rate: float, port: int, without: Sequence[str], seed: int | None) -> None:
     """Generate load until told to stop, then say how much it was."""
-    arguments = parser().parse_args()
-    asked = arguments.gateway, arguments.dialect, arguments.rate, arguments.port, arguments.seed, arguments.without
-    counts = asyncio.run(run(*asked))
+    counts = asyncio.run(run(gateway, dialect, rate, port, seed, without))
     sys.stdout.write(f"sent {counts.sent}, answered {counts.answered}, unanswered {counts.unanswered}\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m simulation.application.load")

@@ -5,10 +5,10 @@ A stand-in for the FastAPI services: same routes and answers as observed, invent
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from importlib import import_module
 
+import click
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -39,36 +39,34 @@ def application(
     return faults.controlling(app)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    result = argparse.ArgumentParser(prog="python -m simulation.application.service", description=__doc__)
-    result.add_argument("--name", required=True, choices=sorted(KINDS), help="which service to be")
-    result.add_argument("--port", required=True, type=int, help="port on 127.0.0.1")
-    result.add_argument("--dialect", choices=DIALECTS, default=DEFAULT, help="of its telemetry (default %(default)s)")
-    result.add_argument("--metrics-path", default=METRICS_PATH, help="of its metrics (default %(default)s)")
-    result.add_argument(
-        "--dependency", action="append", default=[], metavar="NAME", help="what it checks; once for each"
-    )
-    result.add_argument(
-        "--check-seconds", type=float, default=CHECK_SECONDS, help="between two checks of it (default %(default)g)"
-    )
-    result.add_argument("--seed", type=int, help="makes service times and chance events repeatable")
-    return result
-
-
-def main() -> None:
+@click.command(help=__doc__)
+@click.option("--name", type=click.Choice(sorted(KINDS)), required=True, help="Which service to be.")
+@click.option("--port", type=int, required=True, help="Port on 127.0.0.1.")
+@click.option("--dialect", type=click.Choice(DIALECTS), default=DEFAULT, show_default=True, help="Of its telemetry.")
+@click.option("--metrics-path", default=METRICS_PATH, show_default=True, help="Of its metrics.")
+@click.option("--dependency", "dependencies", multiple=True, metavar="NAME", help="What it checks; once for each.")
+@click.option("--check-seconds", default=CHECK_SECONDS, show_default=True, help="Between two checks of it.")
+@click.option("--seed", type=int, help="Makes service times and chance events repeatable.")
+def main(
+    name: str,
+    port: int,
+    dialect: str,
+    metrics_path: str,
+    dependencies: Sequence[str],
+    check_seconds: float,
+    seed: int | None,
+) -> None:
     """Serve until told to stop."""
-    arguments = parser().parse_args()
     app = application(
-        arguments.name,
-        arguments.dialect,
-        metrics_path=arguments.metrics_path,
-        dependencies=arguments.dependency,
-        check_seconds=arguments.check_seconds,
-        seed=arguments.seed,
+        name,
+        dialect,
+        metrics_path=metrics_path,
+        dependencies=dependencies,
+        check_seconds=check_seconds,
+        seed=seed,
     )
-    serve(app, arguments.port, uvicorn_lines=True)
+    serve(app, port, uvicorn_lines=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m simulation.application.service")

@@ -16,7 +16,6 @@ rolls out pods that do not become ready, until DELETE /_pods/<service>.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import time
@@ -25,6 +24,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -180,19 +180,23 @@ def application(pods: tuple[Pod, ...]) -> Starlette:
     return Starlette(routes=Cluster(pods).routes())
 
 
-def main() -> None:
+@click.command(help=__doc__.partition("\n")[0])
+@click.option("--port", type=int, default=9150, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--catalogue",
+    "file",
+    type=click.Path(path_type=Path),
+    default=Path("services.yaml"),
+    show_default=True,
+    help="Service catalogue.",
+)
+def main(port: int, file: Path) -> None:
     """Run the stand-ins until a signal ends them."""
-    parser = argparse.ArgumentParser(prog="simulation.exporters.cluster", description=__doc__.partition("\n")[0])
-    parser.add_argument("--port", type=int, default=9150, help="port on 127.0.0.1 (default %(default)s)")
-    parser.add_argument(
-        "--catalogue", type=Path, default=Path("services.yaml"), help="service catalogue (default %(default)s)"
-    )
-    arguments = parser.parse_args()
     try:
-        services = catalogue.load(arguments.catalogue)
+        services = catalogue.load(file)
     except (OSError, InvalidInputError) as error:
-        raise SystemExit(f"--catalogue {arguments.catalogue}: {error}") from None
-    listener = listen(arguments.port, "--port")
+        raise SystemExit(f"--catalogue {file}: {error}") from None
+    listener = listen(port, "--port")
     names = [service.name for service in services.services]
     serve(application((*application_pods(services.namespace, names), *monitoring_pods())), listener)
 
@@ -219,4 +223,4 @@ def _is_number(value: Any) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="simulation.exporters.cluster")

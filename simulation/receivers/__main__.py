@@ -8,7 +8,6 @@ Slack, PagerDuty and the heartbeat answer on the HTTP port at /slack/<token>, /p
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import math
 import socket
@@ -17,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from ssl import SSLContext
 
+import click
 from starlette.applications import Starlette
 
 from local.serving import listen, serve
@@ -53,59 +53,78 @@ def application(
     )
 
 
-def main() -> None:
+def seconds(text: str) -> float:
+    """Parse a number of seconds. Raises ValueError for what is none."""
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{text!r} is not a number of seconds")
+    return value
+
+
+@click.command(help=__doc__.partition("\n")[0])
+@click.option("--http-port", type=int, default=9501, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--smtp-port", type=int, default=2525, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--credentials",
+    "credentials_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="JSON file that only you can read.",
+)
+@click.option(
+    "--certificates",
+    "certificate_directory",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Where ca.pem and the mail server's certificate are, or are made the first time.",
+)
+@click.option(
+    "--store",
+    "store_directory",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Where notifications.jsonl is kept.",
+)
+@click.option(
+    "--heartbeat-period",
+    type=seconds,
+    default=HEARTBEAT_PERIOD_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often a heartbeat must come.",
+)
+@click.option(
+    "--heartbeat-grace",
+    type=seconds,
+    default=HEARTBEAT_GRACE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How late one may be before it is missed.",
+)
+def main(
+    http_port: int,
+    smtp_port: int,
+    credentials_file: Path,
+    certificate_directory: Path,
+    store_directory: Path,
+    heartbeat_period: float,
+    heartbeat_grace: float,
+) -> None:
     """Run the receivers until a signal ends them."""
-    arguments = _parser().parse_args()
     try:
-        known = credentials.load(arguments.credentials)
+        known = credentials.load(credentials_file)
     except credentials.CredentialsError as error:
         raise SystemExit(f"--credentials {error}") from None
-    http = listen(arguments.http_port, "--http-port")
-    smtp = listen(arguments.smtp_port, "--smtp-port")
-    store = Store(arguments.store)
-    heartbeat = Heartbeat(store, arguments.heartbeat_period, arguments.heartbeat_grace)
-    tls = certificates.server_context(arguments.certificates)
+    http = listen(http_port, "--http-port")
+    smtp = listen(smtp_port, "--smtp-port")
+    store = Store(store_directory)
+    heartbeat = Heartbeat(store, heartbeat_period, heartbeat_grace)
+    tls = certificates.server_context(certificate_directory)
     serve(application(known, store, heartbeat, smtp, tls), http)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="simulation.receivers", description=__doc__.partition("\n")[0])
-    parser.add_argument("--http-port", type=int, default=9501, help="port on 127.0.0.1 (default %(default)s)")
-    parser.add_argument("--smtp-port", type=int, default=2525, help="port on 127.0.0.1 (default %(default)s)")
-    parser.add_argument(
-        "--credentials", type=Path, required=True, metavar="FILE", help="JSON file that only you can read"
-    )
-    parser.add_argument(
-        "--certificates",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="where ca.pem and the mail server's certificate are, or are made the first time",
-    )
-    parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="where notifications.jsonl is kept")
-    parser.add_argument(
-        "--heartbeat-period",
-        type=_seconds,
-        default=HEARTBEAT_PERIOD_SECONDS,
-        metavar="SECONDS",
-        help="how often a heartbeat must come (default %(default)g)",
-    )
-    parser.add_argument(
-        "--heartbeat-grace",
-        type=_seconds,
-        default=HEARTBEAT_GRACE_SECONDS,
-        metavar="SECONDS",
-        help="how late one may be before it is missed (default %(default)g)",
-    )
-    return parser
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds')
-    return seconds
-
-
 if __name__ == "__main__":
-    main()
+    main(prog_name="simulation.receivers")
