@@ -1,13 +1,18 @@
-"""Serve one ASGI application on the loopback interface until SIGTERM or Ctrl-C."""
+"""Serve one ASGI application on the loopback interface: until SIGTERM or Ctrl-C, or beside what else a program does."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import uvicorn
 
 HOST = "127.0.0.1"
 """Nothing of the rehearsal listens anywhere else."""
@@ -43,14 +48,41 @@ def serve(app: Any, listener: socket.socket) -> None:
 
     # uvicorn raises the signal again after its graceful end; without this handler that would kill us.
     signal.signal(signal.SIGTERM, _exit)
-    config = uvicorn.Config(
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(_config(app)).run(sockets=[listener])
+
+
+@asynccontextmanager
+async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve `app` on `listener` in the running event loop while the context lasts; signals are its body's own affair.
+
+    At its end open requests are answered first, for GRACE_SECONDS at most.
+    """
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    server = Server(_config(app))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _config(app: Any) -> uvicorn.Config:
+    import uvicorn
+
+    return uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,  # some paths are credentials
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import random
 import signal
@@ -21,8 +20,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from local.serving import listen
+from local.serving import listen, serving
 from simulation.application.client import AsyncClient, HTTPError, Response, loopback_client
 from simulation.application.counts import Counts, Exchange
 from simulation.application.scenario import Reply, Scenario, Step
@@ -97,9 +101,7 @@ class Pace:
         self.set(rate)
 
     def set(self, rate: float) -> None:
-        """Change the rate, from the next step on. Raises ValueError unless it is a number from 0."""
-        if not math.isfinite(rate) or rate < 0:
-            raise ValueError(f"rate {rate} is not a number from 0")
+        """Change the rate, which is a number from 0, from the next step on."""
         self.rate = rate
         if rate:
             self._moving.set()
@@ -136,39 +138,30 @@ async def generate(step: Step, counts: Counts, pace: Pace, rng: random.Random) -
             await asyncio.wait(under_way, timeout=LAST_ANSWERS_SECONDS)
 
 
-def respond(request: str, counts: Counts, paces: Mapping[str, Pace]) -> tuple[str, Any]:
-    """Status and JSON document that answer a request such as `GET /counts` or `POST /rate/25`."""
-    if request == "GET /counts":
-        return "200 OK", counts.as_json()
-    path, _, rate = request.rpartition("/")
-    pace = paces.get(path.removeprefix("POST /")) if path.startswith("POST /") else None
-    if pace is None:
-        listed = " and ".join(f"POST /{name}/<number per second>" for name in paces)
-        return "404 Not Found", {"error": f"only GET /counts and {listed} are served"}
-    try:
-        pace.set(float(rate))
-    except ValueError as error:
-        return "400 Bad Request", {"error": str(error)}
-    return "200 OK", {"rate": pace.rate}
+def application(counts: Counts, paces: Mapping[str, Pace]) -> Starlette:
+    """Return what serves the counts and changes the paces."""
 
+    async def show(_: Request) -> JSONResponse:
+        return JSONResponse(counts.as_json())
 
-def control_server(counts: Counts, paces: Mapping[str, Pace]) -> Any:
-    """Return the handler of a minimal HTTP server, which closes each connection after one answer."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def change(request: Request) -> JSONResponse:
+        pace = paces.get(request.path_params["name"])
+        if pace is None:
+            raise HTTPException(404)
         try:
-            request = (await reader.readuntil(b"\r\n\r\n")).decode(errors="replace").split()
-            status, document = respond(" ".join(request[:2]), counts, paces)
-            body = json.dumps(document).encode()
-            head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            writer.write(head.encode() + b"connection: close\r\n\r\n" + body)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return  # the client's own affair
-        finally:
-            writer.close()
+            pace.set(number(request.path_params["rate"]))
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"rate": pace.rate})
 
-    return answer
+    def absent(_: Request, _error: Exception) -> JSONResponse:
+        listed = " and ".join(f"POST /{name}/<number per second>" for name in paces)
+        return JSONResponse({"error": f"only GET /counts and {listed} are served"}, 404)
+
+    return Starlette(
+        routes=[Route("/counts", show), Route("/{name}/{rate}", change, methods=["POST"])],
+        exception_handlers={404: absent, 405: absent},
+    )
 
 
 async def run(
@@ -177,20 +170,19 @@ async def run(
     """Generate load and serve the counts until SIGTERM or SIGINT; return the final counts."""
     counts, rng = Counts(dialect), random.Random(seed)  # noqa: S311 - who does what, no secrets
     paces = {"rate": Pace(rate)} | {name: Pace(0) for name in BESIDE}
-    server = await asyncio.start_server(control_server(counts, paces), sock=listen(port, "--port"))
-    async with loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
+    served = application(counts, paces)
+    async with serving(served, listen(port, "--port")), loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng, without).call, counts, rng)
         steps = {"rate": scenario.step} | {name: getattr(scenario, step) for name, step in BESIDE.items()}
         task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    server.close()
     return counts
 
 
-def pace(text: str) -> float:
+def number(text: str) -> float:
     """Parse a number from 0. Raises ValueError for anything else."""
     value = float(text)
     if not math.isfinite(value) or value < 0:
@@ -207,7 +199,7 @@ def pace(text: str) -> float:
     help="Of the services, which decides what they count.",
 )
 @click.option(
-    "--rate", type=pace, default=STEPS_A_SECOND, show_default=True, metavar="NUMBER", help="Steps per second."
+    "--rate", type=number, default=STEPS_A_SECOND, show_default=True, metavar="NUMBER", help="Steps per second."
 )
 @click.option("--port", default=8090, show_default=True, help="Port of /counts and /rate on 127.0.0.1.")
 @click.option("--without", multiple=True, metavar="SERVICE", help="A service that is not there; once for each.")

@@ -26,7 +26,8 @@ from simulation.application.container import PART_BYTES, CriLog, Stream
 from simulation.application.counts import Counts, series
 from simulation.application.faults import Faults
 from simulation.application.kinds import KINDS
-from simulation.application.load import BESIDE, Customer
+from simulation.application.load import BESIDE, Customer, Pace
+from simulation.application.load import application as control
 from simulation.application.scenario import Scenario
 from simulation.dialect import DEFAULT, DIALECTS, TODAY
 from tests.rehearsal.processor import (
@@ -170,7 +171,6 @@ class TestLoad:
         ):
             counts = eventually(lambda: get_json(load.url + "/counts", lambda body: body["unanswered"] > 0))
             assert counts["answered"] == 0
-            assert httpx.get(load.url + "/other", trust_env=False).status_code == 404
             assert load.stop() == 0
 
     def test_latencies_are_what_the_client_waited(self) -> None:
@@ -193,11 +193,25 @@ class TestLoad:
             assert get_json(counts)["sent"] == sent
             assert post(f"{load.url}/rate/200")[0] == 200
             eventually(lambda: get_json(counts, lambda body: body["sent"] > sent + 20))
-            for nonsense in ("fast", "-1", "nan", "inf"):
-                assert post(f"{load.url}/rate/{nonsense}")[0] == 400
             for beside in BESIDE:
                 assert post(f"{load.url}/{beside}/2") == (200, {"rate": 2.0})
-            assert post(f"{load.url}/logins/2")[0] == 404
+
+    @pytest.mark.parametrize("nonsense", ["fast", "-1", "nan", "inf"])
+    def test_a_rate_that_is_no_number_from_0_is_refused(self, nonsense: str) -> None:
+        pace = Pace(6)
+        answer = Client(control(Counts(), {"rate": pace})).post(f"/rate/{nonsense}")
+        assert answer.status_code == 400
+        assert nonsense in answer.json()["error"]
+        assert pace.rate == 6
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [("GET", "/other"), ("POST", "/counts"), ("POST", "/logins/2"), ("GET", "/rate/2"), ("POST", "/rate/")],
+    )
+    def test_what_is_not_served_is_named_with_what_is(self, method: str, path: str) -> None:
+        answer = Client(control(Counts(), {"rate": Pace(6), "visits": Pace(0)})).send(method, path)
+        served = "GET /counts and POST /rate/<number per second> and POST /visits/<number per second>"
+        assert (answer.status_code, answer.json()) == (404, {"error": f"only {served} are served"})
 
     def test_it_may_begin_without_customers(self) -> None:
         with closed_port() as nobody, started("load", "--gateway", f"http://127.0.0.1:{nobody}", "--rate", "0") as load:
