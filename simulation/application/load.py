@@ -16,7 +16,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -164,6 +164,13 @@ def application(counts: Counts, paces: Mapping[str, Pace]) -> Starlette:
     )
 
 
+async def _all(generators: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run these until cancelled, and end with the last of them; `gather` would with the first."""
+    async with asyncio.TaskGroup() as group:
+        for generator in generators:
+            group.create_task(generator)
+
+
 async def run(
     gateway: str, dialect: str, rate: float, port: int, seed: int | None, without: Collection[str] = ()
 ) -> Counts:
@@ -174,7 +181,7 @@ async def run(
     async with serving(served, listen(port, "--port")), loopback_client(CLIENT_TIMEOUT_SECONDS, gateway) as client:
         scenario = Scenario(Customer(client, counts, rng, without).call, counts, rng)
         steps = {"rate": scenario.step} | {name: getattr(scenario, step) for name, step in BESIDE.items()}
-        task = asyncio.gather(*(generate(step, counts, paces[name], rng) for name, step in steps.items()))
+        task = asyncio.create_task(_all(generate(step, counts, paces[name], rng) for name, step in steps.items()))
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):

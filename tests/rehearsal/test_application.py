@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +29,7 @@ from simulation.application.faults import Faults
 from simulation.application.kinds import KINDS
 from simulation.application.load import BESIDE, Customer, Pace
 from simulation.application.load import application as control
+from simulation.application.proxy import BACKENDS
 from simulation.application.scenario import Scenario
 from simulation.dialect import DEFAULT, DIALECTS, TODAY
 from tests.rehearsal.processor import (
@@ -213,6 +215,22 @@ class TestLoad:
         served = "GET /counts and POST /rate/<number per second> and POST /visits/<number per second>"
         assert (answer.status_code, answer.json()) == (404, {"error": f"only {served} are served"})
 
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_stopped_load_has_counted_what_was_still_open(self, number: int) -> None:
+        with closed_port() as nobody, started("gateway", *backends(nobody)) as slow:
+            eventually(lambda: get_json(slow.url + "/health"))
+            assert httpx.post(slow.url + "/_fault", json={"latency_ms": 300}, trust_env=False).is_success
+            with (
+                started("load", "--gateway", slow.url, "--rate", "50") as load,
+                httpx.Client(base_url=load.url, trust_env=False) as watcher,  # whose connection stays open
+            ):
+                eventually(lambda: get_json(load.url + "/counts", lambda body: body["answered"] > 0))
+                assert watcher.get("/counts").json()["in_flight"] > 0
+                assert load.stop(number) == 0
+        said = re.fullmatch(r"sent (\d+), answered (\d+), unanswered 0\n", load.output)
+        assert said, load.output
+        assert said[1] == said[2]
+
     def test_it_may_begin_without_customers(self) -> None:
         with closed_port() as nobody, started("load", "--gateway", f"http://127.0.0.1:{nobody}", "--rate", "0") as load:
             assert eventually(lambda: get_json(f"{load.url}/counts"))["sent"] == 0
@@ -265,6 +283,12 @@ class TestLoad:
             return scenario.Reply(status, {})
 
         return Scenario(call, Counts(), random.Random(7)), sent  # noqa: S311 - repeatable
+
+
+def backends(port: int) -> Iterator[str]:
+    """The options of a gateway that looks for every service at this port."""
+    for name in BACKENDS:
+        yield from ("--backend", f"{name}=http://127.0.0.1:{port}")
 
 
 def post(url: str) -> tuple[int, object]:
