@@ -61,8 +61,8 @@ def _expectations() -> Iterator[Expectation]:
                 yield Expectation(
                     test=f"{path.name}: {test['name']}",
                     alert=expected["alertname"],
-                    at=_moment(expected["eval_time"]),
-                    step=_moment(document["evaluation_interval"]),
+                    at=seconds(expected["eval_time"]),
+                    step=seconds(document["evaluation_interval"]),
                     labels=tuple(_labels(expected["alertname"], fires) for fires in expected["exp_alerts"]),
                     inputs=inputs,
                 )
@@ -99,8 +99,3 @@ def runbook_queries() -> list[tuple[str, str]]:
 
 def _labels(alert: str, fires: dict[str, Any]) -> dict[str, str]:
     return {"alertname": alert, **fires["exp_labels"]}
-
-
-def _moment(text: str) -> int:
-    """Seconds of a moment such as `1m45s`."""
-    return sum(seconds(part) for part in re.findall(r"\d+[smhd]", text))

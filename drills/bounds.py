@@ -15,8 +15,7 @@ from local.errors import RehearsalError
 from parts import STACK
 from rehearsal.deployed import Deployed
 from rehearsal.routes import matches, taken
-from rehearsal.speed import milliseconds
-from validation import seconds
+from validation import milliseconds, seconds
 
 Json = dict[str, Any]
 

@@ -26,6 +26,7 @@ from typing import Any
 from local.errors import RehearsalError
 from local.state import in_use
 from simulation import CHECK_SECONDS
+from validation import DURATION_IN_TEXT, milliseconds
 
 HIGHEST = 30
 """There an interval of 15 s is the half second that timeouts are not shorter than."""
@@ -42,15 +43,12 @@ PROBE_OFFSET_SECONDS = 0.5
 
 Json = dict[str, Any]
 
-_UNIT_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_DURATION = re.compile(r"(?:[0-9]+(?:ms|[smhdw]))+")
-_PART = re.compile(r"([0-9]+)(ms|[smhdw])")
 _TOKEN = re.compile(
     r"""(?P<other>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*|[A-Za-z_][\w:]*)"""
-    rf"|(?<![\w.])(?P<duration>{_DURATION.pattern})(?!\w)"
+    rf"|(?<![\w.])(?P<duration>{DURATION_IN_TEXT})(?!\w)"
 )
 """In PromQL nothing but a duration is a number with a unit; strings, comments and names are passed over."""
-_WINDOW_IN_TEMPLATE = re.compile(rf"(?<=\[)({_DURATION.pattern})(?=[\]:])")
+_WINDOW_IN_TEMPLATE = re.compile(rf"(?<=\[)({DURATION_IN_TEXT})(?=[\]:])")
 
 
 def from_environment() -> int | None:
@@ -69,11 +67,6 @@ def choose(asked: int | None, used: int | None) -> int:
     Raises RehearsalError if another is asked for than the one in use.
     """
     return in_use("SPEED", asked, used, otherwise=1)
-
-
-def milliseconds(duration: str) -> int:
-    """Length of a duration such as `1h30m` or `500ms`."""
-    return sum(int(number) * _UNIT_MILLISECONDS[unit] for number, unit in _PART.findall(duration))
 
 
 def scaled(duration: str, speed: float) -> str:

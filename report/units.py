@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from validation import MILLISECONDS
+
 RELATIVE_TIMES = "dateTimeFromNow"
 TIMES = frozenset({RELATIVE_TIMES, "dateTimeAsIso", "dateTimeAsLocal", "dateTimeAsSystem"})
 """Units of values that are moments, in milliseconds since 1970; the page shows them in its viewer's zone."""
@@ -72,7 +74,7 @@ _RATES = {"reqps": "req/s", "rps": "reads/s", "wps": "writes/s", "ops": "ops/s",
 _PER_MINUTE = {"epm": "/min", "opm": "ops/min", "rpm": "reads/min", "wpm": "writes/min", "cpm": "/min"}
 _PER_SECOND = {"cps": "/s", "eps": "/s", "mps": "messages/s", "recps": "records/s", "rowsps": "rows/s"}
 _MONEY = {"currencyUSD": "$", "currencyEUR": "€", "currencyGBP": "£"}
-_DURATIONS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATIONS = {"ns": 1e-9, "µs": 1e-6} | {name: MILLISECONDS[name] / 1000 for name in ("ms", "s", "m", "h", "d")}
 
 UNITS: dict[str, Unit] = {
     "none": Unit((Step(1, ""),)),

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-_DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+from validation import milliseconds
+
 _MATCHER = re.compile(r'\s*([a-zA-Z_:][\w:]*|"[^"]*")\s*(=~|!~|!=|=)\s*(.*?)\s*', re.DOTALL)
 _MASKED = "<secret>"
 
@@ -51,8 +51,9 @@ def _matcher(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value such that two spellings of one thing are equal: a duration in seconds, anything else as text."""
+    """A value such that two spellings of one thing are equal: a duration in milliseconds, anything else as text."""
     text = str(value)
-    if _DURATION.fullmatch(text):
-        return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
-    return text
+    try:
+        return milliseconds(text)
+    except ValueError:
+        return text

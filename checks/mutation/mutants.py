@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from validation import seconds
+from validation import DURATION_IN_TEXT, milliseconds, seconds
 
 NUMBERS = (0.5, 0.9, 1.1, 2.0)
 """Factors of a number; 0, which they do not change, becomes 1."""
@@ -26,27 +26,17 @@ LABEL_LISTS = ("by", "without", "on", "ignoring", "group_left", "group_right")
 OPPOSITE = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "!=", "!=": "=="}
 BOUNDARY = {">": ">=", ">=": ">", "<": "<=", "<=": "<"}
 
-_DURATION = r"(?:\d+(?:ms|[smhdwy]))+(?!\w)"
 _TOKEN = re.compile(
     rf"""
     (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)
     |(?P<comment>\#[^\n]*)
-    |(?P<duration>{_DURATION})
+    |(?P<duration>{DURATION_IN_TEXT}(?!\w))
     |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<name>[a-zA-Z_][\w:]*)
     |(?P<operator>[=!<>]=|[=!]~|[^\s\w])
     """,
     re.VERBOSE,
 )
-_MILLISECONDS = {
-    "ms": 1,
-    "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-    "y": 31_536_000_000,
-}
 
 
 @dataclass(frozen=True)
@@ -185,12 +175,12 @@ def _makes_nothing(before: list[_Token]) -> bool:
 def _windows(tokens: list[_Token]) -> Iterator[_Edit]:
     for token in tokens:
         if token.kind == "duration":
-            length = sum(int(count) * _MILLISECONDS[unit] for count, unit in re.findall(r"(\d+)([a-z]+)", token.text))
-            yield from _swaps(token, [_duration(round(factor * length)) for factor in LENGTHS])
+            lengths = [round(factor * milliseconds(token.text)) for factor in LENGTHS]
+            yield from _swaps(token, [_duration(length) for length in lengths])
 
 
-def _duration(milliseconds: int) -> str:
-    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
+def _duration(length: int) -> str:
+    return f"{length}ms" if length % 1000 else f"{length // 1000}s"
 
 
 def _matchers(tokens: list[_Token]) -> Iterator[_Edit]:

@@ -95,8 +95,8 @@ class Suite:
 
     def _part(self, test: Test) -> Part:
         text = yaml.dump(self.document | {"tests": [test]}, Dumper=_Plain)
-        last = max(_seconds(expected["eval_time"]) for kind in EXPECTATIONS for expected in test.get(kind, []))
-        steps = last / _seconds(self.document.get("evaluation_interval", "1m"))
+        last = max(seconds(expected["eval_time"]) for kind in EXPECTATIONS for expected in test.get(kind, []))
+        steps = last / seconds(self.document.get("evaluation_interval", "1m"))
         return Part(text, self.files, self._behind(test), steps)
 
     def _about(self, rule: str, test: Test) -> Test | None:
@@ -120,10 +120,6 @@ class Suite:
         for rule in rules:
             reads[name_of(rule)] |= _read(rule["expr"], names) | _named(str(rule), names)  # templates may query
         return {name: _closure(name, reads) for name in names}
-
-
-def _seconds(duration: str) -> int:
-    return sum(seconds(part) for part in re.findall(r"\d+[smhdw]", duration))
 
 
 def name_of(rule: dict[str, Any]) -> str:

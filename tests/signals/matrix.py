@@ -13,7 +13,7 @@ from pydantic import Field
 
 from components.alerting import rules
 from facts import ROOT
-from validation import Section
+from validation import Section, milliseconds
 
 MATRIX = Path(__file__).with_name("matrix.yaml")
 AFTER_ITS_CAUSE = 1.0
@@ -24,8 +24,6 @@ FOR_GOOD = 24 * 60.0
 """Minutes, longer than any story."""
 
 Labels = dict[str, str]
-
-_MINUTES = {"ms": 1 / 60_000, "s": 1 / 60, "m": 1.0, "h": 60.0}
 
 
 # --- what is played ---------------------------------------------------------------------------------------------
@@ -244,12 +242,8 @@ class Matrix:
 
 def minutes(duration: str) -> float:
     """Length in minutes of a duration such as `200ms`, `1h30m` or `-80m`. Raises ValueError for anything else."""
-    parts = re.findall(r"([0-9.]+)(ms|[smh])", duration)
-    sign = "-" if duration.startswith("-") else ""
-    if duration != sign + "".join(number + unit for number, unit in parts):
-        raise ValueError(f'{MATRIX.name}: "{duration}" is no duration; write it as 5s, 1h30m or -80m')
-    length = sum(float(number) * _MINUTES[unit] for number, unit in parts)
-    return -length if sign else length
+    length = milliseconds(duration.removeprefix("-")) / 60_000
+    return -length if duration.startswith("-") else length
 
 
 def _numbered(text: str) -> list[str]:

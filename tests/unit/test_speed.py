@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from facts import ROOT
 from local.errors import RehearsalError
 from rehearsal import speed
+from validation import milliseconds, seconds
 
 SPEEDS = st.integers(min_value=2, max_value=speed.HIGHEST)
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"(?<![\w:])[0-9]+(?:ms|s)\b")
 
 
@@ -40,13 +40,13 @@ def back(expression: str, factor: int) -> str:
     """The expression with its durations, which are in s or ms now, made longer again, to whole seconds."""
 
     def longer(found: re.Match[str]) -> str:
-        return f"{round(speed.milliseconds(found[0]) * factor / 1000)}s"
+        return f"{round(milliseconds(found[0]) * factor / 1000)}s"
 
     return DURATION.sub(longer, expression)
 
 
 def in_seconds(expression: str) -> str:
-    return re.sub(r"(?<![\w:])([0-9]+)([smhd])\b", lambda found: f"{int(found[1]) * UNITS[found[2]]}s", expression)
+    return re.sub(r"(?<![\w:])[0-9]+[smhd]\b", lambda found: f"{seconds(found[0])}s", expression)
 
 
 @given(SPEEDS)
@@ -89,12 +89,12 @@ def test_rules_are_scaled_in_all_their_durations() -> None:
         made = speed.rules({"groups": [group]}, 10)["groups"][0]
         assert ("interval" in made) == ("interval" in group)
         if "interval" in group:
-            assert speed.milliseconds(made["interval"]) * 10 == speed.milliseconds(group["interval"])
+            assert milliseconds(made["interval"]) * 10 == milliseconds(group["interval"])
         for rule, original in zip(made["rules"], group["rules"], strict=True):
             for key in ("for", "keep_firing_for"):
                 assert (key in rule) == (key in original)
                 if key in original:
-                    assert speed.milliseconds(rule[key]) * 10 == speed.milliseconds(original[key])
+                    assert milliseconds(rule[key]) * 10 == milliseconds(original[key])
             assert rule.keys() == original.keys()
             assert not re.search(r"\[5m\]", str(rule.get("annotations")))
 
