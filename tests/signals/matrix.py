@@ -90,7 +90,7 @@ class _Happening(Section):
     fires: _Names = ()
     resolves: _Names = ()
     silences: _Names = ()
-    until: str = f"{FOR_GOOD}m"
+    until: str = f"{FOR_GOOD:g}m"
     away: _Names = ()
     back: _Names = ()
     reloads: bool = False
