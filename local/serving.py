@@ -62,7 +62,7 @@ async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
 
     class Server(uvicorn.Server):
         @contextmanager
-        def capture_signals(self) -> Iterator[None]:
+        def capture_signals(self) -> Iterator[None]:  # uvicorn would replace the handlers of the body
             yield
 
     server = Server(_config(app))
