@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 import catalogue
 from checks.logs.pipeline import Entry, Pipeline
 from checks.waiting import eventually
-from components.logs import redaction
+from components.logs import redaction, redaction_patterns, redaction_rules
 from components.logs.agent import agent_configuration
 from facts import ROOT
 from settings import read_stack
+from tests.unit.test_redaction import cases
 
 LINES = 600
 
@@ -102,11 +103,11 @@ def values(draw: st.DrawFn) -> Case:
 
 VENDORS = [
     f"{prefix}{'Zq34567890' * 3}"[: len(prefix) + int(least)]
-    for least, prefixes in redaction.SECRETS["prefixes"].items()
+    for least, prefixes in redaction_patterns.SECRETS["prefixes"].items()
     for prefix in prefixes
 ]
 """The shortest token of each beginning."""
-ADDRESSES: list[str] = redaction.SECRETS["addresses"]
+ADDRESSES: list[str] = redaction_patterns.SECRETS["addresses"]
 CALLS = ("auth=", "auth = ", "proxy_auth=", "'auth': ", "auth=HTTPBasicAuth", "auth=httpx.BasicAuth", "HTTPDigestAuth")
 PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----"
 
@@ -340,6 +341,8 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
     {"loc": ["body", "password"], "msg": "Too short", "input": "Zq"},
     {"number": 4111111111117319},
 )
+TABLE = list(cases())
+"""Of each rule the lines of `redaction_cases.yaml`: its name, before, after."""
 EXAMPLES = (
     *(Case(text, SECRETS, None) for text in TEXTS),
     *(
@@ -349,13 +352,22 @@ EXAMPLES = (
     ),
     *(Case(nested(document, depth, [True] * 3), SECRETS, depth) for document in DOCUMENTS for depth in range(4)),
     *(Case(json.dumps({name: "Zq"}), SECRETS, 0) for name in (*NAMED, *ENDING)),
+    *(Case(before, SECRETS, None) for _, before, _ in TABLE),
 )
-"""Each kind of secret and each name, with as little else that marks it as possible."""
+"""Each kind of secret and each name, with as little else that marks it as possible; the table is the last of them."""
+
+
+def test_each_case_of_the_table_is_masked_as_it_says(node: Pipeline) -> None:
+    entries = through(node, "table", [before for _, before, _ in TABLE])
+    masked = [(name, before, entry.text) for (name, before, _), entry in zip(TABLE, entries, strict=True)]
+    assert masked == TABLE
 
 
 def test_no_example_is_readable(node: Pipeline) -> None:
     assert wrong(EXAMPLES, through(node, "examples", [case.line for case in EXAMPLES])) == []
-    assert [name for name in redaction.NAMES if not any(re.search(name, key, re.IGNORECASE) for key in NAMED)] == []
+    assert [
+        name for name in redaction_patterns.NAMES if not any(re.search(name, key, re.IGNORECASE) for key in NAMED)
+    ] == []
 
 
 @contextmanager
@@ -390,7 +402,10 @@ def post(url: str, document: dict[str, Any]) -> None:
 
 
 def test_each_rule_is_needed_for_an_example(node: Pipeline) -> None:
-    """Without any one of the rules, an example is readable or broken."""
+    """Without any one of the rules, an example is readable or broken, and a case of this rule is not masked as it says.
+
+    Rules that share a name share its cases, too.
+    """
     groups = redaction.statements()
     rules = [rule for group in groups for rule in group["statements"] if rule.startswith("replace_pattern(")]
     without = {
@@ -418,6 +433,15 @@ def test_each_rule_is_needed_for_an_example(node: Pipeline) -> None:
         found = {name: node.arrived(name, len(records)) for name in without}
     needless = [rule for rule, entries in zip(rules, found.values(), strict=True) if not wrong(EXAMPLES, entries)]
     assert needless == []
+    masked_without: dict[str, list[list[str]]] = {}
+    for rule, entries in zip(redaction_rules.rules(), found.values(), strict=True):
+        masked_without.setdefault(rule.name, []).append([entry.text for entry in entries[-len(TABLE) :]])
+    by_another = [
+        (name, before)
+        for index, (name, before, after) in enumerate(TABLE)
+        if all(texts[index] == after for texts in masked_without[name])
+    ]
+    assert by_another == []
 
 
 SPAN = {
