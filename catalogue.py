@@ -135,7 +135,7 @@ def _package_prefix(name: str) -> str:
 
 
 class Telling(Section):
-    """Lines that tell of an event: all of this holds for them."""
+    """Lines that report an event: they match all of these keys."""
 
     logger: str = Field(min_length=1)
     """Name of the logger: `logger` of a line of the instrumentation package, `service` of a line of today."""
@@ -146,25 +146,25 @@ class Telling(Section):
 
 
 class Event(Section):
-    """One kind of event of the business, and the log lines that tell it."""
+    """One kind of event of the business, and the log lines that report it."""
 
     name: str = Field(pattern=r"^[a-z]+(_[a-z]+)*$")
     """Name of the event: the label `event` of its counts."""
     service: Name
-    """The service whose lines tell it."""
+    """The service whose lines report it."""
     series: str | None = Field(default=None, pattern=r"^[a-z_]+(\{[a-z_]+=\"[a-z_]+\"\})?$")
     """The series that counts it where a service uses the instrumentation package; its lines do not count then. None if
     the package has none."""
     by: tuple[str, ...] = ()
     """Labels of that series by which it is counted, beside its pod. Lines have none of them."""
     told_by: tuple[Telling, ...] = ()
-    """The lines that tell it, one line for each event."""
+    """The lines that report it, one line for each event."""
     untold: str | None = None
-    """Why no line tells it; without the package it is not measured then."""
+    """Why no line reports it. Without the package the event is then not measured."""
     examples: tuple[str, ...] = ()
     """Lines that are counted, each once: of the application as it is today, and with the package."""
     echoes: tuple[str, ...] = ()
-    """Lines that tell the same once more, or are alike, and are not counted."""
+    """Lines that report the same event once more, or look similar, and are not counted."""
 
     @model_validator(mode="after")
     def _told_or_not(self) -> Event:

@@ -42,7 +42,7 @@ def rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
 
 def _bound(each: Outcome) -> str:
     if each.scenario.most_lost is None:
-        return f"what is refused: the agent tells of {each.told:,.0f} entries, {each.count.incomplete:,} are missing"
+        return f"what is refused: the agent reports {each.told:,.0f} entries, {each.count.incomplete:,} are missing"
     return f"{each.scenario.most_lost:,} lines: {each.scenario.note}" if each.scenario.most_lost else "nothing"
 
 

@@ -110,14 +110,18 @@ def alerts_page() -> str:
     lines = [
         "# Alerts",
         "",
-        "Every alert of `alerts/`, by file; `make schema` writes this page. The tests beside its rule show each to",
-        "fire, to stay silent at its threshold, and to wait. `default-rules.md` says which of the charts' own stay.",
+        "Every alert of `alerts/`, by file; `make schema` writes this page. The tests beside each rule show that its",
+        "alert fires, that it does not fire at its threshold, and that it waits. `default-rules.md` says which of the",
+        "charts' own alerts stay.",
         "",
-        "A critical alert is told at once when its condition has held for the time below, a warning `warningAfter`",
-        "later: until then it is pending, and what is interrupted waits anew. An info alert begins in business hours",
-        "alone, and waits anew each day; its end is told at any hour. A page that lasts `emailAfter` without",
-        f"being acknowledged is told again, by e-mail: [{UNRESOLVED}](../alerts/{rules.RUNBOOKS}/{UNRESOLVED}.md). To",
-        "acknowledge it is to silence that, by the link in the page's message; the page's own end is then still told.",
+        "- A critical alert notifies as soon as its condition has held for the time below.",
+        "- A warning notifies `warningAfter` later. Until then it is pending. If its condition stops holding, the wait",
+        "  starts again.",
+        "- An info alert starts in business hours only, and its wait starts again each day. Its end is sent at any",
+        "  hour.",
+        "- A page that lasts `emailAfter` without being acknowledged is sent again, by e-mail:",
+        f"  [{UNRESOLVED}](../alerts/{rules.RUNBOOKS}/{UNRESOLVED}.md). To acknowledge the page, silence {UNRESOLVED}",
+        "  by the link in the page's message. The end of the page itself is still sent.",
     ]
     for name, document in rules.read(ROOT / "alerts").items():
         written = [rule for group in document["groups"] for rule in group["rules"] if "alert" in rule]

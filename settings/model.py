@@ -293,7 +293,7 @@ class Notifications(Section):
 
 
 class Escalation(Section):
-    """When people are told: how long a condition or a page must last."""
+    """When people are notified: how long a condition or a page must last."""
 
     warning_after: Duration = "15m"
     """A warning fires, and goes to Slack, when its condition held for its rule's `for` and this; at most 25m."""
@@ -453,9 +453,9 @@ class Settings(Section):
     tracing: Tracing | None = None
     """Traces; none leaves Tempo out."""
     notifications: Notifications
-    """Who is told."""
+    """Who is notified."""
     escalation: Escalation = Escalation()
-    """When people are told: how long a condition or a page must last."""
+    """When people are notified: how long a condition or a page must last."""
     business_hours: BusinessHours = BusinessHours()
     """When info alerts may begin."""
     aws: Aws | None = None
