@@ -57,6 +57,7 @@ from components.logs.redaction_patterns import (
     NAMES,
     NOT_IN_NUMBER,
     REFUSED,
+    REST_OF_NAME,
     WORDS,
     one_of,
 )
@@ -65,7 +66,7 @@ from components.logs.redaction_rules import BY_FORM, CARDS, LOWER, QUOTED, Rule,
 _NAMES = [name if name.startswith(text) else text for name, text in NAMES.items()]
 """Patterns that each begin with a text, as a search is fast only for such; `NAME` is what counts."""
 _NAMED = (
-    *(rf"{name}(?:[\w.-]*\s*[=:]|[^\x22\x5c]*{KEY_ENDS})" for name in _NAMES),
+    *(rf"{name}(?:{REST_OF_NAME}\s*[=:]|[^\x22\x5c]*{KEY_ENDS})" for name in _NAMES),
     *(rf"{word}(?:\s*[=:]|{KEY_ENDS})" for word in WORDS),
 )
 """What a line with a name has, in lower case."""

@@ -81,8 +81,12 @@ WORD = f"{WORD_BEGINS}{one_of(*WORDS, REFUSED)}"
 """A word of its own, or the last one of a name."""
 PAIR_NAME = f"{WORD_BEGINS}{one_of(*SECRETS['pairs'])}"
 """What holds a secret only if it is a pair or a call: `auth=('user', 'secret')`, `auth=HTTPBasicAuth('user', …)`."""
-ASSIGNED = one_of(NAME + r"[\w.-]*\s*[=:]", WORD + r"\s*=") + r"\s*"
-"""A name and its `=` or `:`, or a word and its `=`."""
+REST_OF_NAME = r"[\w.%\[\]-]*"
+"""What is behind a name in a longer one, as in `token_2`, `user[password]`, `passwords[0]`."""
+SIGN = "[=:][=>]?"
+"""Between a name and its value: `=`, `:`, or the signs of other languages, `=>`, `:=`, `==`."""
+ASSIGNED = one_of(NAME + REST_OF_NAME + r"\s*" + SIGN, WORD + r"\s*=[=>]?") + r"\s*"
+"""A name and its sign, or a word and its `=`."""
 
 
 def key(character: str) -> str:

@@ -157,7 +157,7 @@ def by_name(levels: Sequence[Level]) -> list[Rule]:
 
 def _json(level: Level) -> list[Rule]:
     """Strings, lists and objects. A pattern that begins with a quote is faster than one that begins with a name."""
-    key = f"{level.quote}{p.key(p.PLAIN)}{level.quote}" + r"\s*:\s*"
+    key = f"{level.quote}{p.key(p.PLAIN)}{level.quote}" + rf"\s*{p.SIGN}\s*"
     inner = one_of(r'[^"\x27\x5c\[\]{}]', f"{level.quote}{level.double}{level.quote}", p.ESCAPED_BLANK)
     nested = r"[\[{]" + f"{inner}*" + r"[\]}]"
     return [
@@ -165,7 +165,7 @@ def _json(level: Level) -> list[Rule]:
             f"json-list-{level.depth}",
             ANY_CASE + kept(key) + r"[\[{]" + some(inner, nested) + r"[\]}]",
             "${1}0",
-            every(IS_QUOTED, has(level.mark), has(":[", ": [", ":{", ": {")),
+            every(IS_QUOTED, has(level.mark), has(*_OPENED)),
         ),
         Rule(
             f"json-string-{level.depth}",
@@ -175,16 +175,20 @@ def _json(level: Level) -> list[Rule]:
     ]
 
 
+_OPENED = [f"{sign}{blank}{bracket}" for sign in ":=>" for blank in ("", " ") for bracket in "[{"]
+"""What a line with a list or an object under a name has."""
+
+
 def _python(levels: Sequence[Level]) -> list[Rule]:
     """Strings, bytes, lists, tuples and dictionaries, in a dictionary, as arguments or in a list of headers.
 
     Such a text may be cut off anywhere. Therefore an end may be missing, and double quotes only stand in what has one.
     """
-    key = rf"\x27{p.key(p.PLAIN_IN_BOTH)}\x27\s*(?::\s*b?|,\s*b)"
+    key = rf"\x27{p.key(p.PLAIN_IN_BOTH)}\x27\s*(?:{p.SIGN}\s*b?|,\s*b)"
     inner = one_of(r'[^"\x27\x5c\[\](){}]', r'\x27[^"\x27\x5c]*\x27?', p.ESCAPED_BLANK)
     nested = r"[\[({]" + f"{inner}*" + r"[\])}]?"
     opened = ANY_CASE + kept(one_of(key, f"{p.ASSIGNED}b?"), r"\x27")
-    begins = has(": '", ":'", "='", "= '", "b'")
+    begins = has(": '", ":'", "='", "= '", ">'", "> '", "b'")
     escape, escape_in_both = r'\x5c+[^"\x5c]', r'\x5c+[^"\x27\x5c]'
     # Only as a line of its own it has double quotes that would end a string of JSON.
     own_line = f"{every(begins)} and not {matches(_IS_JSON)}"
@@ -193,12 +197,12 @@ def _python(levels: Sequence[Level]) -> list[Rule]:
             "python-list",
             ANY_CASE + kept_one_of(key, p.ASSIGNED) + r"[\[({]" + some(inner, nested) + r"[\])}]?",
             "${1}0",
-            has(*(before + bracket for before in ("':", "': ", "=") for bracket in "[({")),
+            has(*(before + bracket for before in ("':", "': ", "=", "= ", ">", "> ") for bracket in "[({")),
         ),
         Rule(
             "python-double-quoted",
             ANY_CASE + kept(key, r'\x5c*"') + one_of(p.FIRST_IN_STRING, escape) + any_number(p.PLAIN, escape),
-            gate=every(IS_QUOTED, has("': ", "b'")),
+            gate=every(IS_QUOTED, has("': ", "> ", "b'")),
         ),
         # The deepest first: to the rule of another level, an escape may look like the end.
         *(

@@ -155,7 +155,7 @@ def _assigned(names: str, words: Iterable[str]) -> re.Pattern[str]:
     Words count only in quotes or before a `=`.
     """
     name = rf"(?:{names}[\w.%\[\]-]{{0,64}}+|{_BEGINS}{_any_of(words)}(?=\x5c*[\"']|\s*=))"
-    sign = r"\s*(?(close)(?:=>|[=:]|,(?=\s*b))|(?:=>|[=:]))\s*"
+    sign = r"\s*(?(close)(?:[=:][=>]?|,(?=\s*b))|[=:][=>]?)\s*"
     closes = r"""(?<!\x5c)(?P=q)(?=[\s,;:)\]}>&"'\x5c]|\.?(?:\s|$))"""
     opens = rf"""(?P<open>b?(?!(?(close)(?!)|{_ENDS_TEXT_AROUND}))(?P<q>\x5c*["']))"""
     return re.compile(
