@@ -256,7 +256,7 @@ def scrape_often(running: Running) -> None:
             r"scrape: \{.*\}",
             f"scrape: {{ infrastructure: {infrastructure}, applications: {application} }}",
         ),
-        "settings.py": (r"(SHORTEST_INTERVAL_SECONDS) = \d+", r"\1 = 1"),
+        "settings/model.py": (r"(SHORTEST_INTERVAL_SECONDS) = \d+", r"\1 = 1"),
         "components/metrics/monitors.py": (r'"scrapeTimeout": "\d+s"', f'"scrapeTimeout": "{application}"'),
         "components/metrics/component.py": (r'"scrapeTimeout": "\d+s"', f'"scrapeTimeout": "{infrastructure}"'),
     }
