@@ -15,20 +15,6 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 A = TypeVar("A")
 B = TypeVar("B")
 
-MILLISECONDS = {
-    "ms": 1,
-    "s": 1000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-    "y": 31_536_000_000,
-}
-"""What Prometheus' units of time are, ascending."""
-DURATION_IN_TEXT = f"(?:[0-9]+(?:{'|'.join(MILLISECONDS)}))+"
-"""A pattern of what within a longer text may be a duration: whether it is one, `milliseconds` says."""
-_DURATION = re.compile("".join(f"(?:([0-9]+){unit})?" for unit in reversed(MILLISECONDS)))
-
 
 class Section(BaseModel):
     """A frozen group of settings: camelCase in YAML, snake_case in Python, unknown keys refused."""
@@ -49,45 +35,6 @@ class InvalidInputError(ValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(f"  - {problem}" for problem in problems))
         self.problems = problems
-
-
-def millicores(cpu: str) -> int:
-    """Thousandths of a core of an amount of CPU such as `250m` or `1.5`."""
-    return int(cpu[:-1]) if cpu.endswith("m") else round(float(cpu) * 1000)
-
-
-def mebibytes(size: str) -> int:
-    """MiB of a size such as `512Mi` or `20Gi`."""
-    return int(size[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024**2}[size[-2:]]
-
-
-def milliseconds(duration: str) -> int:
-    """Length of a duration in Prometheus' form: `0`, or `1h30m`, with the units from long to short and each once.
-
-    Raises ValueError for anything else. Source: ParseDuration of github.com/prometheus/common/model.
-    """
-    if duration == "0":
-        return 0
-    found = _DURATION.fullmatch(duration)
-    if not duration or found is None:
-        raise ValueError(f'"{duration}" is no duration such as 30s or 1h30m')
-    sizes = reversed(MILLISECONDS.values())
-    return sum(int(number or 0) * size for number, size in zip(found.groups(), sizes, strict=True))
-
-
-def seconds(duration: str) -> int:
-    """Length in whole seconds of a duration such as `15s` or `1h30m`. Raises ValueError if it has none."""
-    whole, rest = divmod(milliseconds(duration), 1000)
-    if rest:
-        raise ValueError(f'"{duration}" is no whole number of seconds')
-    return whole
-
-
-def duration(length: int) -> str:
-    """A number of seconds as a duration, in the largest unit up to weeks that divides it: 5400 is `90m`."""
-    sizes = {unit: MILLISECONDS[unit] // 1000 for unit in ("w", "d", "h", "m", "s")}
-    unit = next(unit for unit, size in sizes.items() if length % size == 0)
-    return f"{length // sizes[unit]}{unit}"
 
 
 def _matching(pattern: str, expected: str) -> tuple[BeforeValidator, WithJsonSchema]:

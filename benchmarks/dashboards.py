@@ -33,10 +33,10 @@ from benchmarks.snapshot import Seen
 from catalogue import Catalogue
 from checks import promql
 from facts import ROOT
+from quantities import seconds
 from report.board import Board, read
 from settings import Settings
 from simulation.exporters.shapes import DAY
-from validation import seconds
 
 SERVICES = 60
 DAYS = 15.0

@@ -18,8 +18,8 @@ from benchmarks.measurement import measure
 from benchmarks.progress import Progress, Tell
 from benchmarks.report import Run
 from catalogue import Catalogue
+from quantities import seconds
 from settings import Settings
-from validation import seconds
 
 SIZES = (6, 60, 600)
 WARM_UP_SECONDS = 60

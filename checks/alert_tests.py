@@ -14,8 +14,8 @@ import catalogue
 from checks import promql
 from checks.promql import ast
 from facts import ROOT
+from quantities import seconds
 from settings import Escalation, Links, read_stack
-from validation import seconds
 
 ALERTS = ROOT / "alerts"
 TESTS = sorted(ALERTS.glob("*.test.yaml"))

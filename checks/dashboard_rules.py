@@ -24,7 +24,7 @@ from checks.rule_set import scraped, settings_of
 from components.alerting import rules
 from engine.toolchain import tool
 from facts import ROOT
-from validation import seconds
+from quantities import seconds
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 BOARDS: dict[str, dict[str, Any]] = {uid: json.loads(text) for uid, text in dashboards.load(CATALOGUE).items()}

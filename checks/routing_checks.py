@@ -13,8 +13,8 @@ from checks import promql
 from checks.promql import ast
 from checks.rule_checks import ALWAYS_FIRING, Findings
 from checks.rule_set import Rule, Stack
+from quantities import seconds
 from rehearsal import routes
-from validation import seconds
 
 LONGEST_GROUP_WAIT = 60
 """Seconds that alerts of one cause are given to arrive together; what is longer is a delay."""

@@ -17,7 +17,7 @@ from checks import promql
 from checks.promql import Expr, ast
 from checks.rule_set import Rule, Stack, template_labels
 from components.metrics.component import FOR_GRACE_PERIOD
-from validation import seconds
+from quantities import seconds
 
 Findings = Iterator[str]
 Check = Callable[[Stack], Findings]

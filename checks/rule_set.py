@@ -15,8 +15,8 @@ from checks.promql import Expr, Shapes, ast
 from components.alerting import routing, rules
 from facts import ROOT
 from parts import PROBES_JOB
+from quantities import seconds
 from settings import Settings, read_stack
-from validation import seconds
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ import yaml
 import parts
 from components import charts, sizing
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
+from quantities import seconds
 from settings import Aws, Charts
-from validation import seconds
 
 NAME = parts.CLOUDWATCH_EXPORTER.release
 BILLING_REGION = "us-east-1"

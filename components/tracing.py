@@ -9,8 +9,8 @@ import pulumi
 
 import parts
 from components import charts, sizing, storage
+from quantities import seconds
 from settings import Settings, Tracing
-from validation import seconds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,9 @@ from components.alerting.escalation import UNRESOLVED
 from drills.model import Told
 from local.errors import RehearsalError
 from parts import STACK
+from quantities import milliseconds, seconds
 from rehearsal.deployed import Deployed
 from rehearsal.routes import matches, taken
-from validation import milliseconds, seconds
 
 Json = dict[str, Any]
 

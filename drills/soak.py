@@ -20,11 +20,11 @@ from drills.silence import TOLD, Outcome, Played, clock, report
 from drills.watch import Watch
 from local import interruption
 from local.errors import RehearsalError
+from quantities import seconds
 from rehearsal import health
 from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
 from rehearsal.lifecycle import Rehearsal
-from validation import seconds
 
 LOOK_SECONDS, LOOK_REAL_SECONDS = 5.0, 0.5
 """Between two looks at Alertmanager, in the stack's time; but by the real clock not more often than this."""

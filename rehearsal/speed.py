@@ -25,8 +25,8 @@ from typing import Any
 
 from local.errors import RehearsalError
 from local.state import in_use
+from quantities import DURATION_IN_TEXT, milliseconds
 from simulation import CHECK_SECONDS
-from validation import DURATION_IN_TEXT, milliseconds
 
 HIGHEST = 30
 """There an interval of 15 s is the half second that timeouts are not shorter than."""

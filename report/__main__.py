@@ -14,13 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from local import state
 from local.errors import RehearsalError
 from local.ports import Ports
+from quantities import seconds
 from rehearsal.__main__ import CONSOLE, rehearsal, reported
 from rehearsal.deployed import Deployed
 from rehearsal.lifecycle import STACK
 from report.gather import Drawing, gather, plan
 from report.page import headline, page
 from report.sources import Sources
-from validation import seconds
 
 FILE = "report.html"
 

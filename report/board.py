@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from validation import seconds
+from quantities import seconds
 
 Json = dict[str, Any]
 Source = Literal["prometheus", "loki"]

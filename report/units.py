@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from validation import MILLISECONDS
+from quantities import MILLISECONDS
 
 RELATIVE_TIMES = "dateTimeFromNow"
 TIMES = frozenset({RELATIVE_TIMES, "dateTimeAsIso", "dateTimeAsLocal", "dateTimeAsSystem"})

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from quantities import seconds
 from report.board import Board, Source, Variable
-from validation import seconds
 
 Choice = Mapping[str, str]
 """What is chosen: the text that Grafana puts into queries, by variable; for All the variable's own text for it."""

@@ -11,21 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from validation import (
-    BucketName,
-    ClusterName,
-    Cpu,
-    Duration,
-    Name,
-    Region,
-    Section,
-    Size,
-    TableName,
-    mebibytes,
-    millicores,
-    seconds,
-    several,
-)
+from quantities import mebibytes, millicores, seconds
+from validation import BucketName, ClusterName, Cpu, Duration, Name, Region, Section, Size, TableName, several
 
 PROJECT = "order-processor-monitoring"
 KEY = f"{PROJECT}:stack"

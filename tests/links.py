@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from quantities import seconds
 from report.board import Board, Panel, Variable
 from report.variables import ALL, Choice, Typed, opening
-from validation import seconds
 
 
 @dataclass(frozen=True)

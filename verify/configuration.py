@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from validation import milliseconds
+from quantities import milliseconds
 
 _MATCHER = re.compile(r'\s*([a-zA-Z_:][\w:]*|"[^"]*")\s*(=~|!~|!=|=)\s*(.*?)\s*', re.DOTALL)
 _MASKED = "<secret>"

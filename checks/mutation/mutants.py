@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from validation import DURATION_IN_TEXT, milliseconds, seconds
+from quantities import DURATION_IN_TEXT, milliseconds, seconds
 
 NUMBERS = (0.5, 0.9, 1.1, 2.0)
 """Factors of a number; 0, which they do not change, becomes 1."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from validation import seconds
+from quantities import seconds
 
 Groups = list[dict[str, Any]]
 Test = dict[str, Any]

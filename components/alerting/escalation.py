@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from quantities import duration, seconds
 from settings import Escalation, Links
-from validation import duration, seconds
 
 UNRESOLVED = "PageUnresolved"
 """Alert on a page that nobody resolved or acknowledged; its label `page` names the page's alert.

@@ -20,8 +20,9 @@ from catalogue import Catalogue
 from components.alerting import business_hours
 from components.alerting.escalation import escalations, when_told
 from components.alerting.normalisation import NORMALISATION, generated_groups
+from quantities import seconds
 from settings import Settings
-from validation import Duration, InvalidInputError, problems, seconds
+from validation import Duration, InvalidInputError, problems
 
 ESCALATION = "escalation"
 """Name of the object with the alerts on pages that nobody resolved or acknowledged."""

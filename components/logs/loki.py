@@ -8,8 +8,8 @@ import pulumi
 
 from components import sizing, storage
 from facts import LOKI_MEGABYTES_A_SECOND, LOKI_STREAMS
+from quantities import mebibytes, seconds
 from settings import Aws, Settings
-from validation import mebibytes, seconds
 
 SERVICE_ACCOUNT = "loki"
 DISTRIBUTED_REPLICAS = {

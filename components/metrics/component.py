@@ -17,8 +17,8 @@ from components.alerting.routing import REMEMBERED
 from components.grafana import grafana_values
 from components.metrics import monitors, prober, route_sums
 from components.metrics.default_rules import custom_rules, default_rules
+from quantities import mebibytes
 from settings import Settings
-from validation import mebibytes
 
 UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
 """Parts that EKS hides and that kind binds to its node's loopback: watching them would only raise false alarms."""

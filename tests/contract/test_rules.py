@@ -29,8 +29,8 @@ from components.alerting import rules
 from components.alerting.escalation import UNRESOLVED
 from engine.toolchain import tool
 from facts import BURN_RATES, ROOT
+from quantities import seconds
 from settings import LONGEST_WARNING_WAIT_SECONDS, Settings, read_stack
-from validation import seconds
 
 STACKS = ["dev", "prod"]
 

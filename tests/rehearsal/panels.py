@@ -13,13 +13,13 @@ from typing import Any
 import yaml
 
 from checks.waiting import until_none
+from quantities import seconds
 from rehearsal.deployed import Deployed
 from report import board, variables
 from report.board import Annotation, Board, Panel, Target
 from report.sources import Period, Sources
 from report.variables import Choice, interpolate
 from tests.rehearsal.running import Running
-from validation import seconds
 
 RESOLUTION = "interval"
 """The variable that says how far apart the points of a graph are."""

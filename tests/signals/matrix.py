@@ -13,7 +13,8 @@ from pydantic import Field
 
 from components.alerting import rules
 from facts import ROOT
-from validation import Section, milliseconds
+from quantities import milliseconds
+from validation import Section
 
 MATRIX = Path(__file__).with_name("matrix.yaml")
 AFTER_ITS_CAUSE = 1.0

@@ -19,7 +19,7 @@ from benchmarks.report import Run
 from benchmarks.traffic import counters, page
 from components.alerting.rules import read
 from facts import ROOT
-from validation import seconds
+from quantities import seconds
 
 NOW = 1_795_449_600.0
 """A Unix time at which no two-hour block begins."""

@@ -11,10 +11,10 @@ import dashboards
 from components.grafana import data_sources
 from components.logs.loki import loki_configuration
 from facts import ROOT
+from quantities import seconds
 from report import board
 from settings import Settings, read_stack
 from tests.links import follow
-from validation import seconds
 
 BOARDS = [board.read(text) for text in dashboards.load(catalogue.load(ROOT / "services.yaml")).values()]
 PROD = read_stack(ROOT / "Pulumi.prod.yaml")

@@ -13,9 +13,9 @@ import catalogue
 from checks.program import merged
 from components.alerting import messages, routing
 from facts import ROOT
+from quantities import seconds
 from rehearsal.routes import matches
 from settings import KEY, Settings, parse
-from validation import seconds
 
 CATALOGUE = catalogue.load(ROOT / "services.yaml")
 PROD = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"][KEY]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from facts import ROOT
 from local.errors import RehearsalError
+from quantities import milliseconds, seconds
 from rehearsal import speed
-from validation import milliseconds, seconds
 
 SPEEDS = st.integers(min_value=2, max_value=speed.HIGHEST)
 DURATION = re.compile(r"(?<![\w:])[0-9]+(?:ms|s)\b")

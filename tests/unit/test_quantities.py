@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from validation import Duration, duration, milliseconds, seconds
+from quantities import duration, milliseconds, seconds
+from validation import Duration
 
 
 @pytest.mark.parametrize(
