@@ -75,3 +75,15 @@ def test_a_soak_is_of_days_or_of_hours() -> None:
     code, output = soak("DAYS=1", "HOURS=4")
     assert code == 2
     assert "give one" in output
+
+
+def test_each_action_of_a_workflow_is_pinned_to_a_commit() -> None:
+    """A tag can be moved to other code, which would have the credentials of the workflow."""
+    used = [
+        line.partition("uses:")[2].strip()
+        for path in (ROOT / ".github" / "workflows").glob("*.yml")
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    ]
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w/.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
