@@ -767,10 +767,10 @@ def test_a_table_of_several_queries_takes_no_log_query() -> None:
 
 
 def test_a_new_service_is_looked_at_for_failing_endpoints() -> None:
-    refund = Service(name="refund-service", port=8005, prefix="refund")
-    larger = CATALOGUE.model_copy(update={"services": (*CATALOGUE.services, refund)})
-    assert "refund_requests_total" in dashboards.load(larger)["service-detail"]
-    assert "refund_requests_total" not in dashboards.load(CATALOGUE)["service-detail"]
+    added = Service(name="added-service", port=8999, prefix="added")
+    larger = CATALOGUE.model_copy(update={"services": (*CATALOGUE.services, added)})
+    assert "added_requests_total" in dashboards.load(larger)["service-detail"]
+    assert "added_requests_total" not in dashboards.load(CATALOGUE)["service-detail"]
 
 
 def test_a_catalogue_without_measured_services_is_refused_in_words() -> None:
