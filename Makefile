@@ -76,7 +76,7 @@ test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=3 par
 	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(ALONE) $(PARTS)
 	@$(MAKE) --no-print-directory $(LAST)
 
-test-unit: $(READY) ## Unit tests alone, in seconds
+test-unit: $(READY) ## Unit tests alone, in a minute
 	@$(PYTEST) --numprocesses=$(WORKERS) --dist=worksteal tests/unit
 
 test-contract: $(READY) tools ## Rules, routes, dashboards, charts and AWS objects, without running them
