@@ -1,7 +1,8 @@
 """The parts of the monitoring in the cluster: what each is called by its release, workload, Service and scrape job.
 
-The names follow from the fixed names of the releases and from the values that the program gives the pinned charts;
-`tests/cluster` compares them with what the charts make. Whoever needs one reads it here.
+The names follow from the fixed names of the releases and from the values that the program gives the pinned charts.
+`tests/cluster` compares them with what is deployed: by default by skeleton charts of our own, so that only a run with
+`CHARTS` puts them before the real ones. Whoever needs a name reads it here.
 """
 
 from __future__ import annotations

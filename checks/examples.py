@@ -18,6 +18,7 @@ import click
 from checks.program import SECRETS, Program, Registered
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from engine.provider.documents import dump
+from engine.provider.kubernetes import RELEASE
 from engine.render import MASK, readable
 from facts import ROOT
 from settings import KEY, parse, read_config, secret_keys
@@ -26,7 +27,7 @@ from verify import program
 EXAMPLES = ROOT / "examples" / "stacks"
 COMMAND = "make examples"
 RENDERED = "rendered"
-RELEASE, SECRET = "kubernetes:helm.sh/v3:Release", "kubernetes:core/v1:Secret"
+SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 - a type of object, not its content
 PROVIDER = "pulumi:providers:"
 IN_FULL = {"Job", "NetworkPolicy", "PersistentVolume", "Probe", "Secret", "StorageClass"}
 """Kinds whose objects settings decide, beside AWS' and releases."""

@@ -117,7 +117,7 @@ def alertmanager_endpoint(address: str) -> Endpoint:
         namespace=NAMESPACE,
         service=parts.ALERTMANAGER.service,
         pod=parts.ALERTMANAGER.pod,
-        container="alertmanager",
+        container=parts.ALERTMANAGER.container,
         port="http-web",
         address=address,
     )
