@@ -92,23 +92,6 @@ _ACTION = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 # --- alerts ---
 
 
-def alerts_can_stay_silent(stack: Stack) -> Findings:
-    """An expression without a condition always has a result, so its alert always fires."""
-    for rule in stack.alerts:
-        if rule.name not in ALWAYS_FIRING and not _conditional(rule.expr):
-            yield rule.says("fires always, as nothing is compared", "compare with a threshold")
-
-
-def _conditional(expr: Expr) -> bool:
-    node = promql.bare(expr)
-    parts = [_conditional(child) for child in promql.children(node)]
-    if promql.operator(node) == "or":
-        return all(parts)
-    absent = isinstance(node, ast.Call) and node.func.name in {"absent", "absent_over_time"}
-    firing = isinstance(node, ast.VectorSelector) and node.name == "ALERTS"
-    return absent or firing or promql.is_filter(node) or promql.operator(node) == "unless" or any(parts)
-
-
 def comparisons_depend_on_data(stack: Stack) -> Findings:
     """Two numbers, twice the same, or `count(…) == 0`, which is absent rather than 0, are always or never true."""
     for rule, node, _ in _nodes(stack.rules):
@@ -139,14 +122,6 @@ def alerts_wait_long_enough_and_not_too_long(stack: Stack) -> Findings:
         least, wait = max(4 * stack.infrastructure, seconds(FOR_GRACE_PERIOD)), rule.lasts("for")
         if not least <= wait <= seconds(LONGEST_WAIT):
             yield rule.says(f"`for` is {wait}s", f"choose {least}s to {LONGEST_WAIT}")
-
-
-def waits_say_something(stack: Stack) -> Findings:
-    """`for: 0s` is the default."""
-    for rule in stack.alerts:
-        for key in ("for", "keep_firing_for"):
-            if key in rule.body and not rule.lasts(key):
-                yield rule.says(f"`{key}: {rule.body[key]}` is the default", "remove it")
 
 
 def slow_groups_bridge_their_evaluations(stack: Stack) -> Findings:
@@ -237,14 +212,6 @@ def templates_query_what_is_there(stack: Stack) -> Findings:
                 names = [selector.name for selector in promql.selectors(query)]
                 if not set(names) <= stack.metrics | stack.recording.keys():
                     yield rule.says(f"{key} queries {', '.join(map(str, names))}", "name a series that exists")
-
-
-def labels_do_not_follow_the_value(stack: Stack) -> Findings:
-    """A label that changes makes another alert at every evaluation, so that none lasts as long as its `for`."""
-    for rule in stack.alerts:
-        for key, text in rule.labels.items():
-            if any("$value" in action or ".Value" in action for action in _ACTION.findall(text)):
-                yield rule.says(f"the label {key} contains the value", "put it into the description")
 
 
 def values_are_written_for_people(stack: Stack) -> Findings:
@@ -354,27 +321,6 @@ def _never_zero(expr: Expr) -> bool:
     return bool(selectors) and all(
         any(re.fullmatch(pattern, selector.name or "") for pattern in NEVER_ZERO) for selector in selectors
     )
-
-
-def alerts_do_not_depend_on_a_ranking(stack: Stack) -> Findings:
-    """Which series is among the first changes from one evaluation to the next, and with it the alert."""
-    for rule, node, _ in _nodes(stack.alerts):
-        if promql.operator(node) in promql.CHOOSING:
-            yield rule.says(f"uses {promql.operator(node)}", "compare all series with a threshold")
-
-
-def regular_expressions_are_needed(stack: Stack) -> Findings:
-    """They are anchored anyway, and slower than the plain matchers that say the same."""
-    for rule in stack.rules:
-        for matcher in (m for s in promql.selectors(rule.expr) for m in s.matchers.matchers):
-            if matcher.op not in (ast.MatchOp.Re, ast.MatchOp.NotRe):
-                continue
-            if not re.search(r"[.*+?()|\[\]{}\\^$]", matcher.value):
-                yield rule.says(f"{matcher} is no pattern", "use = or !=")
-            elif re.search(r"^\^|(?<!\\)\$$", matcher.value):
-                yield rule.says(f"{matcher} is anchored anyway", "remove ^ and $")
-            elif matcher.value in {".*", ".+"}:
-                yield rule.says(f"{matcher} is a roundabout way", 'use =, != with "" or no matcher')
 
 
 def bucket_bounds_are_written_as_stored(stack: Stack) -> Findings:

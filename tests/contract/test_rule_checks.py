@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from catalogue import Catalogue, Service
-from checks import routing_checks, rule_checks
+from checks import pint, routing_checks, rule_checks
 from checks.alert_tests import runbook_queries
+from checks.pint import pint_has_nothing_to_say
 from checks.routing_checks import (
     alerts_of_a_message_have_one_name,
     alerts_reach_somebody,
@@ -35,8 +36,6 @@ from checks.rule_checks import (
     Check,
     absence_waits,
     alerts_are_of_what_somebody_can_act_on,
-    alerts_can_stay_silent,
-    alerts_do_not_depend_on_a_ranking,
     alerts_say_whose_they_are_and_how_bad,
     alerts_wait_long_enough_and_not_too_long,
     annotations_are_a_sentence_details_and_links,
@@ -47,7 +46,6 @@ from checks.rule_checks import (
     counters_are_read_by_their_growth,
     divisors_are_not_zero,
     labels_are_not_prometheus_own,
-    labels_do_not_follow_the_value,
     labels_that_are_used_are_there,
     names_follow_the_policy,
     nothing_looks_beyond_retention,
@@ -56,7 +54,6 @@ from checks.rule_checks import (
     rates_are_of_counters,
     rates_use_their_whole_window,
     records_have_the_label_of_their_level,
-    regular_expressions_are_needed,
     rules_are_unique,
     series_exist,
     services_and_alerts_that_are_named_exist,
@@ -65,7 +62,6 @@ from checks.rule_checks import (
     templates_query_what_is_there,
     templates_read_what_is_there,
     values_are_written_for_people,
-    waits_say_something,
     windows_hold_four_samples,
 )
 from checks.rule_set import Stack, flat, of_stack
@@ -187,9 +183,9 @@ TWO_SEVERITIES = [
 ]
 
 COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
-    (alerts_can_stay_silent, "no condition", alert("max by (service) (service:up:ratio)")),
-    (alerts_can_stay_silent, "answers 0 or 1", alert("max by (service) (service:up:ratio) < bool 1")),
-    (alerts_can_stay_silent, "one branch without", alert("service:up:ratio < 1 or service:expected:info")),
+    (pint_has_nothing_to_say, "no condition", alert("max by (service) (service:up:ratio)")),
+    (pint_has_nothing_to_say, "answers 0 or 1", alert("max by (service) (service:up:ratio) < bool 1")),
+    (pint_has_nothing_to_say, "one branch without", alert("service:up:ratio < 1 or service:expected:info")),
     (comparisons_depend_on_data, "two numbers", alert("vector(1) > 0")),
     (comparisons_depend_on_data, "itself", alert("service:up:ratio == service:up:ratio")),
     (comparisons_depend_on_data, "count of nothing", alert("count(service:up:ratio == 1) == 0")),
@@ -198,8 +194,8 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (alerts_wait_long_enough_and_not_too_long, "not at all", alert(for_=None)),
     (alerts_wait_long_enough_and_not_too_long, "two evaluations", alert(for_="30s")),
     (alerts_wait_long_enough_and_not_too_long, "a day", alert(for_="1d")),
-    (waits_say_something, "for", alert(for_="0s")),
-    (waits_say_something, "keep_firing_for", alert(keep_firing_for="0m")),
+    (pint_has_nothing_to_say, "for", alert(for_="0s")),
+    (pint_has_nothing_to_say, "keep_firing_for", alert(keep_firing_for="0m")),
     (slow_groups_bridge_their_evaluations, "ten minutes", beside(ALERT, interval="10m")),
     (alerts_say_whose_they_are_and_how_bad, "no severity", alert(labels={"severity": None})),
     (alerts_say_whose_they_are_and_how_bad, "another severity", alert(labels={"severity": "page"})),
@@ -228,8 +224,8 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (templates_read_what_is_there, "in a label", alert(labels={"service": "{{ $labels.container }}"})),
     (templates_read_what_is_there, "external", told("{{ $externalLabels.zone }} is wrong.")),
     (templates_query_what_is_there, "misspelt", told('{{ query "upp" | first }} is wrong.')),
-    (labels_do_not_follow_the_value, "$value", alert(labels={"share": "{{ $value }}"})),
-    (labels_do_not_follow_the_value, ".Value", alert(labels={"share": "{{ .Value | humanize }}"})),
+    (pint_has_nothing_to_say, "$value", alert(labels={"share": "{{ $value }}"})),
+    (pint_has_nothing_to_say, ".Value", alert(labels={"share": "{{ .Value | humanize }}"})),
     (values_are_written_for_people, "ratio", told("{{ $value }} fail.", "service:http_errors:ratio_rate5m > 0.5")),
     (values_are_written_for_people, "average", told("{{ $value }} up.", "avg by (service) (service:up:ratio) < 1")),
     (counters_are_read_by_their_growth, "as it is", alert("sum by (service) (order_requests_total) > 9")),
@@ -252,12 +248,12 @@ COUNTER_EXAMPLES: list[tuple[Check, str, Spoil]] = [
     (nothing_looks_beyond_retention, "subquery", record("max_over_time(rate(order_requests_total[1d])[15d:1h])")),
     (divisors_are_not_zero, "no guard", record("service:http_errors:rate5m / service:http_requests:rate5m")),
     (divisors_are_not_zero, "within a sum", record("sum by (service) (service:up:ratio % service:up:ratio)")),
-    (alerts_do_not_depend_on_a_ranking, "topk", alert("topk(3, service:up:ratio) < 1")),
-    (regular_expressions_are_needed, "a name", record('max by (service) (up{job=~"kubelet"})')),
-    (regular_expressions_are_needed, "not a name", record('max by (service) (up{job!~"kubelet"})')),
-    (regular_expressions_are_needed, "anchored", record('max by (service) (up{job=~"^kube.*"})')),
-    (regular_expressions_are_needed, "anchored at the end", record('max by (service) (up{job=~"kube.*$"})')),
-    (regular_expressions_are_needed, "anything", record('max by (service) (up{job="kubelet", pod=~".*"})')),
+    (pint_has_nothing_to_say, "topk", alert("topk(3, service:up:ratio) < 1")),
+    (pint_has_nothing_to_say, "a name", record('max by (service) (up{job=~"kubelet"})')),
+    (pint_has_nothing_to_say, "not a name", record('max by (service) (up{job!~"kubelet"})')),
+    (pint_has_nothing_to_say, "anchored", record('max by (service) (up{job=~"^kube.*"})')),
+    (pint_has_nothing_to_say, "anchored at the end", record('max by (service) (up{job=~"kube.*$"})')),
+    (pint_has_nothing_to_say, "anything", record('max by (service) (up{job="kubelet", pod=~".*"})')),
     (bucket_bounds_are_written_as_stored, "one", record(f'sum by (service) (rate({BUCKETS}{{le="1"}}[5m]))')),
     (
         bucket_bounds_are_written_as_stored,
@@ -408,7 +404,7 @@ def test_the_queries_of_the_runbooks_obey(check: Check) -> None:
 def test_every_check_has_a_counter_example() -> None:
     public = {
         function
-        for module in (rule_checks, routing_checks)
+        for module in (pint, rule_checks, routing_checks)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__
         and list(inspect.signature(function).parameters) == ["stack"]
