@@ -35,7 +35,7 @@ def main() -> None:
         )
         catalogue = catalogue.of_stack(settings)
         rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings)
-        boards = dashboards.load(catalogue)
+        boards = dashboards.load(catalogue, settings)
     except InvalidInputError as error:
         raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None
     channels_missing = routing.missing_channels(settings)

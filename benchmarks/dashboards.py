@@ -61,7 +61,7 @@ class Stack:
     @classmethod
     def of(cls, catalogue: Catalogue, settings: Settings) -> Stack:
         """The dashboards and the rules that the program deploys for a catalogue."""
-        boards = tuple(map(read, dashboards.load(catalogue).values()))
+        boards = tuple(map(read, dashboards.load(catalogue, settings).values()))
         intervals = {
             rule["record"]: group.get("interval", EVALUATION)
             for group in stack.rules_of(catalogue, settings).groups

@@ -6,36 +6,51 @@ import json
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import yaml
 from grafana_foundation_sdk.models import units
 
-import catalogue
-import dashboards
 from checks import promql
-from checks.promql import Expr, ast
+from checks.dashboard_json import (
+    BOARDS,
+    CATALOGUE,
+    LANGUAGES,
+    RATE_INTERVAL,
+    STRING,
+    VARIABLE,
+    Board,
+    expanded,
+    has_numbers,
+    language,
+    log_queries,
+    own,
+    panels,
+    parsed,
+    queries,
+    stream_selectors,
+    targets,
+    trees,
+    variable_queries,
+    variables,
+)
+from checks.promql import ast
 from checks.rule_set import scraped, settings_of
 from components.alerting import rules
 from engine.toolchain import tool
 from facts import ROOT
 from quantities import seconds
 
-CATALOGUE = catalogue.load(ROOT / "services.yaml")
-BOARDS: dict[str, dict[str, Any]] = {uid: json.loads(text) for uid, text in dashboards.load(CATALOGUE).items()}
 RETENTION_SECONDS = 15 * 86400
 
-Board = dict[str, Any]
-Rule = Callable[[Board], list[str]]
 
 BINDINGS = [
     ("service", r"(service|instance):|probe_|process_|ALERTS|log_records_"),
     ("namespace", r"container_|kube_(pod|deployment|statefulset|daemonset)_|process_|business_|gateway_proxy_"),
+    ("any_namespace", r"container_|kube_(pod|deployment|statefulset|daemonset)_"),
     ("asset", r"business_(order|asset)"),
     ("instance", r"node_"),
     ("table", r"aws_dynamodb_"),
@@ -58,71 +73,6 @@ GROWTH_BY_HAND = {
 }
 """Panels that read counters as they are, and why."""
 
-STRING = r'(?:"(?:\\.|[^"\\])*"|`[^`]*`)'
-
-VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
-"""One of Grafana's variables, and not a group of a pattern such as `$1`."""
-
-RATE_INTERVAL = 7919
-"""Seconds put for `$__rate_interval`: a length that nobody writes, so that it is found again."""
-DURATIONS = {"__rate_interval": f"{RATE_INTERVAL}s", "__range": "6h", "__interval": "1m", "__interval_ms": "60000"}
-"""What Grafana puts for the durations that it knows, roughly."""
-
-
-def panels(board: Board) -> Iterator[Board]:
-    """Every panel but the headings, those in collapsed rows included."""
-    for panel in board["panels"]:
-        yield from panel["panels"] if panel["type"] == "row" else [panel]
-
-
-def queries(board: Board) -> Iterator[tuple[str, str]]:
-    """Title and expression of every PromQL query, the annotations' included."""
-    yield from ((title, target["expr"]) for title, target in targets(board, "promql"))
-    for annotation in board["annotations"]["list"]:
-        yield annotation["name"], annotation["target"]["expr"]
-
-
-def log_queries(board: Board) -> Iterator[tuple[str, str]]:
-    """Title and expression of every LogQL query, of lines or of numbers."""
-    return ((title, target["expr"]) for title, target in targets(board, "logql"))
-
-
-def targets(board: Board, *languages: str) -> Iterator[tuple[str, Board]]:
-    """Title of the panel and query, for every query in these languages."""
-    return (
-        (panel["title"], target)
-        for panel in panels(board)
-        for target in panel["targets"]
-        if language(target) in languages
-    )
-
-
-LANGUAGES = ("promql", "logql", "traceql")
-
-
-def language(target: Board) -> str:
-    """The language of a query, by its form: its data source may be what is wrong."""
-    return {None: "promql", "range": "logql", "instant": "logql", "traceql": "traceql"}[target.get("queryType")]
-
-
-def variables(board: Board) -> dict[str, Board]:
-    return {variable["name"]: variable for variable in board["templating"]["list"]}
-
-
-def expanded(expr: str) -> str:
-    """The expression with what Grafana puts for its variables when everything is chosen."""
-    return VARIABLE.sub(lambda match: DURATIONS.get(match[1], ".+"), expr)
-
-
-def parsed(expr: str) -> Expr:
-    """The tree of an expression, in whose strings Grafana's variables stay as they are."""
-    return promql.parse(VARIABLE.sub(lambda match: DURATIONS.get(match[1], match[0]), expr))
-
-
-def trees(board: Board) -> Iterator[tuple[str, Expr]]:
-    """Title and tree of every PromQL query."""
-    return ((title, parsed(expr)) for title, expr in queries(board))
-
 
 @cache
 def inventory() -> set[str]:
@@ -144,15 +94,19 @@ def panels_say_what_they_show_and_what_to_do(board: Board) -> list[str]:
 def numbers_have_a_unit(board: Board) -> list[str]:
     known = {value for name, value in vars(units).items() if name[0].isupper()}
     return [
-        f"{panel['title']}: unit {panel['fieldConfig']['defaults'].get('unit')!r} is not one of Grafana's"
+        f"{panel['title']}: unit {unit!r} is not one of Grafana's"
         for panel in panels(board)
-        if has_numbers(panel) and panel["fieldConfig"]["defaults"].get("unit") not in known
+        if has_numbers(panel)
+        for unit in shown_units(panel)
+        if unit not in known
     ]
 
 
-def has_numbers(panel: Board) -> bool:
-    """Whether a panel shows numbers, and not log lines or traces."""
-    return panel["type"] != "logs" and all(language(target) != "traceql" for target in panel["targets"])
+def shown_units(panel: Board) -> list[str | None]:
+    """The units of a panel's numbers: its own, or those of a table's columns of values."""
+    if panel["type"] != "table":
+        return [panel["fieldConfig"]["defaults"].get("unit")]
+    return [own(panel, target["legendFormat"]).get("unit") for target in panel["targets"]]
 
 
 def series_have_a_legend(board: Board) -> list[str]:
@@ -312,10 +266,6 @@ def metrics_exist(board: Board) -> list[str]:
     return [f"{title}: nothing provides {name}" for title, name in named if name not in known]
 
 
-def variable_queries(board: Board) -> dict[str, str]:
-    return {name: item["query"]["query"] for name, item in variables(board).items() if item["type"] == "query"}
-
-
 def variables_ask_in_promql(board: Board) -> list[str]:
     """`label_values(series, label)`, whose series is a selector."""
     return [
@@ -409,12 +359,6 @@ def log_queries_select_streams(board: Board) -> list[str]:
     return problems
 
 
-def stream_selectors(logql: str) -> list[str]:
-    """The stream selectors of a LogQL query, which are written as PromQL's; braces within its texts are none."""
-    found = re.findall(rf"{STRING}|\{{(?:{STRING}|[^}}])*\}}", logql)
-    return [text for text in found if text.startswith("{")]
-
-
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [str(tool("promtool")), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -431,46 +375,6 @@ def promql_parses(board: Board, directory: Path) -> list[str]:
     outcome = promtool("check", "rules", "--lint=none", file)
     counted = f"SUCCESS: {len(recording)} rules found" in outcome.stdout
     return [] if outcome.returncode == 0 and counted else [outcome.stdout + outcome.stderr]
-
-
-def links_lead_somewhere(board: Board) -> list[str]:
-    """A link names a dashboard that is there, a variable that it has, and a label of the series or a table's column."""
-    problems = []
-    for panel in panels(board):
-        asked = " ".join(target.get("expr", "") for target in panel["targets"])
-        for link in panel["fieldConfig"]["defaults"].get("links", []) if "fieldConfig" in panel else []:
-            there = re.match(r"/d/([\w-]+)\?", link["url"])
-            if not there or there[1] not in BOARDS:
-                problems.append(f"{panel['title']}: {link['url']} leads to no dashboard")
-                continue
-            given = re.findall(r"var-(\w+)=", link["url"])
-            problems += [
-                f"{panel['title']}: {there[1]} has no ${name}"
-                for name in given
-                if name not in variables(BOARDS[there[1]])
-            ]
-            labels = re.findall(r"__field\.labels\.(\w+)", link["url"])
-            problems += [
-                f"{panel['title']}: the link needs the label {label}, which no query mentions"
-                for label in labels
-                if not re.search(rf"\b{label}\b", asked)
-            ]
-            if labels and any(target.get("format") == "table" for target in panel["targets"]):
-                problems.append(f"{panel['title']}: a table's labels are columns, which __data.fields names")
-            problems += [
-                f"{panel['title']}: the link needs the column {column}, which is not there"
-                for column in re.findall(r"__data\.fields\.(\w+)", link["url"])
-                if column not in columns(panel)
-            ]
-            if "__value.time" in link["url"] and panel["type"] != "timeseries":
-                problems.append(f"{panel['title']}: a {panel['type']} has no time to link to")
-    return problems
-
-
-def columns(panel: Board) -> set[str]:
-    """The columns of a table, by the names that it gives them."""
-    organized = (item["options"] for item in panel.get("transformations", []) if item["id"] == "organize")
-    return {name for options in organized for name in options["renameByName"].values()}
 
 
 def behaves_as_every_dashboard(board: Board) -> list[str]:

@@ -1,7 +1,7 @@
 """The dashboards: one module each, found by being here.
 
-A module that defines `build(catalogue) -> Dashboard` is a dashboard; adding one is adding a file. A long one is a
-package, with a module for each row.
+A module that defines `build(catalogue, stack) -> Dashboard` is a dashboard; adding one is adding a file. A long one is
+a package, with a module for each row.
 """
 
 from __future__ import annotations
@@ -15,27 +15,30 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from catalogue import Catalogue
 from dashboards.board import link_to
+from dashboards.stack import EVERYTHING, Stack
+from settings import Settings
 
 
-def load(catalogue: Catalogue) -> dict[str, str]:
+def load(catalogue: Catalogue, settings: Settings | None = None) -> dict[str, str]:
     """Every dashboard as Grafana's JSON text, by uid; each links to all the others.
 
-    The text is the same for the same catalogue, so a stack that has not changed shows no difference.
+    The text is the same for the same input, so a stack that has not changed shows no difference. Without settings it
+    shows whatever a stack can have.
     Raises ValueError if two modules give their dashboards the same uid.
     """
-    boards = _boards(catalogue)
+    boards = _boards(catalogue, Stack.of(settings) if settings else EVERYTHING)
     for uid, board in boards.items():
         board.links = [link_to(other) for other_uid, other in boards.items() if other_uid != uid]
     return {uid: _json(board) for uid, board in boards.items()}
 
 
-def _boards(catalogue: Catalogue) -> dict[str, Dashboard]:
+def _boards(catalogue: Catalogue, stack: Stack) -> dict[str, Dashboard]:
     boards: dict[str, Dashboard] = {}
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
         if not hasattr(module, "build"):
             continue
-        board: Dashboard = module.build(catalogue)
+        board: Dashboard = module.build(catalogue, stack)
         if not board.uid or board.uid in boards:
             file = f"{info.name}/__init__.py" if info.ispkg else f"{info.name}.py"
             raise ValueError(f"dashboards/{file}: the uid {board.uid!r} must be set and unique; give it another")

@@ -64,9 +64,13 @@ def choice(name: str, label: str, values: str, chosen: str | None = None) -> mod
     )
 
 
-def namespace(chosen: str | None = None) -> model.VariableModel:
-    """A choice of Kubernetes namespaces."""
-    return choice("namespace", "Namespace", "label_values(kube_pod_info, namespace)", chosen)
+def any_namespace() -> model.VariableModel:
+    """A choice of all Kubernetes namespaces.
+
+    It has a name of its own: a link to another dashboard keeps what is chosen, and where everything in the cluster is
+    looked at, the application's namespace would hide the monitoring's pods.
+    """
+    return choice("any_namespace", "Namespace", "label_values(kube_pod_info, namespace)")
 
 
 def logging_namespace(chosen: str | None = None) -> model.VariableModel:
@@ -176,7 +180,8 @@ def _firing_alerts(matchers: str) -> model.AnnotationQuery:
 
 def _deployments(variables: Sequence[model.VariableModel]) -> model.AnnotationQuery:
     bound = {variable.name for variable in variables}
-    namespace = 'namespace=~"$namespace"' if "namespace" in bound else ""
+    chosen = next((name for name in ("namespace", "any_namespace") if name in bound), None)
+    namespace = f'namespace=~"${chosen}"' if chosen else ""
     service = 'owner_name=~"$service"' if "service" in bound else ""
     created = series("kube_replicaset_created", namespace)
     owner = series("kube_replicaset_owner", 'owner_kind="Deployment"', namespace, service)
@@ -218,14 +223,25 @@ def _placed(rows: Sequence[Row]) -> list[model.Panel | model.RowPanel]:
 
 
 def _flow(panels: Sequence[model.Panel], y: int) -> int:
-    """Place panels left to right from row `y` of the grid, line by line; the first free row after them."""
-    x = line_height = 0
+    """Place panels left to right from row `y` of the grid, line by line; the first free row after them.
+
+    The panels of a line are as high as the highest, so that nothing between two lines is empty.
+    """
+    x, line = 0, list[model.GridPos]()
     for panel in panels:
         position = panel.grid_pos
         assert position is not None  # noqa: S101 - for the type checker: every helper sets it
         if x + position.w > GRID_WIDTH:
-            x, y, line_height = 0, y + line_height, 0
+            x, y, line = 0, y + _level(line), []
         position.x, position.y = x, y
         x += position.w
-        line_height = max(line_height, position.h)
-    return y + line_height
+        line.append(position)
+    return y + _level(line)
+
+
+def _level(line: Sequence[model.GridPos]) -> int:
+    """Make the panels of a line equally high; their height."""
+    height = max((position.h for position in line), default=0)
+    for position in line:
+        position.h = height
+    return height

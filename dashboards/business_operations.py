@@ -13,6 +13,7 @@ from dashboards import board
 from dashboards.board import Row
 from dashboards.panels import NEUTRAL, Limits, Query, above, bars, below, stat, table, timeseries, where_there_is
 from dashboards.promql import at_start, growth, series
+from dashboards.stack import EVERYTHING, Stack
 
 ASSET = 'namespace=~"$namespace", asset=~"$asset"'
 CUSTOMER = 'namespace=~"$namespace"'
@@ -29,12 +30,13 @@ BY_LINES = "Where the services do not use the instrumentation package, log lines
 GAIN_OR_LOSS: Limits = [(None, "red"), (0, "green")]
 
 
-def build(catalogue: Catalogue) -> Dashboard:
+def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
     """The dashboard; the catalogue gives the application's namespace.
 
     Totals of the whole business (portfolio, balances, active users) are gauges that every instance reports alike, so
     the highest is taken; events are counted where they happen, so they are summed.
     """
+    del stack  # it shows the same whatever a stack has
     return board.dashboard(
         "business-operations",
         "Business Operations",
@@ -387,6 +389,7 @@ def _portfolio() -> Row:
             shows="What the holdings had gained or lost at each moment since they were bought.",
             wrong="A step at constant prices is a booking: compare with trading volume.",
             unit=units.Dollars,
+            signed=True,
             width=12,
         ),
     )
@@ -407,10 +410,12 @@ def _assets() -> Row:
             Query(f"{balance} * {price}", "Value"),
             by=["asset"],
             units={"Change": units.PercentUnit, "Balance": units.Short},
+            order=[("Value", True)],
             shows="Each asset now: its price, the price's change over the chosen time range, the balance that all "
             "customers hold and its value.",
             wrong="An asset without a price cannot be traded: check inventory-service and its price source.",
             unit=units.Dollars,
+            width=12,
         ),
         timeseries(
             "Asset prices",
@@ -419,6 +424,7 @@ def _assets() -> Row:
             wrong="A flat line is a price that is no longer updated; a jump to zero stops trading in it.",
             unit=units.Dollars,
             log_scale=True,
+            width=12,
         ),
         timeseries(
             "Asset price change",
@@ -426,6 +432,9 @@ def _assets() -> Row:
             shows="Each asset's price against its price at the start of the chosen time range.",
             wrong="One asset apart from all the others: check its price against another source.",
             unit=units.PercentUnit,
+            signed=True,
+            soft_max=0.01,
+            width=12,
         ),
         timeseries(
             "Asset balances",
@@ -434,6 +443,7 @@ def _assets() -> Row:
             wrong="Must change only with executed orders, deposits and withdrawals; otherwise data is wrong.",
             unit=units.Short,
             log_scale=True,
+            width=12,
         ),
         timeseries(
             "Asset balance change",
@@ -441,6 +451,9 @@ def _assets() -> Row:
             shows="Each balance against its balance at the start of the chosen time range.",
             wrong="A fall without sell orders or withdrawals is a loss of data or money: act at once.",
             unit=units.PercentUnit,
+            signed=True,
+            soft_max=0.01,
+            width=12,
         ),
         timeseries(
             "Asset balance value",
@@ -449,5 +462,6 @@ def _assets() -> Row:
             wrong="The sum must follow the portfolio value above.",
             unit=units.Dollars,
             stacked=True,
+            width=12,
         ),
     )

@@ -11,6 +11,7 @@ from dashboards import board
 from dashboards.board import Row, row
 from dashboards.panels import LogQuery, Query, above, logs, stat, table, timeseries, to_service
 from dashboards.promql import series
+from dashboards.stack import EVERYTHING, Stack
 
 # A text that was not given finds everything: an empty pattern also matches a line without the label. The level is as
 # Loki detected it, which every line has, or as the line spells it. What is typed is a text and no pattern: Grafana
@@ -33,24 +34,15 @@ MESSAGE = (
     "| label_format message=`{{ trunc 160 .message }}`"
 )
 
-LEVEL_COLOURS = {
-    "critical": "dark-red",
-    "fatal": "dark-red",
-    "error": "red",
-    "warn": "orange",
-    "info": "green",
-    "debug": "blue",
-    "unknown": "text",
-}
-
 # What happens to the cluster's objects comes from an agent of its own, which collects nobody's lines.
 OF_LINES = f'job!="{parts.KUBERNETES_EVENTS.job}"'
 QUEUE = series("otelcol_exporter_queue_size", 'data_type="logs"', OF_LINES)
 SENT = series("otelcol_exporter_sent_log_records", OF_LINES)
 
 
-def build(catalogue: Catalogue) -> Dashboard:
+def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
     """The dashboard; the catalogue gives the application's namespace."""
+    del stack  # lines are looked for alike in every stack
     return board.dashboard(
         "logs",
         "Logs",
@@ -89,7 +81,6 @@ def _volume() -> Row:
             shows="Log lines that the search finds, of each level, counted at each point since the one before.",
             wrong="More errors than before: the messages that repeat are below.",
             unit=units.Short,
-            colours=LEVEL_COLOURS,
             stacked=True,
             width=12,
         ),

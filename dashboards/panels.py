@@ -2,19 +2,22 @@
 
 Each helper returns a panel of Grafana's classic schema, from the classes of grafana-foundation-sdk. The SDK leaves out
 what these helpers always set: query and panel ids, a visible legend, the data source, the unit, the place on the grid.
-A panel says what it `shows` and what to do when it looks `wrong`; both become its description.
+A panel says what it `shows` and what to do when it looks `wrong`; both become its description. What is seen without
+being said follows from the unit, the limits and the labels: the scale (`scales`), the colours (`colours`), the columns
+of tables (`tables`), short names and the legend with the offender first.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from inspect import cleandoc
-from typing import Literal, Required, TypedDict, Unpack
+from typing import Required, TypedDict, Unpack
 
 from grafana_foundation_sdk.models import bargauge as bargauge_models
-from grafana_foundation_sdk.models import common, loki, prometheus, tempo
+from grafana_foundation_sdk.models import common, loki, tempo
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import logs as logs_models
 from grafana_foundation_sdk.models import stat as stat_models
@@ -22,12 +25,38 @@ from grafana_foundation_sdk.models import statetimeline as statetimeline_models
 from grafana_foundation_sdk.models import table as table_models
 from grafana_foundation_sdk.models import timeseries as timeseries_models
 
+from dashboards import colours, tables
+from dashboards.links import row_to_runbook, row_to_service, to_logs, to_service
+from dashboards.queries import LOKI, PROMETHEUS, TEMPO, Kind, LogQuery, Query, data_source, target
+from dashboards.scales import NEUTRAL, Limits, above, below, low_is_bad, soft_range
+
+__all__ = [
+    "GRID_WIDTH",
+    "LOKI",
+    "NEUTRAL",
+    "PROMETHEUS",
+    "Limits",
+    "LogQuery",
+    "Query",
+    "above",
+    "bars",
+    "below",
+    "logs",
+    "panel_id",
+    "row_to_runbook",
+    "row_to_service",
+    "stat",
+    "states",
+    "table",
+    "timeseries",
+    "to_logs",
+    "to_service",
+    "traces",
+    "where_there_is",
+]
+
 GRID_WIDTH = 24
 """Columns of Grafana's grid."""
-
-PROMETHEUS = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
-LOKI = common.DataSourceRef(type_val="loki", uid="${loki_datasource}")
-TEMPO = common.DataSourceRef(type_val="tempo", uid="${tempo_datasource}")
 
 RESOLUTION = "${interval}"
 """The least time between two points of a panel, which every dashboard lets its reader choose.
@@ -35,29 +64,21 @@ RESOLUTION = "${interval}"
 It is the panel's and not a query's: Grafana would take the latter for the scrape interval and rate over four of it.
 """
 
-Limits = Sequence[tuple[float | None, str]]
-"""Threshold steps: a colour and the value from which it holds; the first holds from minus infinity (None)."""
+SHORT_NAMES = {"regex": "((?:[^/]*/)?).*kube-prometheus-stack-(.+)", "renamePattern": "$1$2"}
+"""Pods, volumes and jobs of the chart repeat its name until nothing else of theirs can be read."""
+LONG_NAMES = ("{{pod}}", "{{persistentvolumeclaim}}", "{{job}}", "{{workload}}")
 
-Kind = Literal["bargauge", "stat", "state-timeline", "table", "timeseries"]
+WIDE = GRID_WIDTH // 2
+"""Columns from which on a graph has its legend on the right; below it is higher, to show more than two names."""
 
-
-@dataclass(frozen=True)
-class Query:
-    """A PromQL expression and the legend of its series, in Grafana's `{{label}}` form."""
-
-    expr: str
-    legend: str
-
-
-@dataclass(frozen=True)
-class LogQuery:
-    """A LogQL expression whose result is numbers, such as a `count_over_time(… [$__auto])`, and their legend.
-
-    A panel asks either Prometheus or Loki: its data source is that of its first query.
-    """
-
-    expr: str
-    legend: str
+# Who wrote what, and the traceback, of a line of JSON. Its ids and all else stay in its details.
+READABLE = (
+    '| json message="message", exception="exception", context="context", extra="extra" '
+    "| drop __error__, __error_details__ "
+    "| line_format `{{ .service_name }}: {{ if .message }}{{ .message }}{{ else }}{{ __line__ }}{{ end }}"
+    '{{ if .exception }}{{ "\\n" }}{{ .exception }}{{ end }}` '
+    "| drop message, exception"
+)
 
 
 class Look(TypedDict, total=False):
@@ -74,11 +95,11 @@ class Look(TypedDict, total=False):
     width: int
     """Columns of the grid, 8 by default."""
     height: int
-    """Rows of the grid (30 px each), 8 by default."""
+    """Rows of the grid (30 px each); 8 by default, and more for a narrow graph with many names below it."""
     limits: Limits
     """Threshold steps, as `above` and `below` give them."""
     colours: Mapping[str, str]
-    """Fixed colours of series, by legend."""
+    """Colours of series by legend; a count has its own from 1 on, as nothing of something bad is not bad."""
     words: Mapping[int, str]
     """Words shown instead of values."""
     empty: str
@@ -89,42 +110,53 @@ class Look(TypedDict, total=False):
     """Links that a click on a series offers."""
 
 
-NEUTRAL: Limits = [(None, "blue")]
-"""For a number that is neither good nor bad in itself."""
-
-
-def above(warning: float, critical: float) -> Limits:
-    """Green, orange from `warning`, red from `critical`."""
-    return [(None, "green"), (warning, "orange"), (critical, "red")]
-
-
-def below(warning: float, critical: float) -> Limits:
-    """Red up to `critical`, orange up to `warning`, green from there on."""
-    return [(None, "red"), (critical, "orange"), (warning, "green")]
-
-
 def timeseries(
-    title: str, *queries: Query | LogQuery, stacked: bool = False, log_scale: bool = False, **look: Unpack[Look]
+    title: str,
+    *queries: Query | LogQuery,
+    stacked: bool = False,
+    log_scale: bool = False,
+    signed: bool = False,
+    soft_max: float | None = None,
+    past: str | None = None,
+    **look: Unpack[Look],
 ) -> model.Panel:
-    """Values over time. `log_scale` is for series of very different size."""
-    limits_style = common.GraphThresholdsStyleMode.DASHED if look.get("limits") else None
+    """Values over time. `log_scale` is for series of very different size, `signed` for those that can be negative.
+
+    `soft_max` is what the axis reaches at least, where that is not the highest limit or 1 of the unit (`scales`).
+    `past` is a time range of the panel's own, such as "30d", for what does not move within hours.
+    """
+    limits = look.get("limits", [])
+    low, high = (None, None) if log_scale else soft_range(look["unit"], limits, signed=signed, top=soft_max)
+    if "maximum" in look:
+        low, high = 0, look["maximum"]
+    limits_style = common.GraphThresholdsStyleMode.DASHED if limits else None
     style = timeseries_models.FieldConfig(
-        fill_opacity=30 if stacked else 8,
+        fill_opacity=60 if stacked else 8,
+        line_width=0 if stacked else None,  # the edge of an area of nothing would colour what is below it
+        axis_soft_min=low,
+        axis_soft_max=high,
         show_points=common.VisibilityMode.NEVER,
         thresholds_style=common.GraphThresholdsStyleConfig(limits_style),
         stacking=common.StackingConfig(mode=common.StackingMode.NORMAL if stacked else None),
         scale_distribution=common.ScaleDistributionConfig(common.ScaleDistribution.LOG, log=10) if log_scale else None,
     )
+    wide = look.get("width", 8) >= WIDE
     options = timeseries_models.Options(
         legend=common.VizLegendOptions(
             show_legend=True,
             display_mode=common.LegendDisplayMode.TABLE,
-            placement=common.LegendPlacement.BOTTOM,
-            calcs=["lastNotNull", "max"],
+            placement=common.LegendPlacement.RIGHT if wide else common.LegendPlacement.BOTTOM,
+            calcs=["lastNotNull", "min" if low_is_bad(limits) else "max"],
+            sort_by="Last *",
+            sort_desc=not low_is_bad(limits),
         ),
         tooltip=common.VizTooltipOptions(mode=common.TooltipDisplayMode.MULTI, sort=common.SortOrder.DESCENDING),
     )
-    return _panel("timeseries", title, queries, options, look, style)
+    look.setdefault("height", 8 if wide or not _many(queries) else 10)
+    overrides = [*colours.of_labels(query.legend for query in queries), *colours.of_series(look.get("colours", {}))]
+    panel = _panel("timeseries", title, queries, options, look, style, overrides)
+    panel.time_from = past
+    return panel
 
 
 def stat(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.Panel:
@@ -136,7 +168,7 @@ def stat(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.
         text_mode=common.BigValueTextMode.VALUE_AND_NAME if several else common.BigValueTextMode.VALUE,
         reduce_options=common.ReduceDataOptions(calcs=["lastNotNull"]),
     )
-    return _panel("stat", title, queries, options, look)
+    return _panel("stat", title, queries, options, look, overrides=colours.of_counts(look.get("colours", {})))
 
 
 def bars(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.Panel:
@@ -147,13 +179,18 @@ def bars(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.
         reduce_options=common.ReduceDataOptions(calcs=["lastNotNull"]),
         legend=common.VizLegendOptions(show_legend=False),  # each bar carries its name
     )
-    return _panel("bargauge", title, queries, options, look)
+    panel = _panel("bargauge", title, queries, options, look, overrides=colours.of_counts(look.get("colours", {})))
+    if len(queries) == 1 and panel.field_config is not None:  # Grafana leaves the name of a lone bar out otherwise
+        panel.field_config.defaults.display_name = re.sub(r"\{\{(\w+)\}\}", r"${__field.labels.\1}", queries[0].legend)
+    return panel
 
 
-def states(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.Panel:
-    """One band for each series, coloured by its state over time."""
+def states(title: str, *queries: Query | LogQuery, bands: int = 9, **look: Unpack[Look]) -> model.Panel:
+    """One band for each series, coloured by its state over time; high enough for the names of so many `bands`."""
+    look.setdefault("height", max(8, math.ceil((24 * bands + 70) / 38)))  # pixels of names, axis and heading
     options = statetimeline_models.Options(
         show_value=common.VisibilityMode.NEVER,
+        per_page=0,
         legend=common.VizLegendOptions(show_legend=False),  # each band carries its name
     )
     return _panel("state-timeline", title, queries, options, look, statetimeline_models.FieldConfig())
@@ -164,21 +201,36 @@ def table(
     *queries: Query | LogQuery,
     by: Sequence[str],
     units: Mapping[str, str] | None = None,
+    order: Sequence[tuple[str, bool]] = (),
+    drills: Mapping[str, Sequence[model.DashboardLink]] | None = None,
     **look: Unpack[Look],
 ) -> model.Panel:
     """A row for each series: its labels `by`, then one column per query, named by its legend.
 
     Every query must aggregate to exactly the labels `by`; queries are joined on the first of them.
-    `units` gives columns a unit other than the panel's.
+    `units` gives columns a unit other than the panel's. `order` are columns to sort by and whether downwards; the first
+    query's by default. `drills` are the links of labels.
     Raises ValueError for several queries of which one is LogQL: Loki calls every value the same.
     """
     if len(queries) > 1 and any(isinstance(query, LogQuery) for query in queries):
         raise ValueError(f"table {title!r}: a LogQL query must be the only one; give each a table of its own")
-    own = [_override(column, "unit", unit) for column, unit in (units or {}).items()]
-    if len(queries) > 1:  # a cell without a value would show the text that is meant for a table without rows
-        own += [_override(query.legend, "noValue", "-") for query in queries]
-    panel = _panel("table", title, queries, table_models.Options(), look, common.TableFieldOptions(), own)
-    panel.transformations = _columns(queries, by)
+    limits = _thresholds(look["limits"]) if "limits" in look else None
+    columns = tables.label_columns(by, drills or {})
+    for query in queries:
+        unit = (units or {}).get(query.legend, look["unit"])
+        # Without its own text a cell without a value would show what is meant for a table without rows.
+        dash = "-" if len(queries) > 1 else None
+        columns.append(tables.value_column(query.legend, unit, look.get("decimals"), limits, dash))
+    sort = [common.TableSortByFieldState(name, down) for name, down in order or [(queries[0].legend, True)]]
+    options = table_models.Options(sort_by=sort)
+    panel = _panel("table", title, queries, options, look, overrides=columns)
+    style = common.TableFieldOptions(min_width=tables.LEAST_WIDTH)
+    if panel.field_config is not None:
+        panel.field_config.defaults = model.FieldConfig(custom=style, no_value=look.get("empty"))
+    names = {f"Value #{_ref_id(number)}": query.legend for number, query in enumerate(queries)}
+    if len(queries) == 1:
+        names["Value"] = queries[0].legend  # the name that Grafana gives the only value
+    panel.transformations = tables.transformations(names, by, of_lines=isinstance(queries[0], LogQuery))
     return panel
 
 
@@ -195,10 +247,11 @@ def logs(
 ) -> model.Panel:
     """The newest log lines that a LogQL query finds, or with `oldest_first` the first ones.
 
-    `empty` is the text shown when there are none and that is no fault.
+    `empty` says what it means when there are none and that is no fault. Grafana shows such a text on no panel of
+    lines, so it is a part of the description.
     """
     query = loki.Dataquery(
-        expr=cleandoc(logql),
+        expr=f"{cleandoc(logql)}\n{READABLE}",
         ref_id="A",
         query_type=loki.LokiQueryType.RANGE,
         direction=loki.LokiQueryDirection.FORWARD if oldest_first else loki.LokiQueryDirection.BACKWARD,
@@ -210,7 +263,7 @@ def logs(
         type_val="logs",
         id_val=panel_id(title),
         title=title,
-        description=_description(shows, wrong),
+        description=_description(f"{cleandoc(shows)} If it is empty: {empty}" if empty else shows, wrong),
         datasource=LOKI,
         targets=[query],
         options=logs_models.Options(show_time=True, wrap_log_message=True, enable_log_details=True, sort_order=order),
@@ -241,42 +294,11 @@ def traces(title: str, traceql: str, *, shows: str, wrong: str, width: int = GRI
     )
 
 
-def to_service(label: str = "service") -> list[model.DashboardLink]:
-    """A link from a series to Service detail of the service that its `label` names."""
-    return [
-        model.DashboardLink(
-            title="Service detail of ${__field.labels." + label + "}",
-            url="/d/service-detail?var-service=${__field.labels." + label + "}&${__url_time_range}",
-        )
-    ]
-
-
-def row_to_service(column: str = "Service") -> list[model.DashboardLink]:
-    """A link from a table's row to Service detail of the service in its `column`: there a label is a field."""
-    service = "${__data.fields." + column + "}"
-    return [
-        model.DashboardLink(
-            title=f"Service detail of {service}",
-            url=f"/d/service-detail?var-service={service}&${{__url_time_range}}",
-        )
-    ]
-
-
-def to_logs(label: str = "service") -> list[model.DashboardLink]:
-    """A link from a point of a time series to the logs, 5 minutes to each side, of the service that `label` names."""
-    return [
-        model.DashboardLink(
-            title="Logs around this time",
-            url="/d/logs?var-service=${__field.labels." + label + "}&time=${__value.time}&time.window=600000",
-        )
-    ]
-
-
 def where_there_is(part: str, *made: model.Panel) -> Sequence[model.Panel]:
     """The panels, each of which says that it needs `part` when it has no data."""
     for panel in made:
         if panel.field_config is not None:
-            panel.field_config.defaults.no_value = f"No data: needs {part}"
+            _explain(panel.type_val, panel.field_config.defaults, f"No data: needs {part}")
     return made
 
 
@@ -294,100 +316,60 @@ def _panel(
     style: object | None = None,
     overrides: Sequence[model.DashboardFieldConfigSourceOverrides] = (),
 ) -> model.Panel:
-    return model.Panel(
+    panel = model.Panel(
         type_val=kind,
         id_val=panel_id(title),
         title=title,
         description=_description(look["shows"], look["wrong"]),
-        datasource=_data_source(queries[0]),
+        datasource=data_source(queries[0]),
         interval=RESOLUTION,
-        targets=[_target(kind, _ref_id(number), query) for number, query in enumerate(queries)],
+        targets=[target(kind, _ref_id(number), query) for number, query in enumerate(queries)],
         options=options,
-        field_config=model.FieldConfigSource(_defaults(kind, look, style), [*_colours(look), *overrides]),
+        field_config=model.FieldConfigSource(_defaults(kind, look, style), [*overrides]),
         grid_pos=model.GridPos(w=look.get("width", 8), h=look.get("height", 8)),
     )
+    if any(name in query.legend for name in LONG_NAMES for query in queries):
+        panel.transformations = [model.DataTransformerConfig("renameByRegex", options=SHORT_NAMES)]
+    return panel
+
+
+def _explain(kind: str, defaults: model.FieldConfig, text: str) -> None:
+    """Say why there is no value; Grafana gives this text the colour of the lowest ones, which may be red."""
+    defaults.no_value = text
+    if kind in {"stat", "bargauge"}:
+        result = model.ValueMappingResult(text=text, color="blue")
+        nothing = model.DashboardSpecialValueMapOptions(model.SpecialValueMatch.NULL, result)
+        defaults.mappings = [*(defaults.mappings or []), model.SpecialValueMap(nothing)]
+
+
+def _many(queries: Sequence[Query | LogQuery]) -> bool:
+    """Whether a legend has more names than the few lines below a graph can hold."""
+    return len(queries) > 2 or any("{{" in query.legend for query in queries)
 
 
 def _defaults(kind: Kind, look: Look, style: object | None) -> model.FieldConfig:
-    limits = look.get("limits", [(None, "green")])
-    palette = model.FieldColorModeId.PALETTE_CLASSIC if kind == "timeseries" else model.FieldColorModeId.THRESHOLDS
+    by_name, by_value = model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME, model.FieldColorModeId.THRESHOLDS
     words = {str(value): model.ValueMappingResult(text=word) for value, word in look.get("words", {}).items()}
-    return model.FieldConfig(
+    defaults = model.FieldConfig(
         unit=look["unit"],
         decimals=look.get("decimals"),
-        thresholds=model.ThresholdsConfig(
-            model.ThresholdsMode.ABSOLUTE, [model.Threshold(value, colour) for value, colour in limits]
-        ),
-        color=model.FieldColor(palette),
+        thresholds=_thresholds(look.get("limits", [(None, "green")])),
+        color=model.FieldColor(by_name if kind == "timeseries" else by_value),
         mappings=[model.ValueMap(words)] if words else None,
-        min_val=0 if "maximum" in look else None,
+        min_val=0 if "maximum" in look or kind == "bargauge" else None,  # the shortest bar would have no length
         max_val=look.get("maximum"),
-        no_value=look.get("empty"),
         links=list(look["drill"]) if "drill" in look else None,
         custom=style,
     )
+    if "empty" in look:
+        _explain(kind, defaults, look["empty"])
+    return defaults
 
 
-def _colours(look: Look) -> list[model.DashboardFieldConfigSourceOverrides]:
-    return [
-        _override(series, "color", model.FieldColor(model.FieldColorModeId.FIXED, fixed_color=colour))
-        for series, colour in look.get("colours", {}).items()
-    ]
-
-
-def _override(field: str, setting: str, value: object) -> model.DashboardFieldConfigSourceOverrides:
-    return model.DashboardFieldConfigSourceOverrides(
-        matcher=model.MatcherConfig("byName", field), properties=[model.DynamicConfigValue(setting, value)]
+def _thresholds(limits: Limits) -> model.ThresholdsConfig:
+    return model.ThresholdsConfig(
+        model.ThresholdsMode.ABSOLUTE, [model.Threshold(value, colour) for value, colour in limits]
     )
-
-
-def _data_source(query: Query | LogQuery) -> common.DataSourceRef:
-    return LOKI if isinstance(query, LogQuery) else PROMETHEUS
-
-
-def _target(kind: Kind, ref_id: str, query: Query | LogQuery) -> prometheus.Dataquery | loki.Dataquery:
-    over_time = kind in {"timeseries", "state-timeline"}  # the others would show a vanished series' last value
-    if isinstance(query, LogQuery):
-        return loki.Dataquery(
-            ref_id=ref_id,
-            expr=cleandoc(query.expr),
-            legend_format=query.legend,
-            query_type=loki.LokiQueryType.RANGE if over_time else loki.LokiQueryType.INSTANT,
-            editor_mode=loki.QueryEditorMode.CODE,
-            datasource=LOKI,
-        )
-    return prometheus.Dataquery(
-        ref_id=ref_id,
-        expr=cleandoc(query.expr),
-        legend_format=query.legend,
-        range_val=over_time,
-        instant=not over_time,
-        format_val=prometheus.PromQueryFormat.TABLE if kind == "table" else prometheus.PromQueryFormat.TIME_SERIES,
-        editor_mode=prometheus.QueryEditorMode.CODE,
-        datasource=PROMETHEUS,
-    )
-
-
-def _columns(queries: Sequence[Query | LogQuery], by: Sequence[str]) -> list[model.DataTransformerConfig]:
-    values = {f"Value #{_ref_id(number)}": query.legend for number, query in enumerate(queries)}
-    if len(queries) == 1:
-        values["Value"] = queries[0].legend  # the name that Grafana gives the only value
-    order = [*by, *values]
-    times = ["Time", *(f"Time {number}" for number in range(1, len(queries) + 1))]
-    organize = model.DataTransformerConfig(
-        "organize",
-        options={
-            "excludeByName": dict.fromkeys(times, True),
-            "indexByName": {column: place for place, column in enumerate(order)},
-            "renameByName": {label: label.replace("_", " ").capitalize() for label in by} | values,
-        },
-    )
-    if len(queries) > 1:
-        return [model.DataTransformerConfig("joinByField", options={"byField": by[0], "mode": "outer"}), organize]
-    if isinstance(queries[0], LogQuery):  # Loki has no table format: its series become rows here
-        rows = [model.DataTransformerConfig(name, options={}) for name in ("labelsToFields", "merge")]
-        return [*rows, organize]
-    return [organize]
 
 
 def _description(shows: str, wrong: str) -> str:

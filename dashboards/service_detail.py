@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.models import units
-from grafana_foundation_sdk.models.dashboard import Dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from catalogue import Catalogue, Service
 from dashboards import board
 from dashboards.board import Row, row
 from dashboards.panels import (
-    NEUTRAL,
+    GRID_WIDTH,
     Limits,
     Query,
     above,
     bars,
     below,
     logs,
+    row_to_runbook,
+    row_to_service,
     stat,
     states,
     table,
@@ -26,7 +28,8 @@ from dashboards.panels import (
     traces,
 )
 from dashboards.promql import growth_from_birth, series, union
-from dashboards.system_health import ERROR_RATIO, HEALTH, P95_SECONDS
+from dashboards.stack import EVERYTHING, Stack
+from dashboards.system_health import BY_SEVERITY, ERROR_RATIO, HEALTH, P95_SECONDS
 from facts import BURN_RATES
 
 SERVICE = 'service=~"$service"'
@@ -47,8 +50,10 @@ ESTIMATED = (
 )
 
 
-def build(catalogue: Catalogue) -> Dashboard:
+def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
     """The dashboard; the catalogue gives the application's namespace and the services' metric names.
+
+    Nothing of it asks for traces in a stack that keeps none: Grafana would mark the whole dashboard with an error.
 
     Raises ValueError if no service exposes metrics.
     """
@@ -60,28 +65,29 @@ def build(catalogue: Catalogue) -> Dashboard:
     return board.dashboard(
         "service-detail",
         "Service detail",
-        "One service: its promises, requests by endpoint, dependencies, processes, alerts, logs and traces. Services "
-        "that expose no metrics are on System Health and Logs only.",
+        "One service: its promises, requests by endpoint, dependencies, processes, alerts and logs"
+        f"{', and its traces' if stack.traces else ''}. Services that expose no metrics are on System Health and Logs "
+        "only.",
         variables=[
             board.datasource(),
             board.loki_datasource(),
-            board.tempo_datasource(),
+            *([board.tempo_datasource()] if stack.traces else []),
             board.choice("service", "Service", "label_values(service:slo_objective:ratio, service)", measured[0].name),
             board.logging_namespace(catalogue.namespace),
         ],
         rows=[
-            _promises(),
+            _promises(stack),
             _requests(measured),
             _endpoints(measured),
-            _dependencies(measured),
+            _dependencies(measured, len(catalogue.services)),
             _processes(),
-            _logs_and_traces(),
+            _logs_and_traces(stack),
         ],
         annotated='severity=~"critical|warning", service=~"$service|"',
     )
 
 
-def _promises() -> Row:
+def _promises(stack: Stack) -> Row:
     return row(
         "Status and objectives",
         stat(
@@ -92,17 +98,18 @@ def _promises() -> Row:
             unit=units.PercentUnit,
             limits=below(1, 0.01),
             words={0: "Down", 1: "Up"},
-            width=6,
+            width=5,
             height=6,
         ),
-        stat(
+        table(
             "Objectives",
-            Query(series("service:slo_objective:ratio", SERVICE), "{{service}} {{sli}}"),
+            Query(f"max by (service, sli) ({series('service:slo_objective:ratio', SERVICE)})", "Objective"),
+            by=["service", "sli"],
             shows="The catalogue's objectives: the share of requests that succeed, and that are answered in time.",
             wrong="If they are wrong, change the service's `objectives` in the catalogue.",
             unit=units.PercentUnit,
-            limits=NEUTRAL,
-            width=6,
+            order=[("Service", False)],
+            width=8,
             height=6,
         ),
         bars(
@@ -114,7 +121,7 @@ def _promises() -> Row:
             unit=units.PercentUnit,
             limits=below(0.25, 0),
             maximum=1,
-            width=12,
+            width=11,
             height=6,
         ),
         timeseries(
@@ -143,8 +150,10 @@ def _promises() -> Row:
             ),
             by=["severity", "alertname", "service"],
             shows="The service's alerts that fire now, silenced ones too, and since when their condition has held.",
-            wrong="Start with the critical one that is active longest; follow its runbook.",
+            wrong="Start with the critical one that is active longest: a click on it opens its runbook.",
             unit=units.DateTimeFromNow,
+            order=BY_SEVERITY,
+            drills={"alertname": row_to_runbook(stack.runbooks), "service": row_to_service()},
             empty="No alert is firing",
             width=12,
         ),
@@ -294,7 +303,7 @@ def _endpoints(measured: Sequence[Service]) -> Row:
     )
 
 
-def _dependencies(measured: Sequence[Service]) -> Row:
+def _dependencies(measured: Sequence[Service], services: int) -> Row:
     told = _each(measured, series("<prefix>_dependency_up", SERVICE))
     needs = series("service:dependency:info", SERVICE)
     all_of_them = f"{needs} or {series('service:used_dependency:info', SERVICE)}"
@@ -321,6 +330,8 @@ label_replace(
             limits=DEPENDENCY,
             empty="The service has no known dependencies",
             words={NOT_TOLD: "Unknown", 0: "Down", 1: "Up"},
+            bands=services,
+            width=6,
         ),
         timeseries(
             "Services that fail with the same dependency",
@@ -334,6 +345,7 @@ label_replace(
             limits=above(0.25, 0.5),
             maximum=1,
             empty="It shares no required dependency with another service",
+            width=9,
         ),
         timeseries(
             "Calls that the gateway could not complete",
@@ -356,6 +368,7 @@ label_replace(
             unit=units.EventsPerMinute,
             empty="No failed call is known",
             drill=to_logs(),
+            width=9,
         ),
     )
 
@@ -372,6 +385,7 @@ def _processes() -> Row:
             shows="CPU cores that each process uses, as it counts them itself.",
             wrong="Compare with the request rate: more CPU for the same traffic came with a change of code or data.",
             unit=units.Short,
+            soft_max=0.1,
             width=6,
         ),
         timeseries(
@@ -411,9 +425,9 @@ def _processes() -> Row:
     )
 
 
-def _logs_and_traces() -> Row:
+def _logs_and_traces(stack: Stack) -> Row:
     return row(
-        "Logs and traces",
+        "Logs and traces" if stack.traces else "Logs",
         timeseries(
             "Log lines by level",
             Query(
@@ -429,21 +443,15 @@ def _logs_and_traces() -> Row:
             unit=units.EventsPerMinute,
             stacked=True,
             drill=to_logs("service_name"),
-            width=12,
+            width=12 if stack.traces else GRID_WIDTH,
         ),
-        traces(
-            "Slow or failed traces",
-            '{resource.service.name=~"$service" && (duration > 250ms || status = error)}',
-            shows="Traces of the chosen time range with a span of the service that took longer than 250 ms or failed. "
-            "Needs a stack with `tracing`, and services that send spans.",
-            wrong="Open a trace: its longest span is where the time was spent.",
-            width=12,
-        ),
+        *([_traces()] if stack.traces else []),
         logs(
             "Error logs",
             f'{LINES} | detected_level=~"error|critical|fatal"',
             shows="The newest log lines of level ERROR or above.",
-            wrong="Open a line: its `request_id` leads to all lines of the request, its `trace_id` to the trace.",
+            wrong="Open a line: its `request_id` leads to all lines of the request"
+            + (", its `trace_id` to the trace." if stack.traces else "."),
             empty="No line of an error was found; do all lines arrive?",
             width=12,
         ),
@@ -454,6 +462,17 @@ def _logs_and_traces() -> Row:
             wrong="No line while requests are answered: see Logs for the agents. To search, open Logs.",
             width=12,
         ),
+    )
+
+
+def _traces() -> Panel:
+    return traces(
+        "Slow or failed traces",
+        '{resource.service.name=~"$service" && (duration > 250ms || status = error)}',
+        shows="Traces of the chosen time range with a span of the service that took longer than 250 ms or failed. "
+        "Needs services that send spans.",
+        wrong="Open a trace: its longest span is where the time was spent.",
+        width=12,
     )
 
 

@@ -14,6 +14,7 @@ from dashboards.panels import (
     bars,
     below,
     logs,
+    row_to_runbook,
     row_to_service,
     stat,
     states,
@@ -23,6 +24,7 @@ from dashboards.panels import (
     to_service,
 )
 from dashboards.promql import growth, series
+from dashboards.stack import EVERYTHING, Stack
 from facts import BURN_RATES
 from parts import PROBES_JOB
 
@@ -47,6 +49,9 @@ max by (service) (
 # An alert without a `service` label belongs to the platform and is shown whatever service is chosen.
 FIRING = 'alertstate="firing", severity!="none", service=~"$service|"'
 
+BY_SEVERITY = [("Severity", False), ("Active", False)]
+"""Critical alerts first, and of those the oldest."""
+
 SERVICE = 'service=~"$service"'
 PROBE = f'job="{PROBES_JOB}"'
 REQUESTS = series("instance:http_requests:sum", SERVICE)
@@ -57,8 +62,8 @@ PROCESS = f'namespace=~"$namespace", {SERVICE}'
 BUDGET_MEANS = "1 minus the objective is what may fail within 14 days; availability counts 5xx, latency slow answers."
 
 
-def build(catalogue: Catalogue) -> Dashboard:
-    """The dashboard; the catalogue gives the application's namespace.
+def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
+    """The dashboard; the catalogue gives the application's namespace, the stack where alerts lead.
 
     A service without metrics is shown with all the others and cannot be chosen alone: only its status is known.
     """
@@ -77,7 +82,15 @@ def build(catalogue: Catalogue) -> Dashboard:
                 catalogue.namespace,
             ),
         ],
-        rows=[_status(), _alerts(), _objectives(), _response_times(), _errors(), _resources()],
+        rows=[
+            _status(),
+            _alerts(stack),
+            _probes(),
+            _objectives(),
+            _response_times(),
+            _errors(),
+            _resources(),
+        ],
         annotated='severity=~"critical|warning", service=~"$service|"',
     )
 
@@ -107,6 +120,12 @@ def _status() -> Row:
             drill=to_service(),
             width=12,
         ),
+    )
+
+
+def _probes() -> Row:
+    return row(
+        "Probes and requests",
         bars(
             "Probe success",
             Query(f"sort(avg_over_time({series('service:probe_success:ratio', SERVICE)}[$__range]))", "{{service}}"),
@@ -130,7 +149,7 @@ def _status() -> Row:
             "Service detail says of which endpoints.",
             unit=units.LocaleFormat,
             decimals=0,
-            drill=row_to_service(),
+            drills={"service": row_to_service()},
         ),
         timeseries(
             "Health probe duration",
@@ -145,19 +164,19 @@ def _status() -> Row:
     )
 
 
-def _alerts() -> Row:
+def _alerts(stack: Stack) -> Row:
     return row(
         "Alerts",
         *(
             stat(
-                f"{severity.capitalize()} alerts",
+                severity.capitalize(),
                 Query(_firing(severity), f"firing, {severity}"),
                 shows=f"Alerts of severity {severity} that fire now, silenced ones included.",
                 wrong="Read the table beside it; each alert's notification links to its runbook.",
                 unit=units.Short,
                 decimals=0,
                 limits=[(None, "green"), (1, colour)],
-                width=3,
+                width=4,
             )
             for severity, colour in (("critical", "red"), ("warning", "orange"))
         ),
@@ -175,10 +194,13 @@ def _alerts() -> Row:
             ),
             by=["severity", "alertname", "service", "owner"],
             shows="Every alert that fires now, silenced ones included, and since when its condition has held.",
-            wrong="Start with the critical one that is active longest; follow its runbook.",
+            wrong="Start with the critical one that is active longest: a click on it opens its runbook, a click on the "
+            "service its detail.",
             unit=units.DateTimeFromNow,
+            order=BY_SEVERITY,
+            drills={"alertname": row_to_runbook(stack.runbooks), "service": row_to_service()},
             empty="No alert is firing",
-            width=18,
+            width=16,
         ),
         timeseries(
             "Firing alerts by severity",
@@ -216,21 +238,23 @@ def _objectives() -> Row:
                 """,
                 "{{service}}",
             ),
+            Query(f"sort(1 - {series('service:http_errors:ratio_rate5m', SERVICE)})", "{{service}}, last 5 min"),
             shows="Share of requests in the chosen time range that did not fail with 5xx; those turned away (401, "
-            "403, 429) do not count. Target: 99.9 %. Updated every 3 minutes: a new outage shows up to 3 minutes "
-            "late.",
+            "403, 429) do not count. Target: 99.9 %. It is updated every 3 minutes, so a new outage shows up to 3 "
+            "minutes late: the bars of the last 5 minutes, below, show it at once.",
             wrong="See in the error rate below when they failed, and in Service detail which endpoints.",
             unit=units.PercentUnit,
             decimals=3,
             limits=below(0.999, 0.99),
             maximum=1,
             drill=to_service(),
+            height=11,
         ),
         bars(
             "Error budget left",
             Query(f"sort({series('service:slo_error_budget_remaining:ratio', SERVICE)})", "{{service}} {{sli}}"),
             shows="What is left of the error budget of the last 14 days; below 0 the objective is missed. "
-            f"{BUDGET_MEANS}",
+            f"{BUDGET_MEANS} Updated every 3 minutes.",
             wrong="Little left: put off risky releases and fix what fails first. Without a fast burn beside it, this "
             "can wait until working hours.",
             unit=units.PercentUnit,
@@ -342,6 +366,7 @@ def _errors() -> Row:
             wrong="A steep rise is a scan (alert PathsScanned) or password guessing: block it at the load balancer. "
             "If users are turned away, look at auth-service.",
             unit=units.RequestsPerSecond,
+            width=12,
         ),
         timeseries(
             "Error rate",
@@ -402,7 +427,7 @@ def _errors() -> Row:
             unit=units.EventsPerMinute,
             limits=above(10, 60),
             drill=[*to_service("service_name"), *to_logs("service_name")],
-            width=12,
+            width=24,
         ),
         logs(
             "Recent error logs",
@@ -428,6 +453,7 @@ def _resources() -> Row:
             shows="CPU cores that each service's processes use, as they count it themselves.",
             wrong="Compare with the request rate: more CPU for the same traffic came with a change of code or data.",
             unit=units.Short,
+            soft_max=0.1,
             drill=to_service(),
         ),
         timeseries(

@@ -148,6 +148,8 @@ def _steps(panel: Panel, settings: Json) -> list[tuple[float, str]]:
 def _words(panel: Panel, mappings: Any) -> dict[str, str]:
     words: dict[str, str] = {}
     for mapping in mappings:
+        if mapping["type"] == "special":  # what is shown without a value, which `empty` says
+            continue
         if mapping["type"] != "value":
             raise LookError(f"{panel.title}: words by {mapping['type']!r}: the report knows words for single values")
         words |= {value: result["text"] for value, result in mapping["options"].items() if result.get("text")}

@@ -17,11 +17,12 @@ from dashboards.infrastructure import (
     volumes,
     workloads,
 )
+from dashboards.stack import EVERYTHING, Stack
 
 
-def build(catalogue: Catalogue) -> Dashboard:
-    """The dashboard; it is about the whole cluster, so the catalogue is not used."""
-    del catalogue
+def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
+    """The dashboard; it is about the whole cluster, so neither the catalogue nor the stack is used."""
+    del catalogue, stack
     return board.dashboard(
         "infrastructure",
         "Infrastructure",
@@ -29,7 +30,7 @@ def build(catalogue: Catalogue) -> Dashboard:
         variables=[
             board.datasource(),
             board.choice("instance", "Node", "label_values(node_uname_info, instance)"),
-            board.namespace(),
+            board.any_namespace(),
             board.choice(
                 "table",
                 "DynamoDB table",

@@ -10,6 +10,9 @@ from dashboards.infrastructure.selectors import POD
 from dashboards.panels import NEUTRAL, Query, above, stat, states, timeseries
 from dashboards.promql import series
 
+CONDITIONS = 4
+"""Of a node: its readiness, and pressure on memory, disk and process ids."""
+
 PHASE_COLOURS = {"Running": "green", "Pending": "orange", "Failed": "red", "Unknown": "red"}
 
 
@@ -37,7 +40,7 @@ def row() -> Row:
             wrong="`kubectl describe node`, then its instance in EC2; its pods move after 5 minutes.",
             unit=units.Short,
             limits=[(None, "green"), (1, "red")],
-            width=4,
+            width=5,
             height=5,
         ),
         stat(
@@ -47,8 +50,9 @@ def row() -> Row:
             wrong="Pending: no node has room, or a volume is missing. Failed: `kubectl describe pod`.",
             unit=units.Short,
             limits=NEUTRAL,
+            decimals=0,
             colours=PHASE_COLOURS,
-            width=8,
+            width=6,
             height=5,
         ),
         stat(
@@ -78,7 +82,7 @@ def row() -> Row:
             wrong="Add a node or lower requests; `kubectl describe pod` names what is missing.",
             unit=units.Short,
             limits=above(1, 3),
-            width=4,
+            width=5,
             height=5,
         ),
         timeseries(
@@ -106,6 +110,7 @@ def row() -> Row:
             wrong="Pressure evicts pods: free memory or disk below, or add a node.",
             unit=units.Short,
             limits=[(None, "green"), (1, "red")],
+            bands=CONDITIONS * 3,
             words={0: "fine", 1: "in trouble"},
         ),
         timeseries(

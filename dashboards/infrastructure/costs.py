@@ -15,6 +15,9 @@ BILLED_SERVICE = 'dimension_service_name!=""'
 FORECAST = "(aws:month_forecast:usd or aws:month_charges:usd)"
 """The month's charges at its end. There is no forecast in its first week: then those so far."""
 
+MONTH = "30d"
+"""What the graphs show whatever time is chosen: a bill does not move within hours."""
+
 BUDGET_NEEDED: Limits = [(None, "blue"), (0, "green"), (0.9, "orange"), (1, "red")]
 """Blue where there is no budget."""
 
@@ -33,7 +36,7 @@ def row() -> Row:
             wrong="See which service grew in the table beside it, then Cost Explorer for the resource.",
             unit=units.Dollars,
             limits=NEUTRAL,
-            width=4,
+            width=5,
         ),
         stat(
             "Charges at month's end",
@@ -43,7 +46,7 @@ def row() -> Row:
             wrong="Compare with the budget, and with the service that grew in the table beside it.",
             unit=units.Dollars,
             limits=NEUTRAL,
-            width=4,
+            width=6,
         ),
         stat(
             "Share of the budget",
@@ -60,7 +63,7 @@ def row() -> Row:
             decimals=0,
             limits=BUDGET_NEEDED,
             words={-1: "No budget"},
-            width=4,
+            width=5,
         ),
         table(
             "Cost by service",
@@ -71,7 +74,6 @@ def row() -> Row:
             "first week both are the same.",
             wrong="A service in use by mistake: find its resources in Cost Explorer and remove them.",
             unit=units.Dollars,
-            width=12,
         ),
         timeseries(
             "Cost against budget",
@@ -90,6 +92,7 @@ def row() -> Row:
             wrong="Expected above the budget: look for a change at the time when the line turned steeper.",
             unit=units.Dollars,
             colours={"budget": "red"},
+            past=MONTH,
             width=12,
         ),
         timeseries(
@@ -99,6 +102,7 @@ def row() -> Row:
             wrong="A line that turns steeper shows when a cost began: look for a change on that day.",
             unit=units.Dollars,
             stacked=True,
+            past=MONTH,
             width=12,
         ),
     )

@@ -38,7 +38,7 @@ def row() -> Row:
                 Query(
                     "topk(8, sum by (namespace, pod) "
                     f"(rate({series(f'container_network_{way}_bytes_total', POD)}[$__rate_interval])))",
-                    "{{namespace}}/{{pod}} " + way,
+                    "{{pod}} " + way,
                 )
                 for way in ("receive", "transmit")
             ),

@@ -39,11 +39,12 @@ def row() -> Row:
             Query(
                 "topk(10, sum by (namespace, pod) "
                 f"(rate({series('container_cpu_usage_seconds_total', POD, CONTAINER)}[$__rate_interval])))",
-                "{{namespace}}/{{pod}}",
+                "{{pod}}",
             ),
             shows="CPU cores that the ten busiest pods use.",
             wrong="One pod far above the others: what does it do? System Health shows how far its limit is.",
             unit=units.Short,
+            soft_max=0.1,
         ),
         timeseries(
             "Node memory",
@@ -61,7 +62,7 @@ def row() -> Row:
             "Pod memory",
             Query(
                 f"topk(10, sum by (namespace, pod) ({series('container_memory_working_set_bytes', POD, CONTAINER)}))",
-                "{{namespace}}/{{pod}}",
+                "{{pod}}",
             ),
             shows="Memory in use by the ten largest pods.",
             wrong="A steady climb is a leak; System Health shows how far the limit is.",

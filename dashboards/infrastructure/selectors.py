@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 NODE = 'job="node-exporter", instance=~"$instance"'
-POD = 'namespace=~"$namespace"'
+POD = 'namespace=~"$any_namespace"'

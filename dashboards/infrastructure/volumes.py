@@ -16,7 +16,7 @@ def row() -> Row:
         "Volumes",
         bars(
             "Persistent volumes",
-            Query(used, "{{namespace}}/{{persistentvolumeclaim}}"),
+            Query(used, "{{persistentvolumeclaim}}"),
             shows="Share of each persistent volume that is used.",
             wrong="Prometheus keeps itself below 90 %. Others near full: shorten the retention or grow the claim "
             "before it stops writing.",
@@ -26,7 +26,7 @@ def row() -> Row:
         ),
         timeseries(
             "Persistent volumes over time",
-            Query(used, "{{namespace}}/{{persistentvolumeclaim}}"),
+            Query(used, "{{persistentvolumeclaim}}"),
             shows="Share of each persistent volume that was used.",
             wrong="A line steeper than before: more series or more logs; the one that grew names the cause.",
             unit=units.PercentUnit,
@@ -41,7 +41,7 @@ def row() -> Row:
                   1 - kubelet_volume_stats_inodes_free / kubelet_volume_stats_inodes
                 )
                 """,
-                "{{namespace}}/{{persistentvolumeclaim}}",
+                "{{persistentvolumeclaim}}",
             ),
             shows="Share of the files (inodes) that each persistent volume can hold. Without free ones it is full, "
             "whatever its bytes.",

@@ -33,6 +33,7 @@ def row() -> Row:
             "`kubectl rollout status` says why, `kubectl rollout undo` ends it.",
             unit=units.Short,
             decimals=0,
+            order=[("Workload", False)],
             width=12,
         ),
         timeseries(
@@ -67,7 +68,7 @@ def row() -> Row:
             unit=units.Short,
             decimals=0,
             limits=above(1, 10),
-            width=4,
+            width=5,
         ),
         bars(
             "Restarts by container",
@@ -83,6 +84,7 @@ def row() -> Row:
             unit=units.Short,
             decimals=0,
             limits=above(1, 10),
+            width=6,
         ),
         timeseries(
             "Containers that wait",
@@ -104,7 +106,7 @@ def row() -> Row:
             wrong="The alert ContainerOomKilled names the container: raise its limit, or find what made it grow.",
             unit=units.Short,
             limits=above(1, 5),
-            width=6,
+            width=7,
         ),
     )
 

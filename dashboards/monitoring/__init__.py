@@ -19,11 +19,12 @@ from dashboards.monitoring import (
     summary,
     tools,
 )
+from dashboards.stack import EVERYTHING, Stack
 
 
-def build(catalogue: Catalogue) -> Dashboard:
-    """The dashboard; it is about the monitoring alone, so the catalogue is not used."""
-    del catalogue
+def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
+    """The dashboard; it is about the monitoring alone, so neither the catalogue nor the stack is used."""
+    del catalogue, stack
     return board.dashboard(
         "monitoring",
         "Monitoring itself",

@@ -68,5 +68,6 @@ def row() -> Row:
             wrong="Grows with the lines; more for the same lines is a pattern that is expensive to match.",
             unit=units.Short,
             decimals=2,
+            soft_max=0.1,
         ),
     )

@@ -140,6 +140,7 @@ def row() -> Row:
             wrong="Refused: the previous one is still in use. The program's log has the line that is wrong.",
             unit=units.Short,
             words={0: "refused", 1: "loaded"},
+            bands=5,
             limits=[(None, "red"), (1, "green")],
         ),
     )

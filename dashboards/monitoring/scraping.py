@@ -10,6 +10,9 @@ from dashboards.monitoring.selectors import JOB, PROMETHEUS
 from dashboards.panels import Query, above, below, states, table, timeseries
 from dashboards.promql import series
 
+JOBS = 20
+"""About as many as a stack with everything has."""
+
 
 def row() -> Row:
     """Targets by job, and the time and the samples of their scrapes."""
@@ -22,6 +25,7 @@ def row() -> Row:
             wrong="One job: its pods, port or network policy. All jobs at once: Prometheus itself was cut off.",
             unit=units.PercentUnit,
             limits=below(1, 0.5),
+            bands=JOBS,
             width=12,
         ),
         table(
@@ -36,6 +40,7 @@ def row() -> Row:
             shows="Every job: its targets, those up, the time since the oldest last scrape, the slowest, its samples.",
             wrong="A last scrape older than twice the interval: Prometheus is overloaded, or the target hangs.",
             unit=units.Short,
+            order=[("Last scrape", True)],
             width=12,
         ),
         timeseries(

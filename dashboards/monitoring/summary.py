@@ -30,7 +30,7 @@ def row() -> Row:
             height=5,
         ),
         stat(
-            "Jobs without targets",
+            "Jobs missing",
             Query(
                 f"count({series('monitoring:expected_job:info', JOB)} unless on (job) {series('up', JOB)})"
                 " or vector(0)",
@@ -60,7 +60,7 @@ def row() -> Row:
             height=5,
         ),
         stat(
-            "Notifications lost",
+            "Alerts lost",
             Query(
                 f"""
                 sum(increase({series("alertmanager_notifications_failed_total", ALERTMANAGER, CHANNEL)}[$__range]))

@@ -84,6 +84,7 @@ def row() -> Row:
             shows="Requests a second to each kind of data source, and how they ended.",
             wrong="Errors of one kind: its address or its pods. Cancelled ones are people who did not wait.",
             unit=units.RequestsPerSecond,
+            colours={"/.* error/": "red"},
         ),
         stat(
             "Grafana: dashboards",
@@ -92,7 +93,7 @@ def row() -> Row:
             wrong="None: its sidecar does not find the ConfigMaps; `make verify` says which are missing.",
             unit=units.Short,
             limits=[(None, "red"), (1, "green")],
-            width=4,
+            width=6,
         ),
         timeseries(
             "CloudWatch exporter: calls",
@@ -104,7 +105,7 @@ def row() -> Row:
             shows="Calls to CloudWatch, which AWS charges, and those that failed. Only in a stack with AWS.",
             wrong="Errors: the role's policy, or throttling. More calls than before: a new metric or resource.",
             unit=units.Short,
-            width=10,
+            width=9,
         ),
         timeseries(
             "Prober: probes it cannot make",
@@ -113,6 +114,6 @@ def row() -> Row:
             wrong="A Probe names a module that the prober's configuration lacks.",
             unit=units.Short,
             limits=above(1, 10),
-            width=10,
+            width=9,
         ),
     )

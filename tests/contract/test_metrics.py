@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import catalogue
-from checks import dashboard_rules, metrics, promql, rule_set
+from checks import dashboard_json, metrics, promql, rule_set
 from checks.alert_tests import runbook_queries
 from checks.metrics import Signature
 from checks.promql import Expr, Labels, Shapes, ast
@@ -34,9 +34,9 @@ def queries() -> Iterator[tuple[str, Expr]]:
     """Every query and where it is."""
     for stack in STACKS.values():
         yield from ((f"{rule.file}.yaml {rule.name}", rule.expr) for rule in stack.rules)
-    for uid, board in dashboard_rules.BOARDS.items():
-        yield from ((f"{uid}: {title}", tree) for title, tree in dashboard_rules.trees(board))
-        asked = dashboard_rules.variable_queries(board).items()
+    for uid, board in dashboard_json.BOARDS.items():
+        yield from ((f"{uid}: {title}", tree) for title, tree in dashboard_json.trees(board))
+        asked = dashboard_json.variable_queries(board).items()
         yield from (
             (f"{uid}: ${name}", promql.parse(match[1]))
             for name, query in asked

@@ -246,10 +246,14 @@ def test_an_endless_traceback_is_cut(node: Pipeline) -> None:
 
 
 def test_a_request_leads_to_its_lines_at_every_service_in_order(node: Pipeline) -> None:
-    containers = [node.container(name) for name in ("gateway", "order-service", "auth-service")]
-    texts = [json_line(level="INFO", request_id="req-1-of-3", message=str(number)) for number in range(6)]
-    for number, text in enumerate(texts):
-        containers[number % 3].write(text, json_line(level="INFO", request_id="req-2", message="another"))
+    names = ("gateway", "order-service", "auth-service")
+    containers = {name: node.container(name) for name in names}
+    texts = []
+    for number in range(6):
+        name, another = names[number % 3], json_line(level="INFO", request_id="req-2", message="another")
+        line = json_line(level="INFO", request_id="req-1-of-3", message=str(number), exception="Traceback\n  of it")
+        containers[name].write(line, another)
+        texts.append(f"{name}: {number}\nTraceback\n  of it")
     (source,) = (one for one in data_sources(read_stack(ROOT / "Pulumi.dev.yaml")) if one["uid"] == "loki")
     boards = map(board.read, dashboards.load(catalogue.load(ROOT / "services.yaml")).values())
     place = follow(source, "request_id", "req-1-of-3", boards)

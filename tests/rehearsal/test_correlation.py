@@ -63,4 +63,5 @@ def test_a_lines_links_lead_to_the_lines_of_its_request_oldest_first(rehearsal: 
         return texts if len(texts) >= len(expected) else None
 
     texts = eventually(all_there, what=place.panel.title)
-    assert [text for text in texts if text in {text for _, _, text in expected}] == [text for _, _, text in expected]
+    wanted = [f"{container}: {json.loads(line)['message']}" for _, container, line in expected]
+    assert [text for text in texts if text in wanted] == wanted

@@ -1,0 +1,1 @@
+"""The dashboards against their contract."""
