@@ -12,11 +12,15 @@ from pulumi_kubernetes.core.v1 import ConfigMap, Secret
 import parts
 from components import sizing, storage
 from components.addresses import loki
+from dashboards.links import NO_REFRESH
 from dashboards.panels import panel_id
 from facts import NAMESPACE
 from settings import Settings
 
 FOLDER = "Order processor"
+DASHBOARDS = "/tmp/dashboards"  # noqa: S108 - a directory of the pod, where the chart's sidecar writes
+HOME = "system-health"
+"""Uid of the dashboard that Grafana opens with."""
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of a Secret, not its content
 CHART_ADMIN_SECRET = parts.GRAFANA.service
 
@@ -130,7 +134,7 @@ def _to_lines(settings: Settings, field: str, title: str) -> dict[str, str]:
     """
     # Grafana expands $NAME in provisioning files, so the dollar is written twice. A client's own id may have a plus.
     url = "/d/logs?var-namespace=All&var-request=$${__value.raw:percentencode}"
-    shown = f"from=now-{settings.retention.logs}&to=now&viewPanel=panel-{panel_id('One request')}"
+    shown = f"from=now-{settings.retention.logs}&to=now&{NO_REFRESH}&viewPanel=panel-{panel_id('One request')}"
     return _derived(field, title, url=f"{url}&{shown}")
 
 
@@ -153,6 +157,7 @@ def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -
             "server": {"root_url": settings.links.grafana},
             "analytics": {"check_for_updates": False, "reporting_enabled": False},
             "users": {"allow_sign_up": False},
+            "dashboards": {"default_home_dashboard_path": f"{DASHBOARDS}/{FOLDER}/{HOME}.json"},
             # Its own counts of dashboards and data sources, which `make verify` reads; by default every half hour.
             "metrics": {"total_stats_collector_interval_seconds": 60},
         },
@@ -190,6 +195,7 @@ def _sidecar() -> dict[str, Any]:
             "label": "grafana_dashboard",
             "labelValue": "1",
             "searchNamespace": NAMESPACE,
+            "folder": DASHBOARDS,
             "folderAnnotation": "grafana_folder",
             "provider": {"foldersFromFilesStructure": True, "allowUiUpdates": False},
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -36,6 +37,12 @@ def test_an_id_leads_to_its_lines_as_long_as_they_are_kept(field: str, retention
     assert (place.panel.board, place.panel.title) == ("logs", "One request")
     assert place.choice["request"] == "a+b & c#1%"
     assert place.since == seconds(retention)
+
+
+@pytest.mark.parametrize("field", ["request_id", "correlation_id"])
+def test_what_an_id_leads_to_is_not_searched_for_again_and_again(field: str) -> None:
+    (link,) = (one["url"] for one in source("loki")["jsonData"]["derivedFields"] if one["name"] == field)
+    assert parse_qs(urlsplit(link).query)["refresh"] == ["1d"]
 
 
 def test_grafana_waits_for_lokis_own_answer() -> None:

@@ -481,3 +481,16 @@ def test_dashboards_are_in_a_folder_that_the_sidecar_makes(dev: Program) -> None
     sidecar = values(dev, "kube-prometheus-stack")["grafana"]["sidecar"]["dashboards"]
     assert sidecar["folderAnnotation"] == "grafana_folder"
     assert sidecar["provider"]["foldersFromFilesStructure"] is True
+
+
+def test_grafana_opens_with_a_dashboard_that_its_sidecar_writes(dev: Program) -> None:
+    grafana = values(dev, "kube-prometheus-stack")["grafana"]
+    home = grafana["grafana.ini"]["dashboards"]["default_home_dashboard_path"]
+    written = {
+        f"{grafana['sidecar']['dashboards']['folder']}/{item.inputs['metadata']['annotations']['grafana_folder']}/{file}"
+        for item in dev.of(CONFIG_MAP)
+        if item.name.startswith("dashboard-")
+        for file in item.inputs["data"]
+    }
+    assert home in written
+    assert home.endswith("/system-health.json")
