@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+import catalogue
+import dashboards
 from components.grafana import data_sources_file
 from facts import ROOT
 from local.errors import RehearsalError
@@ -44,6 +46,18 @@ def executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+def test_dashboards_ask_no_data_source_that_is_not_run(state: State) -> None:
+    text = dashboards.load(catalogue.load(ROOT / "services.yaml"))["service-detail"]
+    config_map(state, "dashboard-two", "grafana_dashboard", {"two.json": text}, folder="Order processor")
+    grafana.provision(state, PORTS)
+    written = json.loads((state.root / "grafana/dashboards/Order processor/two.json").read_text())
+    assert "tempo" in text
+    assert "tempo" not in json.dumps(written)
+    kept = [panel["title"] for panel in written["panels"]]
+    left_out = {panel["title"] for panel in json.loads(text)["panels"]} - {*kept}
+    assert left_out == {"Slow or failed traces"}
 
 
 def test_data_sources_are_the_deployed_ones_at_this_machines_addresses(state: State) -> None:
