@@ -28,7 +28,8 @@ def load(catalogue: Catalogue, settings: Settings | None = None) -> dict[str, st
     """
     boards = _boards(catalogue, Stack.of(settings) if settings else EVERYTHING)
     for uid, board in boards.items():
-        board.links = [link_to(other) for other_uid, other in boards.items() if other_uid != uid]
+        others = [link_to(other) for other_uid, other in boards.items() if other_uid != uid]
+        board.links = [*others, *(board.links or [])]
     return {uid: _json(board) for uid, board in boards.items()}
 
 

@@ -98,11 +98,13 @@ def dashboard(
     rows: Sequence[Row],
     since: str = "now-1h",
     annotated: str = 'severity=~"critical|warning"',
+    links: Sequence[model.DashboardLink] = (),
 ) -> model.Dashboard:
     """A dashboard for the folder of the order processor.
 
     `since` is the start of the time range it opens with. `annotated` selects the alerts marked on its graphs, as are
-    the deployments of what `variables` choose. The resolution of the graphs can be chosen on every dashboard.
+    the deployments of what `variables` choose. `links` are beside those to our other dashboards. The resolution of the
+    graphs can be chosen on every dashboard.
     """
     return model.Dashboard(
         uid=uid,
@@ -117,6 +119,7 @@ def dashboard(
         templating=model.DashboardDashboardTemplating([*variables, _resolution()]),
         annotations=model.AnnotationContainer([_firing_alerts(annotated), _deployments(variables)]),
         panels=_placed(rows),
+        links=list(links),
     )
 
 
@@ -130,8 +133,20 @@ def link_to(board: model.Dashboard) -> model.DashboardLink:
         keep_time=True,
         include_vars=True,
     )
-    link.placement = None  # type: ignore[assignment] # shown beside the variables; the SDK would hide it in a menu
+    return _beside_variables(link)
+
+
+def _beside_variables(link: model.DashboardLink) -> model.DashboardLink:
+    link.placement = None  # type: ignore[assignment] # the SDK would hide it in a menu
     return link
+
+
+def links_to_tagged(title: str, tag: str) -> model.DashboardLink:
+    """A menu of all dashboards with a tag, such as those of a chart, at the same time."""
+    link = model.DashboardLink(
+        title=title, type_val=model.DashboardLinkType.DASHBOARDS, tags=[tag], as_dropdown=True, keep_time=True
+    )
+    return _beside_variables(link)
 
 
 def _datasource(name: str, label: str, product: str) -> model.VariableModel:

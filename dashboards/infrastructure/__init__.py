@@ -49,4 +49,5 @@ def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
             costs.row(),
         ],
         since="now-3h",
+        links=[board.links_to_tagged("The chart's Kubernetes dashboards", "kubernetes-mixin")],
     )

@@ -62,6 +62,21 @@ def row() -> Row:
             unit=units.PacketsPerSecond,
         ),
         timeseries(
+            "Packets dropped by pod",
+            *(
+                Query(
+                    "topk(8, sum by (namespace, pod) "
+                    f"(rate({series(f'container_network_{way}_packets_dropped_total', POD)}[$__rate_interval])))",
+                    "{{pod}} " + way,
+                )
+                for way in ("receive", "transmit")
+            ),
+            shows="Packets per second dropped at the network devices of pods, for the eight pods with most each way.",
+            wrong="One pod: it reads more slowly than it is sent to, often out of CPU. All pods of a node: see the "
+            "node's drops beside it.",
+            unit=units.PacketsPerSecond,
+        ),
+        timeseries(
             "TCP retransmissions",
             Query(
                 f"""
@@ -75,7 +90,6 @@ def row() -> Row:
             wrong="Above 1 % connections stall: look for drops beside it, or for a distant party that is overloaded.",
             unit=units.PercentUnit,
             limits=above(0.01, 0.05),
-            width=12,
         ),
         timeseries(
             "Connections tracked",
@@ -93,7 +107,6 @@ def row() -> Row:
             unit=units.PercentUnit,
             limits=above(0.75, 0.9),
             maximum=1,
-            width=12,
         ),
         timeseries(
             "Probe duration",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards import board
 from dashboards.board import Row
@@ -15,9 +16,18 @@ READY = ("status_replicas_ready", "status_replicas_ready", "status_number_ready"
 UPDATED = ("status_replicas_updated", "status_replicas_updated", "status_updated_number_scheduled")
 """What Deployments, StatefulSets and DaemonSets call the same number of pods."""
 
+RESOURCES = (("cpu", "CPU", units.Short), ("memory", "Memory", units.BytesIEC))
+CONTAINER = 'container!=""'
+"""Without the sum of each pod, which names no container."""
+USED = {
+    "cpu": f"rate({series('container_cpu_usage_seconds_total', POD, CONTAINER)}[$__rate_interval])",
+    "memory": series("container_memory_working_set_bytes", POD, CONTAINER),
+}
+EFFECT = {"cpu": "the container is throttled", "memory": "the kernel OOM-kills the container"}
+
 
 def row() -> Row:
-    """Replicas, rollouts, restarts and containers that wait."""
+    """Replicas, rollouts, restarts, containers that wait, and what containers use."""
     return board.row(
         "Workloads",
         table(
@@ -108,7 +118,34 @@ def row() -> Row:
             limits=above(1, 5),
             width=7,
         ),
+        *(_usage(resource, title, unit) for resource, title, unit in RESOURCES),
     )
+
+
+def _usage(resource: str, title: str, unit: str) -> Panel:
+    """What each container uses, beside what it is promised and what it may use at most."""
+    used = _of_container(f"sum by (namespace, pod, container) ({USED[resource]})")
+    limit = _of_container(series("kube_pod_container_resource_limits", POD, resource=resource))
+    return table(
+        f"{title} by container",
+        Query(used, "Used"),
+        Query(_of_container(series("kube_pod_container_resource_requests", POD, resource=resource)), "Requested"),
+        Query(limit, "Limit"),
+        Query(f"{used}\n/\n{limit}", "Of limit"),
+        by=["container"],
+        units={"Of limit": units.PercentUnit},
+        order=[("Of limit", True)],
+        shows=f"{title} of each pod's containers: in use, requested, and at most.",
+        wrong=f"Near the limit: {EFFECT[resource]}. Far below the request: lower it, so that nodes have room for more.",
+        unit=unit,
+        decimals=2,
+        width=12,
+        height=10,
+    )
+
+
+def _of_container(vector: str) -> str:
+    return f'max by (container) (\n  label_join({vector}, "container", "/", "pod", "container")\n)'
 
 
 def _replicas(deployment: str, statefulset: str, daemonset: str) -> str:

@@ -61,6 +61,8 @@ _VOLUME_STATS: tuple[tuple[str, str, Callable[[float, Volume], float]], ...] = (
 _NETWORK = (
     ("receive_bytes", "bytes received", 14_000),
     ("transmit_bytes", "bytes transmitted", 21_000),
+    ("receive_packets_dropped", "packets dropped while receiving", 0),
+    ("transmit_packets_dropped", "packets dropped while transmitting", 0),
 )
 
 

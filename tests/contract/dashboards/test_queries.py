@@ -260,6 +260,29 @@ QUERY_CASES = [
     ),
     pytest.param(
         "infrastructure",
+        "Memory by container",
+        {
+            'container_memory_working_set_bytes{namespace="n", pod="p", container="c"}': "5x60",
+            'container_memory_working_set_bytes{namespace="n", pod="p", container="d"}': "7x60",
+            'container_memory_working_set_bytes{namespace="n", pod="p", container=""}': "12x60",
+        },
+        {'{container="p/c"}': 5, '{container="p/d"}': 7},
+        id="the containers of a pod, and not their sum",
+    ),
+    pytest.param(
+        "infrastructure",
+        "Load per core",
+        {
+            'node_load1{job="node-exporter", instance="a"}': "6x60",
+            'node_cpu_seconds_total{job="node-exporter", instance="a", mode="idle", cpu="0"}': "0+1x60",
+            'node_cpu_seconds_total{job="node-exporter", instance="a", mode="idle", cpu="1"}': "0+1x60",
+            'node_cpu_seconds_total{job="node-exporter", instance="a", mode="user", cpu="1"}': "0+1x60",
+        },
+        {'{instance="a"}': 3},
+        id="load for each core",
+    ),
+    pytest.param(
+        "infrastructure",
         "DynamoDB errors",
         {
             'aws_dynamodb_system_errors_sum{dimension_table_name="a", dimension_operation="Query"}': "2x60",
