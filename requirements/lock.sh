@@ -1,5 +1,5 @@
 #!/bin/sh
-# Locks every requirements file with hashes and without an index address.
+# Locks every requirements file, and the packages of Node, with hashes and without the address of an index.
 set -eu
 cd "$(dirname "$0")/.."
 lock() {
@@ -11,3 +11,4 @@ lock --extra dev pyproject.toml -o requirements/dev.txt
 lock requirements/uv.in -o requirements/uv.txt
 lock requirements/go.in -o requirements/go.txt
 lock --resolution lowest-direct --all-extras instrumentation/pyproject.toml requirements/lowest.in -o requirements/lowest.txt
+(cd engine/tools/grafana-data && PYTHONPATH=../../.. ../../../.venv/bin/python -m engine.npm install --package-lock-only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -41,7 +42,10 @@ def test_a_tool_that_reads_files_is_the_version_of_the_program_that_loads_them(n
     assert TOOLS[name].version == TOOLS[deployed].version
 
 
-@pytest.mark.parametrize("name", [name for name, item in TOOLS.items() if item.package[0] != "." or name in MODULES])
+BUILT = [name for name, item in TOOLS.items() if not item.node and (item.package[0] != "." or name in MODULES)]
+
+
+@pytest.mark.parametrize("name", BUILT)
 def test_a_tools_version_is_that_of_the_module_it_is_built_from(name: str) -> None:
     tool = TOOLS[name]
     pinned = dict(re.findall(r"^(?:require )?\t?(\S+) (v\S+)", (tool.directory / "go.mod").read_text(), re.MULTILINE))
@@ -50,6 +54,23 @@ def test_a_tools_version_is_that_of_the_module_it_is_built_from(name: str) -> No
     # Prometheus 3.14.0 is v0.314.0 as a module, which keeps importers from relying on its API.
     version = re.sub(r"^v0\.3(\d\d)\.", r"v3.\1.", pinned[module])
     assert version.removeprefix("v") == tool.version.removeprefix("v")
+
+
+@pytest.mark.parametrize("name", [name for name, item in TOOLS.items() if item.node])
+def test_packages_of_node_are_the_pinned_ones_from_any_registry(name: str) -> None:
+    tool = TOOLS[name]
+    pinned = json.loads((tool.directory / "package.json").read_text())["dependencies"]
+    locked = json.loads((tool.directory / "package-lock.json").read_text())["packages"]
+    assert locked[""]["dependencies"] == pinned
+    assert {package: locked[f"node_modules/{package}"]["version"] for package in pinned} == pinned
+    assert pinned[tool.package] == tool.version
+    packages = [item for path, item in locked.items() if path]
+    assert [item for item in packages if not item["integrity"].startswith("sha512-") or "resolved" in item] == []
+
+
+def test_panels_are_judged_by_the_library_of_the_grafana_that_the_chart_deploys() -> None:
+    (grafana,) = (item.number for item in versions.deployed() if item.place == "grafana.appVersion")
+    assert TOOLS["grafana-data"].version.rpartition(".")[0] == grafana.rpartition(".")[0]
 
 
 def test_the_operator_is_told_of_the_prometheus_that_the_chart_deploys() -> None:

@@ -106,8 +106,56 @@ esac
     assert [path.name for path in cache.glob("*/alertmanager-*/*") if path.is_dir()] == []  # the copy is gone
 
 
+@pytest.fixture
+def npm(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An npm that installs one file, or fails if the file `failing` is there."""
+    fake = cache / "npm"
+    fake.write_text(
+        f"""#!/bin/sh
+test "$1" = ci && test -f package.json && test -f package-lock.json && test -f .npmrc || exit 2
+mkdir node_modules && echo "$PWD" > node_modules/installed
+! test -f {cache}/failing || {{ echo "npm error 404" >&2; exit 1; }}
+"""
+    )
+    fake.chmod(0o755)
+    monkeypatch.setattr(toolchain, "NPM", [str(fake)])
+    return cache
+
+
+def test_packages_of_node_are_installed_once_and_without_go(npm: Path) -> None:
+    installed = toolchain.tool("grafana-data") / "node_modules" / "installed"
+    assert installed.is_relative_to(npm)
+    before = installed.stat().st_mtime_ns
+    assert toolchain.tool("grafana-data") == installed.parents[1]
+    assert installed.stat().st_mtime_ns == before
+    assert toolchain.missing(["grafana-data"]) == []
+
+
+def test_a_failed_installation_names_what_to_check_and_is_tried_again(npm: Path) -> None:
+    (npm / "failing").touch()
+    with pytest.raises(ToolchainError) as error:
+        toolchain.build(["grafana-data"])
+    assert "npm error 404" in str(error.value)
+    assert "Remedy: check that npm's registry can be reached (npm config get registry)" in str(error.value)
+    assert [item.name for item in toolchain.missing(["grafana-data"])] == ["grafana-data"]
+    (npm / "failing").unlink()
+    assert (toolchain.tool("grafana-data") / "node_modules" / "installed").exists()
+
+
+@pytest.mark.parametrize("changed", toolchain.NODE_LOCKED)
+def test_a_change_of_what_is_locked_is_another_installation(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(toolchain.MODULES / "grafana-data", tmp_path / "grafana-data")
+    monkeypatch.setattr(toolchain, "MODULES", tmp_path)
+    before = toolchain._path(TOOLS["grafana-data"])
+    with (tmp_path / "grafana-data" / changed).open("a") as file:
+        file.write("\n")
+    assert toolchain._path(TOOLS["grafana-data"]) != before
+
+
 def test_every_tool_is_pinned_by_a_module_of_its_own() -> None:
-    for item in TOOLS.values():
+    for item in (item for item in TOOLS.values() if not item.node):
         assert (item.directory / "go.mod").exists()
         assert (item.directory / "go.sum").exists()
         if not item.package.startswith("."):
