@@ -37,6 +37,7 @@ DOCUMENTED = {
         "grafana.persistence.annotations *": "commented out; the chart puts it on the claim",
         "grafana.persistence.storageClassName": "commented out; without it the cluster's default class is used",
         "kube-state-metrics.priorityClassName": "commented out; the chart puts it on the pod",
+        "prometheus-node-exporter.containerSecurityContext *": "Kubernetes' own; all of it is written",
         "prometheus-node-exporter.priorityClassName": "commented out; the chart puts it on the pods",
     },
     "loki": {
@@ -47,6 +48,7 @@ DOCUMENTED = {
     "prometheus-blackbox-exporter": {
         "config.modules *": "the exporter's own configuration; the chart writes every module",
         "fullnameOverride": "read by the chart's name helper only",
+        "securityContext *": "Kubernetes' own; all of it is written",
     },
     "prometheus-yet-another-cloudwatch-exporter": {
         "serviceMonitor.interval": "commented out; without it the stack's interval is used",

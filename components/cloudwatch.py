@@ -9,7 +9,7 @@ import pulumi
 import yaml
 
 import parts
-from components import charts, sizing
+from components import charts, security, sizing
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from quantities import seconds
 from settings import Aws, Charts
@@ -263,18 +263,18 @@ def exporter_values(aws: Aws, role_arn: pulumi.Input[str]) -> dict[str, Any]:
     """Values of the exporter's chart."""
     return {
         "fullnameOverride": NAME,
-        "serviceAccount": {"name": NAME, "annotations": {"eks.amazonaws.com/role-arn": role_arn}},
+        "serviceAccount": {
+            "name": NAME,
+            "annotations": {"eks.amazonaws.com/role-arn": role_arn},
+            "automountServiceAccountToken": False,  # AWS' own token is mounted by the role's annotation
+        },
         "config": yaml.dump(exporter_configuration(aws), Dumper=yaml.CSafeDumper, sort_keys=False),
         "extraArgs": {"scraping-interval": seconds(aws.interval), "labels-snake-case": True},
         "extraEnv": [{"name": "AWS_REGION", "value": aws.region}],
         "resources": sizing.sized("20m", "64Mi", "200m", "256Mi"),
         # The image names its user, and only a number proves that it is not root.
         "podSecurityContext": {"runAsNonRoot": True, "runAsUser": 65534, "fsGroup": 65534},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": security.LOCKED,
         "testConnection": False,
         "serviceMonitor": {"enabled": True, "interval": "60s", "timeout": "30s"},
     }

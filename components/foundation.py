@@ -14,9 +14,12 @@ from pulumi_kubernetes.scheduling.v1 import PriorityClass
 from pulumi_kubernetes.storage.v1 import StorageClass
 
 import parts
-from components import charts, priorities, storage
+from components import charts, priorities, security, storage
 from facts import BUSYBOX, NAMESPACE
 from settings import Settings
+
+DIRECTORIES_NEED = ("CHOWN", "DAC_READ_SEARCH")
+"""Capabilities of the job that makes directories: to give them away, and to look into them the next time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +229,9 @@ def directories_job(settings: Settings) -> dict[str, Any]:
                 "image": BUSYBOX,
                 "command": ["sh", "-c", storage.ownership_script(settings)],
                 "volumeMounts": [{"name": "volumes", "mountPath": "/volumes"}],
+                # It gives the directories of root to the users of the parts.
+                "securityContext": security.ROOT
+                | {"capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_READ_SEARCH"]}},
                 "resources": {
                     "requests": {"cpu": "10m", "memory": "16Mi"},
                     "limits": {"cpu": "100m", "memory": "32Mi"},

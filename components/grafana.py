@@ -155,7 +155,18 @@ def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -
         "persistence": _persistence(settings),
         "grafana.ini": {
             "server": {"root_url": settings.links.grafana},
-            "analytics": {"check_for_updates": False, "reporting_enabled": False},
+            "analytics": {
+                "check_for_updates": False,
+                "check_for_plugin_updates": False,
+                "reporting_enabled": False,
+            },
+            # Grafana updates the plugins of its image by itself at each start, which no pinned version survives.
+            "plugins": {"preinstall_auto_update": False, "plugin_admin_enabled": False},
+            "snapshots": {"external_enabled": False},  # figures of the business on a public server
+            "security": {
+                "cookie_secure": settings.links.grafana.startswith("https://"),
+                "disable_gravatar": True,
+            },
             "users": {"allow_sign_up": False},
             "dashboards": {"default_home_dashboard_path": f"{DASHBOARDS}/{FOLDER}/{HOME}.json"},
             # Its own counts of dashboards and data sources, which `make verify` reads; by default every half hour.

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 import parts
-from components import charts, sizing, storage
+from components import charts, security, sizing, storage
 from quantities import seconds
 from settings import Settings, Tracing
 
@@ -46,11 +46,18 @@ def tempo_values(settings: Settings, tracing: Tracing) -> dict[str, Any]:
             "retention": f"{seconds(tracing.retention) // 3600}h",
             "memBallastSizeMbs": 64,  # the default of 1 GiB is all that the limit allows
             "resources": sizing.of(settings.workloads.tempo),
+            "securityContext": security.LOCKED,
+            "extraVolumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],  # noqa: S108 - in its container
         },
+        "extraVolumes": [{"name": "scratch", "emptyDir": {}}],
+        "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
         "serviceMonitor": {"enabled": True, "interval": settings.scrape.infrastructure},
         "persistence": {"enabled": False},
     }
-    if settings.storage.kind != "ephemeral":
+    if settings.storage.kind == "ephemeral":  # the chart leaves the data in the container, which nothing can write to
+        values["tempo"]["extraVolumeMounts"].append({"name": "data", "mountPath": "/var/tempo"})
+        values["extraVolumes"].append({"name": "data", "emptyDir": {}})
+    else:
         values["persistence"] = {
             "enabled": True,
             "size": storage.size(settings, "tempo"),

@@ -9,7 +9,7 @@ import yaml
 
 import parts
 from catalogue import Catalogue
-from components import priorities, sizing
+from components import priorities, security, sizing
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
 from components.logs import events, redaction
 from facts import BUSYBOX
@@ -80,14 +80,7 @@ def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         ],
         "resources": sizing.of(settings.workloads.log_agent),
         # The node's log files belong to root: read them, and nothing more.
-        "securityContext": {
-            "runAsUser": 0,
-            "runAsGroup": 0,
-            "readOnlyRootFilesystem": True,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security.ROOT | {"capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]}},
         "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
         "tolerations": [{"operator": "Exists"}],  # every node has logs, whatever else may not run there
         "priorityClassName": priorities.NODE_AGENT,
@@ -116,14 +109,7 @@ def _start() -> dict[str, Any]:
         "env": [{"name": "AGENT", "value": AGENT_START.read_text().replace("$", "$$")}],  # Kubernetes halves them
         "volumeMounts": [{"name": "start", "mountPath": "/start"}],
         "resources": sizing.SMALL,
-        "securityContext": {
-            "runAsUser": 0,
-            "runAsGroup": 0,
-            "readOnlyRootFilesystem": True,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security.ROOT,
     }
 
 
@@ -152,15 +138,7 @@ def events_values(settings: Settings) -> dict[str, Any]:
             "rules": [{"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list", "watch"]}],
         },
         "resources": sizing.EVENTS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 10001,  # the image's own
-            "runAsGroup": 10001,
-            "readOnlyRootFilesystem": True,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security.user(10001),  # the image's own
         "ports": _ports(otlp=False),
         "service": {"enabled": True},
         "serviceMonitor": _monitor(settings),

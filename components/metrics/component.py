@@ -12,7 +12,7 @@ from pulumi_kubernetes.core.v1 import ConfigMap, Service
 
 import parts
 from catalogue import Catalogue
-from components import charts, priorities, sizing, storage
+from components import charts, priorities, security, sizing, storage
 from components.alerting.routing import REMEMBERED
 from components.grafana import grafana_values
 from components.metrics import monitors, prober, route_sums
@@ -25,6 +25,9 @@ UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd
 
 ALERTMANAGER = "v0.35.0"
 """Image of Alertmanager: newer than the chart's."""
+
+OBEYED = ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
+"""Kinds of objects that Prometheus takes its configuration from."""
 
 FOR_GRACE_PERIOD = "1m"
 """Alerts with a shorter `for` are pending anew after a restart of Prometheus. By default that is 10 m: Alertmanager,
@@ -111,8 +114,13 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
             "prometheusSpec": prometheus_spec(settings),
             # Replicas scrape at different moments: all panels of a page must ask the same one.
             "service": {"sessionAffinity": "ClientIP"},
+            **disruption_budget(settings.workloads.prometheus.replicas),
         },
-        "alertmanager": {"alertmanagerSpec": alertmanager_spec(settings, secrets)},
+        "alertmanager": {
+            "alertmanagerSpec": alertmanager_spec(settings, secrets),
+            "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
+            **disruption_budget(settings.workloads.alertmanager.replicas),
+        },
         "grafana": grafana_values(settings, secrets.grafana_admin),
         "prometheusOperator": {
             "resources": sizing.OPERATOR,
@@ -129,7 +137,11 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
             "selfMonitor": {"enabled": True},
             "priorityClassName": priorities.ALERTING,
         },
-        "prometheus-node-exporter": {"resources": sizing.SMALL, "priorityClassName": priorities.NODE_AGENT},
+        "prometheus-node-exporter": {
+            "resources": sizing.SMALL,
+            "priorityClassName": priorities.NODE_AGENT,
+            "containerSecurityContext": security.LOCKED,
+        },
         # cAdvisor's own default of 10 s would cost half as much again as the stack's interval.
         "kubelet": {
             "serviceMonitor": {"interval": interval, "cAdvisorInterval": interval, "resourceInterval": interval}
@@ -158,12 +170,12 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
         "labelValueLengthLimit": 4096,
         "resources": sizing.of(settings.workloads.prometheus),
         "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
+        # By a signal and not by a web endpoint, which anybody could also stop it by.
+        "reloadStrategy": "ProcessSignal",
+        **{f"{kind}NamespaceSelector": security.OWN_NAMESPACE for kind in OBEYED},
+        **spread(settings.workloads.prometheus.replicas),
         # Without these only objects labelled with this release's name would be read.
-        "ruleSelectorNilUsesHelmValues": False,
-        "serviceMonitorSelectorNilUsesHelmValues": False,
-        "podMonitorSelectorNilUsesHelmValues": False,
-        "probeSelectorNilUsesHelmValues": False,
-        "scrapeConfigSelectorNilUsesHelmValues": False,
+        **{f"{kind}SelectorNilUsesHelmValues": False for kind in OBEYED},
         # The log agent pushes counters that it derives from logs, possibly late after an outage.
         "enableOTLPReceiver": True,
         "otlp": {
@@ -177,6 +189,19 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
         spec["storageSpec"] = storage.claim_template(settings, "prometheus")
         spec["retentionSize"] = size_limit(settings.storage.sizes.prometheus)
     return spec
+
+
+def disruption_budget(replicas: int) -> dict[str, Any]:
+    """All replicas but one stay while nodes are drained. A single one has no budget, which would block every drain."""
+    return {"podDisruptionBudget": {"enabled": True, "minAvailable": replicas - 1}} if replicas > 1 else {}
+
+
+def spread(replicas: int) -> dict[str, Any]:
+    """No two replicas on one node, and over the zones where there are several."""
+    if replicas == 1:
+        return {}
+    constraint = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    return {"podAntiAffinity": "hard", "topologySpreadConstraints": [constraint]}
 
 
 def size_limit(volume: str) -> str:
@@ -198,6 +223,9 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
         "secrets": [secrets.credentials],
         "retention": REMEMBERED,
         "externalUrl": settings.links.alertmanager,  # where the silence links of notifications lead
+        "alertmanagerConfigNamespaceSelector": security.OWN_NAMESPACE,
+        "automountServiceAccountToken": False,
+        **spread(settings.workloads.alertmanager.replicas),
     }
     if settings.storage.kind != "ephemeral":
         spec["storage"] = storage.claim_template(settings, "alertmanager")

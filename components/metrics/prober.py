@@ -34,6 +34,7 @@ def values(redis: Redis | None) -> dict[str, Any]:
         "fullnameOverride": parts.BLACKBOX_EXPORTER.workload,
         "resources": sizing.SMALL,
         "priorityClassName": priorities.ALERTING,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},  # the chart's own has the rest
         "config": {"modules": modules(redis)},
         "serviceMonitor": {"selfMonitor": {"enabled": True}},
     }

@@ -1,0 +1,108 @@
+"""What the stacks ask of Kubernetes for their own safety: rights of containers, whose objects are obeyed, budgets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.program import evaluate
+from components import security, storage
+from components.charts import KUBE_PROMETHEUS_STACK
+from components.foundation import DIRECTORIES_NEED
+from facts import ROOT
+from settings import read_stack
+
+RELEASE = "kubernetes:helm.sh/v3:Release"
+OBEYED = ("podMonitor", "probe", "rule", "scrapeConfig", "serviceMonitor")
+WORKLOADS = ("kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment")
+
+
+def stack_values(stack: str) -> dict[str, Any]:
+    (values,) = [
+        release.inputs["values"]
+        for release in evaluate(stack).of(RELEASE)
+        if release.inputs["chart"] == KUBE_PROMETHEUS_STACK.name
+    ]
+    return dict(values)
+
+
+def pods(stack: str) -> Iterator[Mapping[str, Any]]:
+    """The pods that the program itself describes."""
+    for kind in WORKLOADS:
+        for workload in evaluate(stack).of(kind):
+            yield workload.inputs["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_our_own_pods_are_locked_and_have_no_token(stack: str) -> None:
+    found = list(pods(stack))
+    assert found
+    for pod in found:
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert not [
+                key for key in security.LOCKED if key != "capabilities" and context[key] != security.LOCKED[key]
+            ]
+            assert context["capabilities"]["drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_only_objects_of_our_own_namespace_are_obeyed(stack: str) -> None:
+    values = stack_values(stack)
+    prometheus, alertmanager = values["prometheus"]["prometheusSpec"], values["alertmanager"]["alertmanagerSpec"]
+    given = {key: value for spec in (prometheus, alertmanager) for key, value in spec.items() if "NamespaceSel" in key}
+    assert {key.removesuffix("NamespaceSelector") for key in given} == {"alertmanagerConfig", *OBEYED}
+    assert all(value == {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}} for value in given.values())
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_prometheus_has_no_endpoint_that_stops_it(stack: str) -> None:
+    prometheus = stack_values(stack)["prometheus"]["prometheusSpec"]
+    assert prometheus["reloadStrategy"] == "ProcessSignal"
+    assert not prometheus.get("enableAdminAPI")
+
+
+@pytest.mark.parametrize("part", ["prometheus", "alertmanager"])
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_a_drained_node_takes_one_replica_at_most_and_a_single_one_blocks_no_drain(stack: str, part: str) -> None:
+    values = stack_values(stack)[part]
+    spec = values[f"{part}Spec"]
+    if spec["replicas"] == 1:
+        assert "podDisruptionBudget" not in values
+        assert "podAntiAffinity" not in spec
+    else:
+        assert values["podDisruptionBudget"] == {"enabled": True, "minAvailable": spec["replicas"] - 1}
+        assert spec["podAntiAffinity"] == "hard"
+
+
+def test_grafana_runs_what_is_pinned_and_sends_nothing_out() -> None:
+    ini = stack_values("prod")["grafana"]["grafana.ini"]
+    assert ini["plugins"] == {"preinstall_auto_update": False, "plugin_admin_enabled": False}
+    assert not any(ini["analytics"].values())
+    assert ini["snapshots"] == {"external_enabled": False}
+    assert ini["security"] == {"cookie_secure": True, "disable_gravatar": True}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
+def test_the_directories_of_local_volumes_are_made_twice_with_the_rights_of_their_job(tmp_path: Path) -> None:
+    settings = read_stack(ROOT / "Pulumi.dev.yaml")
+    script = storage.ownership_script(settings).replace("/volumes", str(tmp_path))
+    rights = ",".join(["-all", *(f"+{name.lower()}" for name in DIRECTORIES_NEED)])
+    command = ["setpriv", "--no-new-privs", f"--bounding-set={rights}", "sh", "-c", script]
+    for _ in range(2):
+        subprocess.run(command, check=True, capture_output=True)
+        for part in storage.parts(settings):
+            directory = tmp_path / f"{part}-0"
+            assert (directory.stat().st_uid, directory.stat().st_gid) == (
+                storage.OWNERS[part].user,
+                storage.OWNERS[part].group,
+            )
+            directory.chmod(0o700)
+            (directory / "inside").mkdir(mode=0o700, exist_ok=True)
