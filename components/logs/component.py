@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,25 @@ class Logs(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
+        s3.BucketPolicy(
+            "logs",
+            bucket=bucket.id,
+            policy=json.dumps(encrypted_only(name)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        s3.BucketLifecycleConfiguration(
+            "logs",
+            bucket=bucket.id,
+            rules=[
+                {
+                    "id": "abandoned-uploads",  # of a Loki that was killed: nobody sees them, and they are billed
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
+                }
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         role = ServiceAccountRole(
             "loki",
             ServiceAccountRoleArgs(
@@ -87,6 +107,19 @@ class Logs(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         return role.arn
+
+
+def encrypted_only(bucket: str) -> dict[str, Any]:
+    """The bucket's policy: whoever asks, and for whatever, asks by TLS."""
+    arn = f"arn:aws:s3:::{bucket}"
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def bucket_statements(bucket: str) -> list[dict[str, Any]]:

@@ -29,6 +29,8 @@ _TYPES = {
     "aws:iam/role:Role": _Type(("name",), "arn:aws:iam::{account}:role/{name}", fixed=("path",)),
     "aws:iam/rolePolicy:RolePolicy": _Type(("name", "role")),
     "aws:s3/bucket:Bucket": _Type(("bucket",), "arn:aws:s3:::{name}"),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _Type(("bucket",)),
+    "aws:s3/bucketPolicy:BucketPolicy": _Type(("bucket",)),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _Type(("bucket",)),
 }
 """Those that the program has."""

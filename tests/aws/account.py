@@ -53,6 +53,14 @@ CALLS = {
             },
         ),
     ),
+    "aws.s3.BucketPolicy": (Call("s3", "put_bucket_policy", {"bucket": "Bucket", "policy": "Policy"}),),
+    "aws.s3.BucketLifecycleConfiguration": (
+        Call(
+            "s3",
+            "put_bucket_lifecycle_configuration",
+            {"bucket": "Bucket", "rules": "LifecycleConfiguration.Rules"},
+        ),
+    ),
     "aws.iam.Role": (
         Call("iam", "create_role", {"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"}),
         # moto reads a trust policy only where it is changed.
@@ -110,8 +118,17 @@ def _parameters(call: Call, inputs: Mapping[str, Any]) -> dict[str, Any]:
             level = parameters
             for part in outer:
                 level = level.setdefault(part, {})
-            level[last] = json.dumps(inputs[name]) if isinstance(inputs[name], dict) else inputs[name]
+            level[last] = json.dumps(inputs[name]) if isinstance(inputs[name], dict) else _spelt(inputs[name])
     return parameters
+
+
+def _spelt(value: Any) -> Any:
+    """The value with the keys of all that is in a list as AWS spells them."""
+    if isinstance(value, list):
+        return [_spelt(item) for item in value]
+    if isinstance(value, dict):
+        return {"ID" if key == "id" else key[0].upper() + key[1:]: _spelt(inner) for key, inner in value.items()}
+    return value
 
 
 def beyond(shape: Shape, value: Any, where: str) -> Iterator[str]:
@@ -119,15 +136,21 @@ def beyond(shape: Shape, value: Any, where: str) -> Iterator[str]:
     if shape.type_name == "structure":
         for name, inner in value.items():
             yield from beyond(shape.members[name], inner, f"{where}.{name}")
+    elif shape.type_name == "list":
+        for item in value:
+            yield from beyond(shape.member, item, where)
     elif shape.type_name == "string":
-        limits = shape.metadata
-        shortest, longest = limits.get("min", 0), limits.get("max", len(value))
-        if not shortest <= len(value) <= longest:
-            yield f"{where}: {len(value)} characters, not {shortest} to {longest}"
-        if not re.fullmatch(limits.get("pattern", "(?s).*"), value):
-            yield f"{where}: {value!r} does not match {limits['pattern']}"
-        if limits.get("enum") and value not in limits["enum"]:
-            yield f"{where}: {value!r} is none of {limits['enum']}"
+        yield from _beyond_text(shape.metadata, value, where)
+
+
+def _beyond_text(limits: Mapping[str, Any], value: str, where: str) -> Iterator[str]:
+    shortest, longest = limits.get("min", 0), limits.get("max", len(value))
+    if not shortest <= len(value) <= longest:
+        yield f"{where}: {len(value)} characters, not {shortest} to {longest}"
+    if not re.fullmatch(limits.get("pattern", "(?s).*"), value):
+        yield f"{where}: {value!r} does not match {limits['pattern']}"
+    if limits.get("enum") and value not in limits["enum"]:
+        yield f"{where}: {value!r} is none of {limits['enum']}"
 
 
 def _beyond_quota(call: Call, parameters: Mapping[str, Any]) -> Iterator[str]:

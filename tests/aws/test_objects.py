@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.aws.account import Account
 from tests.aws.conftest import Rendering
 
@@ -17,6 +19,21 @@ def test_the_bucket_is_in_the_stacks_region_and_shows_nothing_to_the_public(
     assert block == dict.fromkeys(
         ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
     )
+
+
+def test_the_bucket_is_asked_by_tls_alone_and_keeps_no_abandoned_uploads(
+    account: Account, rendering: Rendering
+) -> None:
+    s3 = account.client("s3")
+    (name,) = [inputs["bucket"] for inputs in rendering.of("aws.s3.Bucket")]
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    assert rule["Status"] == "Enabled"
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert "Expiration" not in rule
 
 
 def test_roles_and_their_policies_read_back_as_recorded(account: Account, rendering: Rendering) -> None:

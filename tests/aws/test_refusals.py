@@ -47,6 +47,8 @@ MOTO = [
     ("aws.iam.Role", {"name": "role-1", "assumeRolePolicy": "{"}, "MalformedPolicyDocument"),
     ("aws.iam.Role", {"name": "role-2", "assumeRolePolicy": policy(ALLOWED)}, "MalformedPolicyDocument"),
     ("aws.iam.RolePolicy", {"role": "another-role"}, "NoSuchEntity"),
+    ("aws.s3.BucketPolicy", {"bucket": "another-bucket"}, "NoSuchBucket"),
+    ("aws.s3.BucketLifecycleConfiguration", {"rules": [{"status": "on"}]}, "is none of"),
     ("aws.iam.RolePolicy", {"policy": "{"}, "MalformedPolicyDocument"),
     ("aws.iam.RolePolicy", {"policy": policy({**ALLOWED, "Effect": "allow"})}, "MalformedPolicyDocument"),
     ("aws.iam.RolePolicy", {"policy": policy({**ALLOWED, "Action": "GetObject"})}, "MalformedPolicyDocument"),
