@@ -25,7 +25,7 @@ from engine.toolchain import tool
 
 SOURCES = Path(__file__).parent / "skeleton_charts"
 """A directory for each chart: its values and templates. `common.tpl` is part of every one."""
-ALERTS = LISTS.parent / "default_alerts.txt"
+ALERTS = LISTS / "default_alerts.txt"
 """Every alert of kube-prometheus-stack, with its group and severities."""
 
 _PLAIN = {"type": ["string", "number", "boolean", "array", "null"]}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from checks.chart_keys import KeyList, list_file
+from checks.skeletons import ALERTS
 from components.alerting import rules
 from components.charts import KUBE_PROMETHEUS_STACK
 from components.metrics import default_rules
@@ -24,12 +24,11 @@ from components.metrics.default_rules import (
 from facts import ROOT
 from settings import Escalation
 
-LIST = Path(__file__).with_name("default_alerts.txt")
 DOCUMENT = ROOT / "docs" / "default-rules.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
-GROUP_OF = {name: group for group, name, *_ in map(str.split, LIST.read_text().splitlines()[2:])}
-SEVERITIES = {name: set(severities) for _, name, *severities in map(str.split, LIST.read_text().splitlines()[2:])}
+GROUP_OF = {name: group for group, name, *_ in map(str.split, ALERTS.read_text().splitlines()[2:])}
+SEVERITIES = {name: set(severities) for _, name, *severities in map(str.split, ALERTS.read_text().splitlines()[2:])}
 EXPLAINED = {name: (choice.strip(), why.strip()) for name, choice, why in ROW.findall(DOCUMENT.read_text())}
 CUSTOM = default_rules.custom_rules(Escalation())
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
@@ -51,7 +50,7 @@ def choice(alert: str) -> str:
 
 
 def test_the_list_is_that_of_the_pinned_chart() -> None:
-    assert f"{KUBE_PROMETHEUS_STACK.name} {KUBE_PROMETHEUS_STACK.version}:" in LIST.read_text()
+    assert f"{KUBE_PROMETHEUS_STACK.name} {KUBE_PROMETHEUS_STACK.version}:" in ALERTS.read_text()
 
 
 def test_every_alert_of_the_chart_is_explained_and_none_is_made_up() -> None:
