@@ -26,6 +26,9 @@ NAME = "grafana"
 IMAGE = "grafana/grafana:13.2.0"
 """The version that the pinned chart kube-prometheus-stack brings."""
 DOWNLOAD = "https://grafana.com/grafana/download"
+POLL_SECONDS = 11
+"""How often Grafana looks for changed dashboards. Up to 10 s it waits for the kernel to report changes, and then
+misses those after the first (seen with 12.4.0)."""
 NOT_RUN = frozenset({"tempo"})
 """Kinds of data sources that the rehearsal does not run."""
 
@@ -84,25 +87,39 @@ def _installed(found: Path) -> list[str]:
 
 
 def provision(state: State, ports: Ports) -> None:
-    """Write what Grafana is provisioned with, from what is deployed now."""
+    """Write what Grafana is provisioned with, from what is deployed now, and remove what no longer is.
+
+    Grafana looks into these directories while it runs: each file is replaced as a whole, and no directory is removed.
+    """
     directory = _directory(state)
+    files = _files(state, ports)
+    for path, text in files.items():
+        write(path, text)
     for part in ("provisioning", "dashboards"):
-        shutil.rmtree(directory / part, ignore_errors=True)
-    write(directory / "provisioning" / "dashboards" / "dashboards.yaml", json.dumps(_provider(directory)))
-    deployed = Deployed(state.cluster)
-    for item in deployed.data_sources():
-        for name, text in item["data"].items():
-            write(directory / "provisioning" / "datasources" / name, _here(text, ports))
-    for item in deployed.dashboards():
-        for name, text in item["data"].items():
-            folder = directory / "dashboards" / item["metadata"]["annotations"]["grafana_folder"]
-            write(folder / name, _answerable(text))
+        for path in (directory / part).rglob("*"):
+            if path.is_file() and path not in files:
+                path.unlink()
     (directory / "data").mkdir(mode=0o700, exist_ok=True)
 
 
-def program(state: State, ports: Ports) -> Program:
-    """The process of Grafana, provisioned before. Raises RehearsalError if this machine has none."""
-    command, directory, settings = server(), _directory(state), _settings(state, ports)
+def _files(state: State, ports: Ports) -> dict[Path, str]:
+    directory, deployed = _directory(state), Deployed(state.cluster)
+    provisioning = directory / "provisioning"
+    files = {provisioning / "dashboards" / "dashboards.yaml": json.dumps(_provider(directory))}
+    for item in deployed.data_sources():
+        files |= {provisioning / "datasources" / name: _here(text, ports) for name, text in item["data"].items()}
+    for item in deployed.dashboards():
+        folder = directory / "dashboards" / item["metadata"]["annotations"]["grafana_folder"]
+        files |= {folder / name: _answerable(text) for name, text in item["data"].items()}
+    return files
+
+
+def program(state: State, ports: Ports, *, runs: bool = False) -> Program:
+    """The process of Grafana, provisioned before; the same one while it `runs`, whatever is on PATH by now.
+
+    Raises RehearsalError if this machine has none.
+    """
+    command, directory, settings = _command(state, runs=runs), _directory(state), _settings(state, ports)
     if "run" in command:
         command += [
             "--network=host",  # what it asks listens on this machine's loopback only
@@ -141,7 +158,7 @@ def _settings(state: State, ports: Ports) -> dict[str, str]:
 def _provider(directory: Path) -> dict[str, object]:
     """Where Grafana finds the dashboards: a directory for each folder."""
     options = {"path": str(directory / "dashboards"), "foldersFromFilesStructure": True}
-    provider = {"name": "deployed", "type": "file", "updateIntervalSeconds": 10, "options": options}
+    provider = {"name": "deployed", "type": "file", "updateIntervalSeconds": POLL_SECONDS, "options": options}
     return {"apiVersion": 1, "providers": [provider]}
 
 
@@ -164,6 +181,16 @@ def _answerable(text: str) -> str:
         item for item in choices if item["type"] != "datasource" or item["query"] not in NOT_RUN
     ]
     return json.dumps(board, indent=2)
+
+
+def _command(state: State, *, runs: bool) -> list[str]:
+    """The command of the Grafana that runs, or else of the one found now, which is remembered."""
+    remembered = _directory(state) / "command.json"
+    if runs and remembered.exists():
+        command: list[str] = json.loads(remembered.read_text())
+        return command
+    write(remembered, json.dumps(server()))
+    return server()
 
 
 def _directory(state: State) -> Path:

@@ -87,6 +87,53 @@ def test_dashboards_are_in_their_folder_and_go_when_they_are_no_longer_deployed(
     assert list(directory.rglob("*.json")) == []
 
 
+def test_a_dashboard_that_changes_twice_arrives_both_times(state: State) -> None:
+    """Up to 10 s Grafana watches directories, and loses those that are removed; above, it polls them."""
+    path = state.root / "grafana/dashboards/Order processor/one.json"
+    grafana.provision(state, PORTS)
+    (provider,) = json.loads((state.root / "grafana/provisioning/dashboards/dashboards.yaml").read_text())["providers"]
+    assert provider["updateIntervalSeconds"] > 10
+    directories = {place: place.stat().st_ino for place in (path.parent, path.parent.parent)}
+    for number in (1, 2):
+        text = json.dumps({"uid": "one", "version": number})
+        config_map(state, "dashboard-one", "grafana_dashboard", {"one.json": text}, folder="Order processor")
+        grafana.provision(state, PORTS)
+        assert path.read_text() == text
+    assert {place: place.stat().st_ino for place in directories} == directories
+    assert [file.name for file in path.parent.iterdir()] == ["one.json"]
+
+
+def test_what_grafana_reads_is_replaced_as_a_whole_and_left_alone_while_it_is_the_same(state: State) -> None:
+    path = state.root / "grafana/dashboards/Order processor/one.json"
+    grafana.provision(state, PORTS)
+    first = path.stat()
+    grafana.provision(state, PORTS)
+    assert path.stat().st_ino == first.st_ino
+    config_map(state, "dashboard-one", "grafana_dashboard", {"one.json": "{}"}, folder="Order processor")
+    with path.open() as read:  # as Grafana may be reading it
+        grafana.provision(state, PORTS)
+        assert read.read() == '{"uid": "one"}'
+    assert path.read_text() == "{}"
+
+
+def test_the_grafana_that_runs_stays_whatever_is_on_path_by_now(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binary = executable(tmp_path / "installed/bin/grafana")
+    executable(tmp_path / "installed/conf/defaults.ini")
+    docker = executable(tmp_path / "bin/docker")
+    monkeypatch.setenv("PATH", f"{binary.parent}:{docker.parent}")
+    grafana.provision(state, PORTS)
+    first = grafana.program(state, PORTS)
+    monkeypatch.setenv("PATH", str(docker.parent))
+    grafana.provision(state, PORTS)
+    assert grafana.program(state, PORTS, runs=True) == first
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert grafana.program(state, PORTS, runs=True) == first
+    monkeypatch.setenv("PATH", str(docker.parent))
+    assert grafana.program(state, PORTS).command[0] == str(docker)  # a new start looks again
+
+
 @pytest.mark.parametrize("home", [".", "share/grafana"])
 def test_an_installed_grafana_finds_its_own_files(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
