@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -45,17 +45,24 @@ class Since(click.ParamType[int]):
     help=f"File to write; by default {FILE} in the rehearsal's directory.",
 )
 @click.option("--board", "uids", multiple=True, metavar="UID", help="Only this dashboard; may be given several times.")
+@click.option(
+    "--choose",
+    "choices",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Choose a value of a dashboard's variable, such as service=order-service; may be given several times.",
+)
 @reported
-def main(since: int | None, out: Path | None, uids: Sequence[str]) -> None:
+def main(since: int | None, out: Path | None, uids: Sequence[str], choices: Sequence[str]) -> None:
     """Draw every dashboard that the rehearsal deployed on one self-contained HTML page, as it shows them now.
 
-    Each dashboard is drawn with the choices that it opens with. Exit code 1 if a panel could not be drawn; the page is
-    written all the same, and the panel says why.
+    Each dashboard is drawn with the choices that it opens with, or those given. Exit code 1 if a panel could not be
+    drawn; the page is written all the same, and the panel says why.
     """
     if not rehearsal().status():
         raise RehearsalError("the rehearsal is not running; start it with: make up")
     kept, now = state.from_environment(), time.time()
-    drawings = _drawn(_chosen(deployed(kept.cluster), uids), rehearsal().ports, since)
+    drawings = _drawn(_chosen(deployed(kept.cluster), uids), rehearsal().ports, since, _choice(choices))
     file = out or kept.root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(page(drawings, stack=STACK, now=now))
@@ -78,10 +85,20 @@ def _chosen(texts: dict[str, str], uids: Sequence[str]) -> list[str]:
     return [text for uid, text in texts.items() if not uids or uid in uids]
 
 
-def _drawn(texts: Sequence[str], ports: Ports, since: int | None) -> list[Drawing]:
+def _choice(given: Sequence[str]) -> dict[str, list[str]]:
+    choice: dict[str, list[str]] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not (name and separator):
+            raise RehearsalError(f"--choose {text}: expected NAME=VALUE such as service=order-service")
+        choice.setdefault(name, []).append(value)
+    return choice
+
+
+def _drawn(texts: Sequence[str], ports: Ports, since: int | None, choice: Mapping[str, Sequence[str]]) -> list[Drawing]:
     sources = Sources(ports.url("prometheus"), ports.url("loki"))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    plans = [plan(text, since) for text in texts]
+    plans = [plan(text, since, choice) for text in texts]
     boards = {item.board.uid: item.board for item in plans}
     with Progress(*columns, console=CONSOLE) as progress:
         task = progress.add_task("panels", total=sum(len(list(board.panels)) for board in boards.values()))

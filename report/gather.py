@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,7 +16,7 @@ from report.board import Board, Json, Panel, Variable, read
 from report.charts import Frame, Mark
 from report.look import named
 from report.sources import Period, QueryError, Shown, Sources, legend
-from report.variables import ALL, Choice, interpolate, opening
+from report.variables import ALL, Choice, chosen, interpolate, opening
 
 ASKED_AT_ONCE = 6
 """Queries under way at a time: the sources work on this machine too."""
@@ -71,12 +71,12 @@ class Plan:
     """The JSON of its annotations, by name."""
 
 
-def plan(text: str, since: float | None = None) -> Plan:
-    """What to ask for the board that this JSON describes, as it opens, over the last `since` seconds.
+def plan(text: str, since: float | None = None, choice: Mapping[str, Sequence[str]] | None = None) -> Plan:
+    """What to ask for the board that this JSON describes, over the last `since` seconds, with what is chosen.
 
-    By default it looks as far back as the board does when it is opened.
+    By default it looks as far back as the board does when it is opened, with the choices that it opens with.
     """
-    board = read(text)
+    board = chosen(read(text), choice or {})
     looks = {item["name"]: item for item in json.loads(text)["annotations"]["list"]}
     return Plan(board, Period.last(since or board.since), looks)
 

@@ -105,6 +105,12 @@ def opening(board: Board) -> dict[str, str]:
     return {item.name: _opening(item) for item in board.variables}
 
 
+def chosen(board: Board, choice: Mapping[str, Sequence[str]]) -> Board:
+    """The board with these values chosen, as by `var-<name>` in its address; unknown names are ignored."""
+    variables = (replace(item, chosen=tuple(choice.get(item.name, item.chosen))) for item in board.variables)
+    return replace(board, variables=tuple(variables))
+
+
 def _opening(variable: Variable) -> str:
     if variable.all_value is not None:
         return variable.all_value if ALL in variable.chosen else regex(variable.chosen)

@@ -3,13 +3,15 @@
     python -m simulation.receivers --credentials FILE --certificates DIR --store DIR
 
 Slack, PagerDuty and the heartbeat answer on the HTTP port at /slack/<token>, /pagerduty/v2/enqueue and
-/heartbeat/<token>, mail on the SMTP port (STARTTLS and AUTH required). What arrived is at / and /notifications.
+/heartbeat/<token>, mail on the SMTP port (STARTTLS and AUTH required). What arrived is at / and /notifications, what
+its links lead to at /pages and /d.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import shlex
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,13 +25,19 @@ from local.serving import listen, serve
 from simulation.receivers import certificates, credentials, mail
 from simulation.receivers.control import Control
 from simulation.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS, Heartbeat
+from simulation.receivers.linked import Linked
 from simulation.receivers.notifications import Store
 from simulation.receivers.refusals import Outages, RefusedError
 from simulation.receivers.vendors import Vendors, refuse
 
 
 def application(
-    known: credentials.Credentials, store: Store, heartbeat: Heartbeat, smtp: socket.socket, tls: SSLContext
+    known: credentials.Credentials,
+    store: Store,
+    heartbeat: Heartbeat,
+    linked: Linked,
+    smtp: socket.socket,
+    tls: SSLContext,
 ) -> Starlette:
     """Return the HTTP application; the mail server and the heartbeat's watch live and end with it."""
     outages = Outages()
@@ -47,6 +55,7 @@ def application(
         routes=[
             *Control(store, heartbeat, outages).routes(),
             *Vendors(known, store, heartbeat, outages).routes(),
+            *linked.routes(),
         ],
         exception_handlers={RefusedError: refuse},
         lifespan=lifespan,
@@ -104,6 +113,13 @@ def seconds(text: str) -> float:
     metavar="SECONDS",
     help="How late one may be before it is missed.",
 )
+@click.option(
+    "--report",
+    default="",
+    metavar="COMMAND",
+    help="What draws a dashboard that a message links to: python -m report.",
+)
+@click.option("--alertmanager", default="", metavar="URL", help="Where a silence that a message links to is made.")
 def main(
     http_port: int,
     smtp_port: int,
@@ -112,6 +128,8 @@ def main(
     store_directory: Path,
     heartbeat_period: float,
     heartbeat_grace: float,
+    report: str,
+    alertmanager: str,
 ) -> None:
     """Run the receivers until a signal ends them."""
     try:
@@ -123,7 +141,7 @@ def main(
     store = Store(store_directory)
     heartbeat = Heartbeat(store, heartbeat_period, heartbeat_grace)
     tls = certificates.server_context(certificate_directory)
-    serve(application(known, store, heartbeat, smtp, tls), http)
+    serve(application(known, store, heartbeat, Linked(shlex.split(report), alertmanager), smtp, tls), http)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
+from simulation.receivers import shown
+from simulation.receivers.document import document
 from simulation.receivers.heartbeat import Heartbeat
 from simulation.receivers.notifications import Notification, rfc3339
 from simulation.receivers.pagerduty import Incident
@@ -13,52 +16,24 @@ from simulation.receivers.pagerduty import Incident
 SHOWN = 200
 """How many of the latest notifications the page lists."""
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="refresh" content="10">
-<title>Received notifications</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
-body {{ margin: 2rem; }}
-table {{ border-collapse: collapse; margin-bottom: 2rem; }}
-caption {{ text-align: left; font-weight: bold; padding-bottom: .5rem; }}
-th, td {{ text-align: left; vertical-align: top; padding: .3rem .8rem; border-bottom: 1px solid #8886; }}
-pre {{ white-space: pre-wrap; max-width: 60rem; }}
-</style>
-</head>
-<body>
-<h1>Received notifications</h1>
-<p>These receivers stand in for Slack, PagerDuty, a mail server and a heartbeat service on this machine.</p>
-<p>{heartbeat}</p>
-{incidents}
-{notifications}
-<script>
-for (const time of document.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString();
-</script>
-</body>
-</html>
-"""
+_NAMES = {"slack": "Slack", "pagerduty": "PagerDuty", "email": "E-mail", "heartbeat": "Heartbeat"}
+_SCRIPT = Path(__file__).with_name("page.js").read_text()
+"""Adds what is new, and shows times in the viewer's zone; without it they are UTC."""
 
 
 def render(notifications: Sequence[Notification], incidents: Sequence[Incident], heartbeat: Heartbeat) -> str:
-    """Return the page; its script shows times in the viewer's zone, without it they are UTC."""
-    latest = list(reversed(notifications))[:SHOWN]
-    return _PAGE.format(
-        heartbeat=_heartbeat(heartbeat),
-        incidents=_table(
-            "PagerDuty incidents",
-            ("Opened", "Status", "Alerts", "Services", "Summary", "Resolved"),
-            [_incident(incident) for incident in reversed(incidents)],
-        ),
-        notifications=_table(
-            f"Messages, latest first ({len(latest)} of {len(notifications)})",
-            ("Received", "Receiver", "To", "Status", "Severity", "Alerts", "Services", "Title", "Message"),
-            [_notification(notification) for notification in latest],
-        ),
-    )
+    """Return the page, the latest message first."""
+    latest = list(enumerate(notifications))[::-1][:SHOWN]
+    body = f"""<h1>Notifications received</h1>
+<p>These receivers stand in for Slack, PagerDuty, a mail server and a heartbeat service on this machine. New messages
+appear by themselves.</p>
+<p id="heartbeat">{_heartbeat(heartbeat)}</p>
+<div id="incidents">{_incidents(incidents)}</div>
+<h2>Messages, latest first (<span id="count">{len(latest)} of {len(notifications)}</span>)</h2>
+<div id="messages">
+{"".join(_message(number, message) for number, message in latest)}</div>
+"""
+    return document("Notifications received", body, _SCRIPT)
 
 
 def _heartbeat(heartbeat: Heartbeat) -> str:
@@ -67,31 +42,40 @@ def _heartbeat(heartbeat: Heartbeat) -> str:
     return f"Heartbeat: {state}; last: {last}."
 
 
-def _incident(incident: Incident) -> list[str]:
-    return [
+def _incidents(incidents: Sequence[Incident]) -> str:
+    columns = ("Opened", "Status", "Alerts", "Services", "Summary", "Resolved")
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    rows = "".join(f"<tr>{_incident(incident)}</tr>\n" for incident in reversed(incidents))
+    rows = rows or f'<tr><td colspan="{len(columns)}">none yet</td></tr>\n'
+    table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
+    return f"<table><caption>PagerDuty incidents</caption>\n{table}</table>"
+
+
+def _incident(incident: Incident) -> str:
+    cells = (
         _time(incident.opened),
         escape(incident.status),
         _list(incident.alertnames),
         _list(incident.services),
         escape(incident.summary or ""),
         _time(incident.resolved) if incident.resolved else "",
-    ]
+    )
+    return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
-def _notification(notification: Notification) -> list[str]:
-    refused = f"<strong>refused: {escape(notification.refused)}</strong> " if notification.refused else ""
-    message = escape(json.dumps(notification.raw, indent=2, ensure_ascii=False))
-    return [
-        _time(notification.received),
-        escape(notification.receiver),
-        escape(notification.destination or ""),
-        escape(notification.status or ""),
-        escape(notification.severity or ""),
-        _list(notification.alertnames),
-        _list(notification.services),
-        refused + escape(notification.title or ""),
-        f"<details><summary>show</summary><pre>{message}</pre></details>",
-    ]
+def _message(number: int, message: Notification) -> str:
+    said = filter(None, (message.destination, message.status, message.severity))
+    head = " ".join(f"<span>{escape(text)}</span>" for text in said)
+    name = _NAMES.get(message.receiver, escape(message.receiver))
+    refused = f'<p class="refused">refused: {escape(message.refused)}</p>' if message.refused else ""
+    raw = escape(json.dumps(message.raw, indent=2, ensure_ascii=False))
+    # The time is part of the name: after all is forgotten, numbers begin again.
+    return (
+        f'<article class="message" id="m{number}-{escape(message.received)}">\n'
+        f"<header><strong>{name}</strong> {_time(message.received)} {head}</header>\n"
+        f"{refused}{shown.body(message)}\n"
+        f"<details><summary>as JSON</summary><pre>{raw}</pre></details>\n</article>\n"
+    )
 
 
 def _time(moment: str) -> str:
@@ -100,10 +84,3 @@ def _time(moment: str) -> str:
 
 def _list(items: Iterable[str]) -> str:
     return escape(", ".join(items))
-
-
-def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
-    body = body or f'<tr><td colspan="{len(columns)}">none yet</td></tr>\n'
-    return f"<table><caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"

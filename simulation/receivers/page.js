@@ -1,0 +1,31 @@
+// New messages are added above those that are there, which stay as they are: one that is read does not close.
+const local = (root) => {
+  for (const time of root.querySelectorAll("time:not([title])")) {
+    time.title = time.textContent;
+    time.textContent = new Date(time.dateTime).toLocaleString();
+  }
+};
+
+const refresh = async () => {
+  const answer = await fetch(location.href, { cache: "no-store" });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ["heartbeat", "incidents", "count"]) {
+    const shown = document.getElementById(id);
+    const now = document.adoptNode(fresh.getElementById(id));
+    local(now);
+    if (shown.innerHTML !== now.innerHTML) shown.replaceWith(now);
+  }
+  const list = document.getElementById("messages");
+  const wanted = [...fresh.querySelectorAll("#messages > article")];
+  const ids = new Set(wanted.map((article) => article.id));
+  for (const article of [...list.children]) if (!ids.has(article.id)) article.remove();
+  for (const article of wanted.reverse()) {
+    if (document.getElementById(article.id)) continue;
+    list.prepend(document.adoptNode(article));
+    local(list.firstElementChild);
+  }
+};
+
+local(document);
+setInterval(() => refresh().catch(() => {}), 5000);
