@@ -25,6 +25,8 @@ class Changes:
     """The changed properties of each updated or replaced resource."""
     errors: list[str] = field(default_factory=list)
     """What went wrong, without the engine's marks for colour, each thing once."""
+    warnings: list[str] = field(default_factory=list)
+    """What the engine, the program or a provider warns of, likewise."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -43,8 +45,12 @@ class Changes:
         for event in _events(log):
             if event.res_outputs_event:
                 changes._note(event.res_outputs_event.metadata)
-            if event.diagnostic_event and event.diagnostic_event.severity == "error":
-                changes._fail(_COLOUR.sub("", event.diagnostic_event.message).strip())
+            if event.diagnostic_event:
+                message = _COLOUR.sub("", event.diagnostic_event.message).strip()
+                if event.diagnostic_event.severity == "error":
+                    changes._fail(message)
+                elif event.diagnostic_event.severity == "warning" and message not in changes.warnings:
+                    changes.warnings.append(message)
         return changes
 
     def _note(self, step: StepEventMetadata) -> None:

@@ -17,6 +17,7 @@ from local import interruption, ports, state
 from local.errors import RehearsalError
 from local.ports import Ports
 from rehearsal import grafana, health, speed
+from rehearsal.expected import Expected, words
 from rehearsal.lifecycle import Rehearsal, Report
 from simulation import dialect
 
@@ -62,13 +63,15 @@ def main() -> None:
 
     Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything,
     DIALECT chooses whether the services use the instrumentation package or are as today, SPEED=10 runs the deployed
-    configuration ten times as fast, GRAFANA=1 starts a Grafana where there is one or Docker.
+    configuration ten times as fast, GRAFANA=1 starts a Grafana where there is one or Docker, VERBOSE=1 shows each
+    resource of the first deployment.
     """
 
 
 @main.command()
+@click.option("--verbose", is_flag=True, envvar="VERBOSE", help="Show each resource of the first deployment.")
 @reported
-def up() -> None:
+def up(verbose: bool) -> None:
     """Deploy the dev stack and start everything; again after an edit to apply just that edit."""
     from rehearsal.deployment import Deployment  # it imports the program and Pulumi, which takes seconds
 
@@ -76,8 +79,9 @@ def up() -> None:
         CONSOLE.print(text, markup=False)
 
     of = rehearsal(with_grafana=grafana.from_environment())
-    Deployment(of, say).up()
+    Deployment(of, say, verbose=verbose).up()
     _print_addresses(of)
+    _print_next(of)
 
 
 @main.command()
@@ -117,15 +121,23 @@ def fault(kind: str, service: str) -> None:
     """Break one simulated service."""
     of = rehearsal()
     of.fault(kind, service)
-    CONSOLE.print(f"{service}: {kind}. Watch it: make status, {of.ports.url('receivers')}. Mend it: make heal")
+    alert, seconds = Expected(of.state, of.speed).page(kind, service)
+    CONSOLE.print(
+        f"{service}: {kind}. Expect one page, {alert}, within about {words(seconds)}.\n"
+        f"  see it      {of.ports.url('receivers')} (what the receivers got), make status (what fires)\n"
+        "  repair it   make heal",
+        markup=False,
+    )
 
 
 @main.command()
 @reported
 def heal() -> None:
     """Undo every fault."""
-    started = rehearsal().heal()
+    of = rehearsal()
+    started = of.heal()
     CONSOLE.print(f"healed{': started ' + ', '.join(started) if started else ''}")
+    _print_ends(of)
 
 
 def _print_processes(reports: list[Report]) -> None:
@@ -156,11 +168,35 @@ def _print_alerts(of: Ports) -> None:
         CONSOLE.print(f"  {labels['alertname']} {labels.get('severity', '')} {labels.get('service', '')}", markup=False)
 
 
+def _print_ends(of: Rehearsal) -> None:
+    """When the end of each page that fires is sent; a fault that ended before it paged sends nothing."""
+    pages = [labels for labels in health.firing(of.ports) if labels.get("severity") == "critical"]
+    for labels in pages:
+        end = words(Expected(of.state, of.speed).end(labels["alertname"]))
+        name = f"{labels['alertname']} {labels.get('service', '')}".strip()
+        CONSOLE.print(f"  {name}: expect one resolved message in each channel, within about {end}", markup=False)
+    if not pages:
+        CONSOLE.print("  no page is firing", markup=False)
+
+
+def _print_next(of: Rehearsal) -> None:
+    CONSOLE.print("\nready. What to look at next:")
+    for command, what in (
+        ("make status", "processes, firing alerts, addresses"),
+        ("make report", "every dashboard on one page"),
+        ("make fault KIND=down SERVICE=order-service", "break a service, and see who is notified:"),
+        ("", f"  {of.ports.url('receivers')}"),
+        ("make heal", "undo every fault"),
+        ("make down", "stop everything"),
+    ):
+        CONSOLE.print(f"  {command:42} {what}", markup=False)
+
+
 def _print_addresses(of: Rehearsal) -> None:
     dashboards = [("Grafana", grafana.NAME)] if of.grafana else []
     for what, name in (
         ("Prometheus (API; built without its page)", "prometheus"),
-        ("Alertmanager", "alertmanager"),
+        ("Alertmanager (API)", "alertmanager"),
         ("Loki", "loki"),
         ("Notifications received", "receivers"),
         ("Gateway of the simulated application", "gateway"),

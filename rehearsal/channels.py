@@ -1,4 +1,4 @@
-"""The secrets of the rehearsal's notification channels: made once, known to the local receivers only."""
+"""What points at this machine's receivers: the channels' secrets, known to them only, and the links of messages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 
 from local.ports import Ports
 from local.state import State, write
+from simulation.receivers.linked import ALERTMANAGER, PAGES
 
 
 def channel_secrets(state: State, ports: Ports) -> dict[str, str]:
@@ -19,6 +20,18 @@ def channel_secrets(state: State, ports: Ports) -> dict[str, str]:
         "smtpPassword": tokens["smtp"],
         "heartbeatUrl": f"{receivers}/heartbeat/{tokens['heartbeat']}",
         "grafanaAdminPassword": tokens["grafana"],
+    }
+
+
+def links(ports: Ports, *, grafana: bool) -> dict[str, str]:
+    """The stack's setting `links` for this machine; the receivers stand in for what does not run here.
+
+    Without a Grafana they draw the dashboards. Alertmanager is built without its own page, so its form is theirs, too.
+    """
+    return {
+        "grafana": ports.url("grafana" if grafana else "receivers"),
+        "alertmanager": f"{ports.url('receivers')}{ALERTMANAGER}",
+        "runbooks": f"{ports.url('receivers')}{PAGES}/alerts/runbooks",
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from local.ports import SERVICES
 from local.program import Program
 from local.state import write
 from rehearsal import grafana, health
-from rehearsal.channels import channel_secrets
+from rehearsal.channels import channel_secrets, links
 from rehearsal.derive import derive
 from rehearsal.lifecycle import STACK, Rehearsal
 from rehearsal.programs import programs
@@ -48,14 +49,21 @@ RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
 """The heartbeat comes every half minute; an older one is no sign of life."""
 
+PROGRESS_RESOURCES = 20
+"""After how many new resources a first deployment says how far it is."""
+_CREATED = re.compile(r" created \([\d.]+")
+
 Say = Callable[[str], None]
 
 
 class Deployment:
     """The dev stack in one rehearsal, with these settings in place of its own."""
 
-    def __init__(self, rehearsal: Rehearsal, say: Say, settings: Mapping[str, Any] | None = None) -> None:
-        self._rehearsal, self._say, self._settings = rehearsal, say, settings or {}
+    def __init__(
+        self, rehearsal: Rehearsal, say: Say, settings: Mapping[str, Any] | None = None, *, verbose: bool = False
+    ) -> None:
+        """With `verbose` a first deployment shows each resource, as a later one shows what it changes."""
+        self._rehearsal, self._say, self._settings, self._verbose = rehearsal, say, settings or {}, verbose
         self._state, self._supervisor = rehearsal.state, rehearsal.supervisor
 
     @cached_property
@@ -85,7 +93,8 @@ class Deployment:
                 f"in; take it out of Pulumi.{STACK}.yaml for a rehearsal"
             )
         instrumented = {"instrumentedServices": dialect.instrumented(self._rehearsal.dialect, names)}
-        return {**self._settings, **instrumented, **({"absentServices": absent} if absent else {})}
+        reachable = {"links": links(self._rehearsal.ports, grafana=self._rehearsal.grafana)}
+        return {**reachable, **self._settings, **instrumented, **({"absentServices": absent} if absent else {})}
 
     @property
     def not_simulated(self) -> list[str]:
@@ -160,19 +169,34 @@ class Deployment:
     def _deploy(self) -> None:
         if self.not_simulated:
             self._say(f"left out, as nothing simulates it: {', '.join(self.not_simulated)}")
+        known = (self._state.cluster / "Release").exists()
         changes = Engine(ROOT, self._state.root, Aside({KEY: self._overrides}, self._secrets())).up(
             STACK,
-            on_output=self._say,
-            # The first time everything is new: no need to show it twice.
-            diff=(self._state.cluster / "Release").exists(),
+            on_output=self._say if known or self._verbose else self._progress(),
+            diff=known,  # the first time everything is new
         )
+        for warning in changes.warnings if not (known or self._verbose) else ():
+            self._say(f"warning: {warning}")
         self._say(f"resources: {', '.join(f'{count} {name}' for name, count in changes.counts.items())}")
+
+    def _progress(self) -> Say:
+        """Takes each line of a first deployment, and reports how far it is; errors and warnings come by themselves."""
+        created = 0
+
+        def count(line: str) -> None:
+            nonlocal created
+            if _CREATED.search(line):
+                created += 1
+                if created % PROGRESS_RESOURCES == 0:
+                    self._say(f"  {created} resources created")
+
+        return count
 
     def _programs(self) -> list[Program]:
         ports = self._rehearsal.ports
         of = self._rehearsal
         always = programs(self._state, ports, self.catalogue, of.dialect, of.speed, of.rate)
-        return [*always, grafana.program(self._state, ports)] if self._rehearsal.grafana else always
+        return [*always, grafana.program(self._state, ports, runs=of.grafana_runs)] if of.grafana else always
 
     def _start(self, wanted: list[Program]) -> set[str]:
         """Start everything; returns the names. In faster time the services start too slowly for Prometheus to watch."""

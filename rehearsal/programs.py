@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import uuid
 from collections.abc import Iterable, Mapping
@@ -72,9 +73,12 @@ def _receivers(state: State, ports: Ports, pace: int) -> Program:
         f"--certificates={state.certificates}",
         f"--store={state.received}",
         f"--credentials={credentials}",
+        f"--alertmanager={ports.url('alertmanager')}",
+        f"--report={shlex.join(_python('report'))}",
         *speed.heartbeat_flags(HEARTBEAT_PERIOD_SECONDS, HEARTBEAT_GRACE_SECONDS, pace),
     )
-    return Program("receivers", command, restart_on=digest(credentials))
+    # The report finds the rehearsal by its directory.
+    return Program("receivers", command, {"STATE": str(state.root)}, restart_on=digest(credentials))
 
 
 def _exporters(ports: Ports) -> Program:
@@ -121,11 +125,14 @@ def _loki(state: State) -> Program:
 
 
 def _alertmanager(state: State, ports: Ports) -> Program:
+    spec = Deployed(state.cluster).release(STACK)["alertmanager"]["alertmanagerSpec"]
     command = [
         str(tool("alertmanager")),
         f"--config.file={state.configuration / 'alertmanager' / 'alertmanager.yaml'}",
         f"--storage.path={state.data / 'alertmanager'}",
         f"--web.listen-address={ports.address('alertmanager')}",
+        f"--web.external-url={spec['externalUrl']}",
+        f"--web.route-prefix={spec.get('routePrefix', '/')}",
         "--cluster.listen-address=",
         "--log.level=warn",
     ]
@@ -141,6 +148,7 @@ def _prometheus(state: State, ports: Ports, pace: int) -> Program:
         f"--config.file={state.configuration / 'prometheus' / 'prometheus.yaml'}",
         f"--storage.tsdb.path={state.data / 'prometheus'}",
         f"--web.listen-address={ports.address('prometheus')}",
+        f"--web.external-url={ports.url('prometheus')}",
         "--web.enable-lifecycle",
         "--web.enable-otlp-receiver",
         *speed.prometheus_flags(rules["alert"]["forGracePeriod"], pace),

@@ -35,7 +35,7 @@ from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
 from rehearsal.derive import loki_configuration
 from rehearsal.lifecycle import Rehearsal
-from rehearsal.programs import agent_environment
+from rehearsal.programs import _alertmanager, agent_environment
 from rehearsal.scrape import ScrapeError
 from rehearsal.supervisor import GUARD, Supervisor
 from settings import KEY
@@ -376,6 +376,17 @@ class TestGrafana:
         world.up()
         assert not world.rehearsal().grafana
 
+    def test_one_that_runs_stays_although_path_has_another_by_now(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.deployment(Rehearsal(world.state, with_grafana=True)).up()
+        eventually(lambda: grafana.NAME in pids(world.supervisor))
+        before = pids(world.supervisor)[grafana.NAME]
+        monkeypatch.setattr(grafana, "server", lambda: ["sleep", "2000"])
+        for again in (Rehearsal(world.state), Rehearsal(world.state, with_grafana=True)):
+            world.deployment(again).up()
+            assert pids(world.supervisor)[grafana.NAME] == before
+
     def test_without_one_nothing_is_started(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse() -> None:
             raise RehearsalError("no Grafana")
@@ -385,6 +396,115 @@ class TestGrafana:
             world.deployment(Rehearsal(world.state, with_grafana=True)).up()
         assert not world.supervisor.running
         assert world.said == []
+
+
+class TestLinks:
+    @pytest.mark.parametrize(
+        ("with_grafana", "dashboards"),
+        [(False, f"http://127.0.0.1:{9501 + OFFSET}"), (True, f"http://127.0.0.1:{3000 + OFFSET}")],
+    )
+    def test_messages_link_to_this_rehearsal_at_any_offset(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, with_grafana: bool, dashboards: str
+    ) -> None:
+        given: list[Aside] = []
+
+        class Recorded:
+            def __init__(self, *arguments: Any) -> None:
+                given.append(arguments[-1])
+
+            def up(self, *_: Any, **__: Any) -> Changes:
+                return Changes()
+
+        monkeypatch.setattr(grafana, "server", lambda: SLEEP)
+        monkeypatch.setattr(Deployment, "_deploy", DEPLOY)
+        monkeypatch.setattr(deployment, "Engine", Recorded)
+        world.deployment(Rehearsal(world.state, Ports(OFFSET), with_grafana=with_grafana)).up()
+        (aside,) = given
+        assert aside.settings[KEY]["links"] == {
+            "grafana": dashboards,
+            "alertmanager": f"http://127.0.0.1:{9501 + OFFSET}/alertmanager",
+            "runbooks": f"http://127.0.0.1:{9501 + OFFSET}/pages/alerts/runbooks",
+        }
+
+    def test_alertmanager_links_to_the_deployed_address(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("rehearsal.programs.tool", Path)
+        state = State(tmp_path)
+        path = state.cluster / "Release" / "monitoring" / "kube-prometheus-stack.yaml"
+        path.parent.mkdir(parents=True)
+        spec = {"alertmanager": {"alertmanagerSpec": {"externalUrl": "http://here.test/alertmanager"}}}
+        path.write_text(yaml.safe_dump({"values": spec}))
+        command = _alertmanager(state, Ports(OFFSET)).command
+        assert {"--web.external-url=http://here.test/alertmanager", "--web.route-prefix=/"} <= set(command)
+
+
+class TestSaying:
+    """What the first deployment shows, and what a later one does."""
+
+    LINES = (
+        *(f" +  kubernetes:core/v1:ConfigMap map-{number} created (0.{number}s)" for number in range(45)),
+        " +  kubernetes:core/v1:ConfigMap other creating (0s)",
+    )
+
+    @pytest.fixture
+    def engine(self, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+        """Whether each deployment asked for the changes' details."""
+        details: list[bool] = []
+
+        class Speaking:
+            def __init__(self, *_: Any) -> None:
+                pass
+
+            def up(self, _: str, *, on_output: Any, diff: bool) -> Changes:
+                details.append(diff)
+                for line in TestSaying.LINES:
+                    on_output(line)
+                return Changes(warnings=["mind this"])
+
+        monkeypatch.setattr(Deployment, "_deploy", DEPLOY)
+        monkeypatch.setattr(deployment, "Engine", Speaking)
+        return details
+
+    def test_the_first_shows_progress_and_warnings_instead_of_each_resource(
+        self, world: World, engine: list[bool]
+    ) -> None:
+        world.up()
+        assert [line for line in world.said if "resources created" in line] == [
+            "  20 resources created",
+            "  40 resources created",
+        ]
+        assert "warning: mind this" in world.said
+        assert not set(self.LINES) & set(world.said)
+        assert engine == [False]
+
+    def test_verbose_or_a_later_one_shows_each_line(self, world: World, engine: list[bool]) -> None:
+        Deployment(world.rehearsal(), world.said.append, verbose=True).up()
+        assert set(self.LINES) <= set(world.said)
+        world.said.clear()
+        (world.state.cluster / "Release").mkdir(parents=True)
+        world.up()
+        assert set(self.LINES) <= set(world.said)
+        assert engine == [False, True]
+
+    def test_up_ends_with_what_to_look_at_next(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        given: list[bool] = []
+
+        class Quick(Deployment):
+            def __init__(self, *arguments: Any, verbose: bool) -> None:
+                given.append(verbose)
+                super().__init__(*arguments, verbose=verbose)
+
+        monkeypatch.setattr(deployment, "Deployment", Quick)
+        monkeypatch.setenv("STATE", str(world.state.root))
+        monkeypatch.setenv("PORT_OFFSET", str(OFFSET))
+        for environment, verbose in (("", False), ("1", True)):
+            monkeypatch.setenv("VERBOSE", environment)
+            done = CliRunner().invoke(main, ["up"])
+            assert done.exit_code == 0, done.output
+            assert given[-1] is verbose
+            said = done.output.partition("\nready.")[2]
+            for command in ("make report", "make status", "make fault KIND=down", "make heal", "make down"):
+                assert command in said
+            assert f"http://127.0.0.1:{9501 + OFFSET}" in said
 
 
 class TestSpeed:
@@ -457,7 +577,12 @@ class TestDialect:
         world.up(speak=speak)
         catalogue = world.deployment(world.rehearsal()).catalogue
         named = [service.name for service in catalogue.services] if speak == "package" else []
-        assert given == [Aside({KEY: {"instrumentedServices": named}})]
+        links = {
+            "grafana": "http://127.0.0.1:9501",
+            "alertmanager": "http://127.0.0.1:9501/alertmanager",
+            "runbooks": "http://127.0.0.1:9501/pages/alerts/runbooks",
+        }
+        assert given == [Aside({KEY: {"links": links, "instrumentedServices": named}})]
         assert {service.metrics_path for service in catalogue.services} == paths
 
     @pytest.mark.parametrize(("text", "expected"), [("", None), ("today", "today"), ("package", "package")])
