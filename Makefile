@@ -20,13 +20,13 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help up status report down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals soak \
 	test-cluster test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
-	diff examples preview deploy verify schema charts-check lock tools clean
+	diff examples preview deploy destroy verify schema charts-check lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- the rehearsal: the dev stack on this machine ---------------------------------------------------------------
-up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, SPEED=n, GRAFANA=1)
+up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, SPEED=n, GRAFANA=1, VERBOSE=1)
 	@$(PY) -m rehearsal up
 
 status: $(READY) ## Show processes, firing alerts and addresses
@@ -39,13 +39,13 @@ report: $(READY) ## Draw every dashboard on one page, as it is now: SINCE=1h BOA
 down: $(READY) ## Stop everything
 	@$(PY) -m rehearsal down
 
-fault: $(READY) ## Break a service: KIND=down|errors|latency SERVICE=order-service
+fault: $(READY) ## Break a service, and say when to expect a page: KIND=down|errors|latency SERVICE=order-service
 	@$(PY) -m rehearsal fault $(KIND) "$(SERVICE)"
 
-heal: $(READY) ## Undo every fault
+heal: $(READY) ## Undo every fault, and say when pages resolve
 	@$(PY) -m rehearsal heal
 
-drill: $(READY) tools ## Real faults, and whether the right people are told in time: NAME=killed for one (SPEED=30, PORT_OFFSET=n)
+drill: $(READY) tools ## Real faults, and whether the right people are notified in time: NAME=killed for one (SPEED=30, PORT_OFFSET=n)
 	@$(PY) -m drills $(foreach name,$(NAME),--name "$(name)")
 
 check-lines: $(READY) tools ## What the log agent finds in a service's log: FILE=order-service.log (SERVICE=order-service)
@@ -119,7 +119,7 @@ test-soak: $(READY) tools ## Ten minutes of a healthy system's noise against the
 test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
 
-test-signals: $(READY) tools ## Who hears of which alert and when, and what mutate asks: 20 minutes
+test-signals: $(READY) tools ## Who is notified of which alert and when, and what mutate asks: 20 minutes
 	@$(PY) -m pytest tests/signals
 
 soak: $(READY) tools ## Does a healthy system stay silent? DAYS=14 through all rules, 15 minutes; HOURS=4 in the running stack (SPEED=10, SEED=n)
@@ -192,10 +192,14 @@ deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it
 	@pulumi up --stack $(STACK)
 	@$(MAKE) --no-print-directory verify
 
+destroy: $(READY) ## pulumi destroy of a stack with the vendor's CLI, after a preview; a protected stack is refused: STACK=dev|prod
+	@$(PY) -m verify.context $(STACK) >/dev/null
+	@pulumi destroy --stack $(STACK)
+
 verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none
 	@context="$(or $(CONTEXT),$$($(PY) -m verify.context $(STACK)))" && $(PY) -m verify --stack $(STACK) --context "$$context"
 
-schema: $(READY) ## Write the JSON Schemas for editors, the tables of docs/settings.md and the page of alerts
+schema: $(READY) ## Write the JSON Schemas for editors, the tables of docs/settings.md, the page of alerts and the list of runbooks
 	@$(PY) -m checks.documentation
 
 charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable
@@ -205,7 +209,7 @@ charts-check: $(READY) ## Compare the key lists with the real charts, where a ch
 tools: $(READY) ## Build the pinned tools into the cache, once
 	@$(PY) -m engine.toolchain
 
-lock: $(READY) ## Lock the requirements anew, with hashes and without an index
+lock: $(READY) ## Lock the requirements again, with hashes and without an index
 	@sh requirements/lock.sh
 
 clean: $(READY) ## Stop everything and remove what was stored

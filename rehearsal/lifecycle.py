@@ -1,4 +1,4 @@
-"""Tells how the rehearsal is, breaks and mends it, and takes it down; `rehearsal.deployment` brings it up.
+"""Says how the rehearsal is, breaks and repairs it, and takes it down; `rehearsal.deployment` brings it up.
 
 The commands that do this are typed by hand, again and again: nothing here imports the program or Pulumi.
 """

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -24,7 +28,9 @@ def rehearsal(own_rehearsal: Running) -> Running:
 def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(rehearsal: Running) -> None:
     """Bound: 2 min 10 s from the fault to PagerDuty and Slack. Then silence, until both are told that it is over."""
     since = time.time()
-    assert rehearsal.run("fault", "down", "order-service")[0] == 0
+    code, output = rehearsal.run("fault", "down", "order-service")
+    assert code == 0, output
+    assert "Expect one page, ServiceDown, within about 2 min 10 s." in output
     roll_out(rehearsal)
     eventually(lambda: len(rehearsal.notifications()) >= 2, what="PagerDuty and Slack are told")
     told = rehearsal.notifications()
@@ -36,8 +42,13 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
     assert code == 1
     assert "ServiceDown critical order-service" in output
     panels.wait_until_shown(rehearsal, panels.shown_by("outage"))
+    assert unopened(rehearsal, told) == []
 
-    assert rehearsal.run("heal")[0] == 0
+    code, output = rehearsal.run("heal")
+    assert code == 0, output
+    assert re.search(
+        r"ServiceDown order-service: expect one resolved message in each channel, within about \d min", output
+    )
     for annotation in ("Firing alerts", "Deployments"):
         marked = partial(marked_everywhere, rehearsal, annotation)
         eventually(marked, what=f"{annotation} are marked on every dashboard")
@@ -50,6 +61,40 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
     told = rehearsal.notifications()
     assert len(told) == 4, f"something else was told: {[item['title'] for item in told]}"
     assert [item["status"] for item in rehearsal.get("receivers", "/incidents")] == ["resolved"]
+
+
+def unopened(rehearsal: Running, told: list[Notification]) -> list[str]:
+    """The links of these messages that do not open what they say; a few of each kind there must be."""
+    opens = {
+        "/pages/alerts/runbooks/ServiceDown.md": '<h1 id="servicedown">ServiceDown</h1>',
+        "/d/system-health": "System Health",
+        "/alertmanager": 'id="matchers"',
+    }
+    found = {link for item in told for link in links(item)}
+    assert {urlsplit(link).path.rstrip("/") for link in found} == opens.keys()
+    assert {urlsplit(link).port for link in found} == {rehearsal.ports["receivers"]}
+    answers = {link: httpx.get(link, timeout=300, follow_redirects=True) for link in sorted(found)}
+    wanted = {link: opens[urlsplit(link).path.rstrip("/")] for link in answers}
+    return [link for link, answer in answers.items() if answer.status_code != 200 or wanted[link] not in answer.text]
+
+
+def links(message: Notification) -> set[str]:
+    """Every address in what a message shows; of PagerDuty's details not those for programs, below `firing`."""
+    raw = message["raw"]
+    if message["receiver"] == "pagerduty":
+        details = {key: value for key, value in raw["payload"]["custom_details"].items() if isinstance(value, str)}
+        raw = [raw["links"], raw["client_url"], details]
+    text = "\n".join(strings(raw))
+    return set(re.findall(r"https?://[^\s|<>]+", text))
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings(item)
 
 
 def resolutions(rehearsal: Running) -> list[Notification]:

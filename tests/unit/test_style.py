@@ -57,6 +57,8 @@ def texts(path: Path) -> Iterator[str]:
     elif path.suffix == ".yaml":
         rules = (rule for group in yaml.safe_load(content)["groups"] for rule in group["rules"])
         yield from (text for rule in rules for text in rule.get("annotations", {}).values())
+    elif path.name == "Makefile":
+        yield from re.findall(r"^[\w-]+:.*?## (.*)", content, re.MULTILINE)
     elif path.suffix == ".json":
         yield from descriptions(json.loads(content))
     else:
@@ -77,7 +79,9 @@ def found(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [*RULES, *SOURCES, *PAGES, *TEMPLATES, *SCHEMAS], ids=lambda path: str(path.relative_to(ROOT))
+    "path",
+    [*RULES, *SOURCES, *PAGES, *TEMPLATES, *SCHEMAS, ROOT / "Makefile"],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_people_read_the_words_of_the_field(path: Path) -> None:
     assert not found(path), f"docs/style.md says what to write instead of these in {path.relative_to(ROOT)}"
@@ -90,6 +94,7 @@ def test_people_read_the_words_of_the_field(path: Path) -> None:
         ("rules.yaml", "groups: [{rules: [{alert: A, annotations: {summary: Nobody answers.}}]}]"),
         ("board.py", 'panel(shows="Time that the agent is "\n    "given anew.")'),
         ("keys.schema.json", '{"properties": {"tell": {"description": "Who is told."}}, "required": ["tell"]}'),
+        ("Makefile", "# made anew\nlock: ready ## Lock anew\n\t@echo told\n"),
         ("note.tmpl", '{{ define "note" }}Redis is out of reach.{{ end }}'),
     ],
 )
