@@ -3,8 +3,8 @@
 It is provisioned with what the stack deploys for its own Grafana: the data sources, with the addresses of this machine,
 and the dashboards, in their folders. Everybody on this machine may look, and nobody may change anything.
 
-What is written for Grafana is tested; no real Grafana has read it yet. Its settings are those of Grafana's
-documentation ("Configure Grafana", "Provision Grafana", "Run Grafana Docker image").
+Its settings are those of Grafana's documentation ("Configure Grafana", "Provision Grafana", "Run Grafana Docker
+image"). A real 12.4.0 has read them; the tests only hold what is written, and start stand-ins.
 """
 
 from __future__ import annotations

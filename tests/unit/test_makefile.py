@@ -87,3 +87,15 @@ def test_each_action_of_a_workflow_is_pinned_to_a_commit() -> None:
     ]
     assert used
     assert [action for action in used if not re.fullmatch(r"[\w/.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
+
+
+def test_destroy_checks_the_context_and_lets_the_preview_refuse() -> None:
+    """Without its preview, `pulumi destroy` removes all that is not protected before it refuses."""
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "--dry-run", "destroy", "STACK=prod"]
+    dry = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in dry.splitlines() if "verify.context" in line or "pulumi" in line]
+    assert [line.split(">")[0].strip() for line in lines] == [
+        ".venv/bin/python -m verify.context prod",
+        "pulumi destroy --stack prod",
+    ]

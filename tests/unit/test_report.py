@@ -179,6 +179,12 @@ class TestVariables:
         assert variables.everything(read) == {"service": ".+", "namespace": ".+", "search": "", "interval": "15s"}
         assert variables.opening(read)["namespace"] == "order-processor"
 
+    def test_what_an_address_chooses_replaces_what_the_board_opens_with(self) -> None:
+        opened = dashboard(panel(), listed=[service(), resolution()])
+        made = variables.chosen(opened, {"service": ["order-service"], "unknown": ["x"]})
+        assert variables.opening(made) == variables.opening(opened) | {"service": "order-service"}
+        assert variables.chosen(opened, {}) == opened
+
     def test_choices_are_all_and_then_every_single_value(self) -> None:
         read = dashboard(listed=[service(), resolution()])
         choices = variables.choices(read, {"service": ["a.b", "c"], "interval": ["15s", "5m"]})
