@@ -23,22 +23,12 @@ from report.page import headline, page
 from report.sources import Sources
 
 FILE = "report.html"
-
-
-class Since(click.ParamType[int]):
-    """A duration such as `1h`, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the duration."""
-        if not re.fullmatch(r"[1-9][0-9]*[smhdw]", value):
-            self.fail(f"{value}: expected a duration in s, m, h, d or w such as 30m or 1h", param, ctx)
-        return seconds(value)
+ORDER = ("system-health", "service-detail", "logs", "business-operations", "infrastructure", "monitoring")
+"""The boards from what on-call opens first; others follow."""
 
 
 @click.command()
-@click.option("--since", type=Since(), help="How far to look back, such as 30m or 1h; by default as each board opens.")
+@click.option("--since", help="How far to look back, such as 30m or 1h; by default as each board opens.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -53,16 +43,17 @@ class Since(click.ParamType[int]):
     help="Choose a value of a dashboard's variable, such as service=order-service; may be given several times.",
 )
 @reported
-def main(since: int | None, out: Path | None, uids: Sequence[str], choices: Sequence[str]) -> None:
+def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequence[str]) -> None:
     """Draw every dashboard that the rehearsal deployed on one self-contained HTML page, as it shows them now.
 
     Each dashboard is drawn with the choices that it opens with, or those given. Exit code 1 if a panel could not be
     drawn; the page is written all the same, and the panel says why.
     """
+    length = _length(since) if since else None
     if not rehearsal().status():
         raise RehearsalError("the rehearsal is not running; start it with: make up")
     kept, now = state.from_environment(), time.time()
-    drawings = _drawn(_chosen(deployed(kept.cluster), uids), rehearsal().ports, since, _choice(choices))
+    drawings = _drawn(_chosen(deployed(kept.cluster), uids), rehearsal().ports, length, _choice(choices))
     file = out or kept.root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(page(drawings, stack=STACK, now=now))
@@ -78,11 +69,18 @@ def deployed(cluster: Path) -> dict[str, str]:
     return {Path(name).stem: text for item in Deployed(cluster).dashboards() for name, text in item["data"].items()}
 
 
+def _length(since: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]*[smhdw]", since):
+        raise RehearsalError(f"SINCE={since}: expected a duration in s, m, h, d or w such as 30m or 1h")
+    return seconds(since)
+
+
 def _chosen(texts: dict[str, str], uids: Sequence[str]) -> list[str]:
+    ordered = sorted(texts, key=lambda uid: (ORDER.index(uid) if uid in ORDER else len(ORDER), uid))
     unknown = [uid for uid in uids if uid not in texts]
     if unknown:
-        raise RehearsalError(f"--board {unknown[0]}: expected one of {', '.join(sorted(texts))}")
-    return [text for uid, text in texts.items() if not uids or uid in uids]
+        raise RehearsalError(f"BOARD={unknown[0]}: expected one of {', '.join(ordered)}")
+    return [texts[uid] for uid in ordered if not uids or uid in uids]
 
 
 def _choice(given: Sequence[str]) -> dict[str, list[str]]:
@@ -98,7 +96,7 @@ def _choice(given: Sequence[str]) -> dict[str, list[str]]:
 def _drawn(texts: Sequence[str], ports: Ports, since: int | None, choice: Mapping[str, Sequence[str]]) -> list[Drawing]:
     sources = Sources(ports.url("prometheus"), ports.url("loki"))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    plans = [plan(text, since, choice) for text in texts]
+    plans = [plan(text, since, sources, choice) for text in texts]
     boards = {item.board.uid: item.board for item in plans}
     with Progress(*columns, console=CONSOLE) as progress:
         task = progress.add_task("panels", total=sum(len(list(board.panels)) for board in boards.values()))

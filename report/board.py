@@ -55,6 +55,8 @@ class Panel:
     """Columns, of 24."""
     height: int
     """Rows of the grid, of 30 px."""
+    since: int | None
+    """Seconds before now at which its own time range starts; None for that of its dashboard."""
     raw: Json = field(repr=False, compare=False)
     """The panel's JSON, for units, thresholds, mappings, transformations and overrides."""
 
@@ -126,8 +128,13 @@ def read(text: str) -> Board:
         rows=tuple(_rows(uid, raw["panels"])),
         variables=tuple(_variable(item) for item in raw["templating"]["list"] if item["type"] != "datasource"),
         annotations=tuple(_annotation(item) for item in raw["annotations"]["list"] if "target" in item),
-        since=seconds(raw["time"]["from"].removeprefix("now-")),
+        since=_back(raw["time"]["from"]),
     )
+
+
+def _back(start: str) -> int:
+    """Seconds from the start of a time range, such as `now-6h` or a panel's `6h`, until now."""
+    return seconds(start.removeprefix("now-"))
 
 
 def _rows(uid: str, items: list[Json]) -> Iterator[Row]:
@@ -157,6 +164,7 @@ def _panel(uid: str, raw: Json) -> Panel:
         min_step=raw.get("interval") or "",
         width=raw["gridPos"]["w"],
         height=raw["gridPos"]["h"],
+        since=_back(raw["timeFrom"]) if raw.get("timeFrom") else None,
         raw=raw,
     )
 

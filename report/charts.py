@@ -17,7 +17,9 @@ from plotly import graph_objects as go
 
 from report import units
 from report.board import Board, Panel
-from report.look import PALETTE, Field, field
+from report.colours import channels
+from report.legends import last
+from report.look import Field, LookError, field
 from report.sources import Period, Series, Shown
 
 DAY_SECONDS = 86400
@@ -48,20 +50,21 @@ class Frame:
 
 
 def colours(panel: Panel, series: Sequence[Series]) -> list[str]:
-    """The colour of each series: its own, or the palette's in turn."""
-    return [field(panel, one.legend).colour or PALETTE[place % len(PALETTE)] for place, one in enumerate(series)]
+    """The colour of each series."""
+    return [
+        field(panel, one.legend).colour(place, one.legend, last([value for _, value in one.points]))
+        for place, one in enumerate(series)
+    ]
 
 
 def lines(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
     """Values over time, stacked or not, with the thresholds that are in reach. Raises LookError, UnknownUnitError."""
-    look, custom = field(panel), panel.raw.get("fieldConfig", {}).get("defaults", {}).get("custom") or {}
-    stacked = (custom.get("stacking") or {}).get("mode") == "normal"
-    logarithmic = (custom.get("scaleDistribution") or {}).get("type") == "log"
-    top, bottom = _top(shown.series, stacked), _bottom(shown.series)
-    scale = units.scale(look.unit, 0 if logarithmic else max(top, -bottom))
+    look, style = field(panel), _Style.of(panel)
+    bottom, top = reach(panel, shown)
+    scale = units.scale(look.unit, 0 if look.axis.logarithmic else max(top, -bottom))
     figure = _figure(frame)
-    filled = stacked or (len(shown.series) == 1 and not logarithmic)
     # Plotly would fill what is between two stretches of values, so each stretch of a filled graph is drawn by itself.
+    filled = (style.stacked or style.fill > 0) and not look.axis.logarithmic
     stretches = _stretches(shown.series, frame.step) if filled else [(-math.inf, math.inf)]
     for place, (one, colour) in enumerate(zip(shown.series, colours(panel, shown.series), strict=True)):
         for number, (start, end) in enumerate(stretches):
@@ -69,20 +72,59 @@ def lines(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
             if not points:
                 continue
             trace = _line(one.legend, points, frame.step, scale, colour)
-            trace.update(meta=place)  # which line of the legend hides it
-            if stacked:
-                trace.update(stackgroup=f"{number}", fillcolor=_faint(colour, 0.35))
-            elif filled:
-                trace.update(fill="tozeroy", fillcolor=_faint(colour, 0.1))
+            trace.update(meta=place, line_width=style.width)  # the meta: which line of the legend hides it
+            if not style.points:
+                trace.update(mode="lines", marker=None)
+            if filled:
+                trace.update(fillcolor=_faint(colour, style.fill))
+                trace.update(stackgroup=f"{number}") if style.stacked else trace.update(fill="tozeroy")
             figure.add_trace(trace)
     figure.update_layout(hovermode="x unified" if len(shown.series) <= UNIFIED_HOVER else "closest")
     figure.update_yaxes(tickprefix=scale.prefix, ticksuffix=scale.suffix, fixedrange=True)
-    if logarithmic:
-        figure.update_yaxes(type="log", exponentformat="SI", dtick=1)
+    if look.axis.logarithmic:
+        ends = [math.log10(bottom), math.log10(top)]
+        figure.update_yaxes(type="log", exponentformat="SI", dtick=1, range=ends)
     else:
-        figure.update_yaxes(**_reach(look, scale, bottom, top))
-        _limits(figure, custom, look, scale, top)
+        figure.update_yaxes(range=[bottom / scale.divisor, top / scale.divisor])
+        _limits(figure, style, look, scale, (bottom, top))
     return _plain(figure)
+
+
+def reach(panel: Panel, shown: Shown) -> tuple[float, float]:
+    """From where to where the values of a graph are drawn."""
+    axis, drawn = field(panel).axis, _heights(shown.series, stacked=_Style.of(panel).stacked)
+    if axis.logarithmic:
+        drawn = [value for value in drawn if value > 0] or [1.0]
+    return axis.reach(min(drawn, default=0.0), max(drawn, default=0.0))
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How a graph's lines are drawn."""
+
+    stacked: bool
+    fill: float
+    """How opaque what is under a line is, of 1."""
+    width: float
+    points: bool
+    """Whether a value between two gaps, which has no line to be seen by, is drawn as a point."""
+    limits: str
+    """How thresholds are drawn: `off`, `line` or `dashed`."""
+
+    @classmethod
+    def of(cls, panel: Panel) -> _Style:
+        """That of a panel. Raises LookError."""
+        custom = panel.raw.get("fieldConfig", {}).get("defaults", {}).get("custom") or {}
+        limits = (custom.get("thresholdsStyle") or {}).get("mode") or "off"
+        if limits not in {"off", "line", "dashed"}:
+            raise LookError(f"{panel.title}: thresholds drawn as {limits!r}: the report knows off, line and dashed")
+        return cls(
+            (custom.get("stacking") or {}).get("mode") == "normal",
+            (custom.get("fillOpacity") or 0) / 100,
+            custom.get("lineWidth", 1),
+            custom.get("showPoints") != "never",
+            limits,
+        )
 
 
 def states(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
@@ -167,7 +209,7 @@ def _line(name: str, points: Sequence[tuple[float, float]], step: float, scale: 
         # A value between two gaps has no line to be seen by.
         mode="lines+markers" if any(alone) else "lines",
         marker={"size": [4 if size else 0 for size in alone], "line": {"width": 0}} if any(alone) else None,
-        line={"color": colour, "width": 1.6},
+        line={"color": colour},
         hovertemplate=f"{scale.prefix}%{{y:,.4~r}}{scale.suffix}",
     )
 
@@ -181,38 +223,30 @@ def _at_steps(points: Iterable[tuple[float, float]], start: float, end: float, s
     return values
 
 
-def _top(series: Iterable[Series], stacked: bool) -> float:
-    """The highest value of the graph, of the sums if stacked; 0 without any."""
-    at: dict[float, float] = {}
+def _heights(series: Iterable[Series], *, stacked: bool) -> list[float]:
+    """Where on the axis every value is drawn; stacked, on top of the series before it."""
+    heights: list[float] = []
+    sums: dict[float, float] = {}
     for one in series:
         for time, value in one.points:
             if math.isfinite(value):
-                at[time] = at.get(time, 0) + value if stacked else max(at.get(time, value), value)
-    return max(at.values(), default=0.0)
+                sums[time] = sums.get(time, 0.0) + value
+                heights.append(sums[time] if stacked else value)
+    return heights
 
 
-def _bottom(series: Iterable[Series]) -> float:
-    return min((value for one in series for _, value in one.points if math.isfinite(value)), default=0.0)
-
-
-def _reach(look: Field, scale: units.Scale, bottom: float, top: float) -> dict[str, Any]:
-    """From zero, unless the values differ little from each other or the panel says otherwise."""
-    if look.maximum is not None:
-        return {"range": [(look.minimum or 0) / scale.divisor, look.maximum / scale.divisor * 1.02]}
-    return {"rangemode": "tozero" if 0 <= bottom < 0.6 * top or bottom == top else "normal"}
-
-
-def _limits(figure: go.Figure, custom: dict[str, Any], look: Field, scale: units.Scale, top: float) -> None:
-    """Dashed lines at the thresholds; one far above the values would press them flat, so it is left out."""
-    if (custom.get("thresholdsStyle") or {}).get("mode", "off") == "off":
+def _limits(figure: go.Figure, style: _Style, look: Field, scale: units.Scale, ends: tuple[float, float]) -> None:
+    """Lines at the thresholds that are within the axis, which they do not stretch."""
+    if style.limits == "off":
         return
+    line = {"width": 1} | ({"dash": "dash"} if style.limits == "dashed" else {})
     for bound, colour in look.steps:
-        if math.isfinite(bound) and bound <= 1.5 * top:
-            figure.add_hline(bound / scale.divisor, line={"color": colour, "width": 1, "dash": "dash"}, layer="below")
+        if ends[0] <= bound <= ends[1]:
+            figure.add_hline(bound / scale.divisor, line=line | {"color": colour}, layer="below")
 
 
 def _faint(colour: str, share: float) -> str:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = channels(colour)
     return f"rgba({red},{green},{blue},{share})"
 
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from report import charts, units
+from report import charts, colours, columns, units
 from report.board import Panel
 from report.charts import Frame
-from report.look import COLOURS, Field, Link, LookError, field
+from report.legends import ROW, Entry, Legend, last, legend
+from report.look import Field, Link, LookError, field
 from report.markup import data, moment, prose, tag
 from report.sources import Line, Series, Shown
 from report.tables import TIME, Row, table
@@ -33,13 +34,16 @@ def body(panel: Panel, shown: Shown, frame: Frame) -> Element:
 
 
 def renamed(panel: Panel, shown: Shown) -> Shown:
-    """The series under the names that the panel's `renameByRegex` transformations give them."""
+    """The series under the names that the panel gives them: by `renameByRegex`, or else by `displayName`."""
     for item in panel.raw.get("transformations") or ():
         if item["id"] == "renameByRegex":
             pattern, form = item["options"]["regex"], re.sub(r"\$(\d)", r"\\\1", item["options"]["renamePattern"])
             series = tuple(replace(one, legend=re.sub(pattern, form, one.legend, count=1)) for one in shown.series)
             shown = replace(shown, series=series)
-    return shown
+    names = (field(panel, one.legend).name_of(one) for one in shown.series)
+    return replace(
+        shown, series=tuple(replace(one, legend=name) for one, name in zip(shown.series, names, strict=True))
+    )
 
 
 def _source(panel: Panel) -> str:
@@ -47,10 +51,16 @@ def _source(panel: Panel) -> str:
 
 
 def empty(panel: Panel) -> Element:
-    """A panel without data: its own words where that may be."""
+    """A panel without data: its own words where that may be, which Grafana does not show for logs."""
     if panel.empty is None:
         return tag("div", "No data", class_="nothing unexpected")
-    return tag("div", panel.empty, class_="nothing")
+    return tag("div", "No data" if panel.kind == "logs" else panel.empty, class_="nothing")
+
+
+def early(wanted: float, age: float) -> Element:
+    """A panel whose queries look further back than there is data."""
+    wanted_text, had = (units.text(length, "s") for length in (wanted, age))
+    return tag("div", f"No data yet: looks back {wanted_text}, and there is data for {had}", class_="nothing")
 
 
 def failed(error: Exception) -> Element:
@@ -59,33 +69,42 @@ def failed(error: Exception) -> Element:
 
 
 def _lines(panel: Panel, shown: Shown, frame: Frame) -> Element:
-    return tag("div", _graph(charts.lines(panel, shown, frame)), _legend(panel, shown, frame), class_="graph")
+    beside = legend(panel, shown)
+    parts = [_graph(charts.lines(panel, shown, frame)), _legend(panel, beside, shown, frame) if beside else None]
+    return tag("div", *parts, class_="graph beside" if beside and beside.beside else "graph")
 
 
 def _states(panel: Panel, shown: Shown, frame: Frame) -> Element:
-    return tag("div", _graph(charts.states(panel, shown, frame)), class_="graph")
+    """Bands, of which Grafana shows `perPage` at a time."""
+    at_once = (panel.raw.get("options") or {}).get("perPage") or len(shown.series)
+    pages = math.ceil(len(shown.series) / at_once)
+    first = replace(shown, series=shown.series[:at_once])
+    pager = tag("div", f"page 1 of {pages}: {len(shown.series)} bands", class_="pager") if pages > 1 else None
+    return tag("div", _graph(charts.states(panel, first, frame)), pager, class_="graph")
 
 
 def _graph(figure: dict[str, Any]) -> Element:
     return tag("div", data(figure), class_="plot")
 
 
-def _legend(panel: Panel, shown: Shown, frame: Frame) -> Element:
-    rows = []
-    for place, (one, colour) in enumerate(zip(shown.series, charts.colours(panel, shown.series), strict=True)):
-        look, values = field(panel, one.legend), [value for _, value in one.points if math.isfinite(value)]
-        numbers = [
-            tag("td", look.text(number), class_="number") for number in (last(one), max(values, default=math.nan))
-        ]
-        swatch = tag("button", style=f"background:{colour}", data_series=place, title="Show or hide")
-        rows.append(tag("tr", tag("td", swatch, _name(look, one, frame)), *numbers))
-    heads = (tag("th"), tag("th", "last", class_="number"), tag("th", "max", class_="number"))
-    return tag("div", tag("table", tag("tr", *heads), *rows), class_="legend")
+def _legend(panel: Panel, of: Legend, shown: Shown, frame: Frame) -> Element:
+    shades = charts.colours(panel, shown.series)
+    heads = (tag("th"), *(tag("th", heading, class_="number") for heading in of.headings))
+    rows = (_entry(panel, entry, shades[entry.place], frame) for entry in of.entries)
+    style = None if of.beside else f"max-height:{(of.in_sight + 1) * ROW}px"
+    return tag("div", tag("table", tag("tr", *heads), *rows), class_="legend", style=style)
 
 
-def last(one: Series) -> float:
+def _entry(panel: Panel, entry: Entry, shade: str, frame: Frame) -> Element:
+    look = field(panel, entry.series.legend)
+    numbers = (tag("td", look.text(number), class_="number") for number in entry.numbers.values())
+    swatch = tag("button", style=f"background:{shade}", data_series=entry.place, title="Show or hide")
+    return tag("tr", tag("td", swatch, _name(look, entry.series, frame)), *numbers)
+
+
+def _value(one: Series) -> float:
     """The last value of a series that is a number; NaN if there is none."""
-    return next((value for _, value in reversed(one.points) if not math.isnan(value)), math.nan)
+    return last([value for _, value in one.points])
 
 
 def _name(look: Field, one: Series, frame: Frame) -> Element:
@@ -97,7 +116,7 @@ def _name(look: Field, one: Series, frame: Frame) -> Element:
 def _linked(link: Link | None, text: str, frame: Frame) -> Element:
     if link is None or not _drawn_as(link, frame):
         return tag("span", text, class_="name", title=text)
-    return tag("a", text, class_="name", href=f"#{link.board}", title=link.title)
+    return tag("a", text, class_="name", href=f"#{link.board}", title=f"{text}\n{link.title}")
 
 
 def _drawn_as(link: Link, frame: Frame) -> bool:
@@ -110,33 +129,36 @@ def _drawn_as(link: Link, frame: Frame) -> bool:
 def _tiles(panel: Panel, shown: Shown, frame: Frame) -> Element:
     """A tile for each series, in as many lines as keep them wide, but no more than are high enough to read."""
     lines = min(math.ceil(len(shown.series) / max(panel.width // 3, 1)), max((panel.height - 1) // 2, 1))
-    columns = math.ceil(len(shown.series) / lines)
-    return tag("div", *(_tile(panel, one, frame) for one in shown.series), class_="tiles", style=f"--columns:{columns}")
+    across = math.ceil(len(shown.series) / lines)
+    tiles = (_tile(panel, place, one, frame) for place, one in enumerate(shown.series))
+    return tag("div", *tiles, class_="tiles", style=f"--columns:{across}")
 
 
-def _tile(panel: Panel, one: Series, frame: Frame) -> Element:
-    look, value = field(panel, one.legend), last(one)
+def _tile(panel: Panel, place: int, one: Series, frame: Frame) -> Element:
+    look, value = field(panel, one.legend), _value(one)
+    shade = look.colour(place, one.legend, value)
     named = (panel.raw.get("options") or {}).get("textMode") == "value_and_name"
     # A unit that tells times needs the time itself, for the zone of who looks.
     number = _time(look, value) if look.unit in units.TIMES else tag("span", look.text(value))
     number.set("class", "value")
     name = _name(look, one, frame) if named else None
-    return tag("div", name, number, class_="tile", style=f"background:{look.shade(value)}")
+    return tag("div", name, number, class_="tile", style=f"background:{shade};color:{colours.ink(shade)}")
 
 
 def _bars(panel: Panel, shown: Shown, frame: Frame) -> Element:
-    values = {one.legend: last(one) for one in shown.series}
-    most = max((value for value in values.values() if math.isfinite(value)), default=0.0)
+    most = max((value for value in map(_value, shown.series) if math.isfinite(value)), default=0.0)
     bars = []
-    for one in shown.series:
-        look, value = field(panel, one.legend), last(one)
+    for place, one in enumerate(shown.series):
+        look, value = field(panel, one.legend), _value(one)
+        shade = look.colour(place, one.legend, value)
         low = look.minimum or 0.0
         high = most if look.maximum is None else look.maximum
         share = min(max((value - low) / (high - low), 0), 1) if high > low and not math.isnan(value) else 0
-        fill = tag("div", class_="fill", style=f"width:{100 * share:.2f}%;background:{look.shade(value)}")
         bars.append(_name(look, one, frame))
-        bars.append(tag("div", fill, class_="track"))
-        bars.append(tag("span", look.text(value), class_="number", style=f"color:{look.shade(value)}"))
+        bars.append(
+            tag("div", tag("div", class_="fill", style=f"width:{100 * share:.2f}%;background:{shade}"), class_="track")
+        )
+        bars.append(tag("span", look.text(value), class_="number", style=f"color:{shade}"))
     return tag("div", *bars, class_="bars")
 
 
@@ -147,16 +169,30 @@ def _table(panel: Panel, shown: Shown, frame: Frame) -> Element:
         for name in content.columns
     ]
     rows = [tag("tr", *(_cell(panel, name, row, frame) for name in content.columns)) for row in content.rows]
-    return tag("div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="rows")
+    drawn = tag(
+        "table",
+        tag("thead", tag("tr", *heads)),
+        tag("tbody", *rows),
+        style=f"grid-template-columns:{columns.tracks(panel, content.columns)}",
+    )
+    return tag("div", drawn, class_="rows")
 
 
 def _cell(panel: Panel, name: str, row: Row, frame: Frame) -> Element:
     value, look = row.get(name), field(panel, name)
+    wrapped = "wrapped" if look.wrapped else None
     if value is None:
-        return tag("td")
+        return tag("td", look.empty)
     if isinstance(value, str):
+        if look.unit in units.TIMES:
+            raise LookError(
+                f"{panel.title}: column {name!r} holds text and has the unit {look.unit!r}: Grafana shows NaN; "
+                "give that unit to columns of times only, by an override"
+            )
         known = {f"__data.fields.{column}": cell for column, cell in row.items() if isinstance(cell, str)}
-        return tag("td", _linked(look.link(known), value, frame))
+        word = look.words.get(value)
+        said, shade = (word.text or value, word.colour) if word else (value, None)
+        return tag("td", _linked(look.link(known), said, frame), class_=wrapped, style=shade and f"color:{shade}")
     if name == TIME:
         return tag("td", moment(value / 1000))
     shown = _time(look, value, frame.period.end) if look.unit in units.TIMES else look.text(value)
@@ -165,7 +201,7 @@ def _cell(panel: Panel, name: str, row: Row, frame: Frame) -> Element:
 
 def _time(look: Field, milliseconds: float, now: float | None = None) -> Element:
     if math.isnan(milliseconds):
-        return tag("span", "no value")
+        return tag("span", "NaN")
     words = None
     if look.unit == units.RELATIVE_TIMES and now is not None:
         words = f"{units.text(now - milliseconds / 1000, 's')} ago"
@@ -179,7 +215,7 @@ def _log(_: Panel, shown: Shown, __: Frame) -> Element:
 def _line(line: Line) -> Element:
     labels = line.labels
     level = (labels.get("detected_level") or labels.get("severity_text") or "").lower()
-    colour = COLOURS[LEVELS.get(level, "text")]
+    colour = colours.NAMED[LEVELS.get(level, "text")]
     details = tag(
         "dl", *(part for name, value in sorted(labels.items()) for part in (tag("dt", name), tag("dd", value)))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,18 +12,24 @@ from xml.etree.ElementTree import Element
 
 import httpx
 
-from report import draw
+from quantities import seconds
+from report import colours, draw
 from report.board import Board, Json, Panel, Variable, read
 from report.charts import Frame, Mark
-from report.look import named
 from report.sources import Period, QueryError, Shown, Sources, legend
 from report.variables import ALL, Choice, chosen, interpolate, opening
 
 ASKED_AT_ONCE = 6
 """Queries under way at a time: the sources work on this machine too."""
+SHORTEST = 5 * 60
+"""Seconds that a graph shows at least, however young the data is."""
 
-State = Literal["shown", "healthy", "empty", "elsewhere", "failed"]
-"""`healthy` is empty where that is good news; `elsewhere` asks a data source that the rehearsal does not run."""
+State = Literal["shown", "healthy", "empty", "early", "elsewhere", "failed"]
+"""`healthy` is empty where that is good news, and `early` where the data is younger than the panel looks back;
+`elsewhere` asks a data source that the rehearsal does not run."""
+
+_WINDOW = re.compile(r"(?:(?:rate|increase|[\[:])|\boffset\s+)([0-9]+[smhdw])\b")
+"""How far a query looks back: `[6h]`, `offset 1d`, or a recorded series' name that ends in `rate6h`."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +78,26 @@ class Plan:
     """The JSON of its annotations, by name."""
 
 
-def plan(text: str, since: float | None = None, choice: Mapping[str, Sequence[str]] | None = None) -> Plan:
+def plan(
+    text: str,
+    since: float | None = None,
+    sources: Sources | None = None,
+    choice: Mapping[str, Sequence[str]] | None = None,
+) -> Plan:
     """What to ask for the board that this JSON describes, over the last `since` seconds, with what is chosen.
 
-    By default it looks as far back as the board does when it is opened, with the choices that it opens with.
+    By default it has the choices that it opens with, and looks as far back as when it is opened or, if that is less, as
+    `sources` have data.
     """
     board = chosen(read(text), choice or {})
     looks = {item["name"]: item for item in json.loads(text)["annotations"]["list"]}
-    return Plan(board, Period.last(since or board.since), looks)
+    period = Period.last(since or board.since)
+    return Plan(board, period if since or sources is None else _with_data(period, sources), looks)
+
+
+def _with_data(period: Period, sources: Sources) -> Period:
+    """A period without the time before the first scrape in it."""
+    return Period.last(min(period.length, max(sources.age(period), SHORTEST)), end=period.end)
 
 
 def gather(
@@ -89,10 +108,10 @@ def gather(
     `boards` are those of the page, by uid.
     """
     marks, problem = _marks(what, sources)
-    choice, frame = opening(what.board), Frame(what.period, what.period.step, marks, boards)
+    choice = opening(what.board)
 
     def drawn(panel: Panel) -> Drawn:
-        found = _drawn(panel, sources, choice, frame)
+        found = _drawn(panel, sources, choice, Frame(what.period, what.period.step, marks, boards))
         on_panel()
         return found
 
@@ -114,11 +133,19 @@ def _words(variable: Variable) -> str:
 
 def _drawn(panel: Panel, sources: Sources, choice: Choice, frame: Frame) -> Drawn:
     try:
-        shown = sources.ask(panel, choice, frame.period)
-        body = draw.body(panel, shown, replace(frame, step=_step(panel, choice, frame.period)))
+        period = frame.period
+        if panel.since:
+            period = _with_data(Period.last(panel.since, end=period.end), sources)
+        shown = sources.ask(panel, choice, period)
+        state, wanted = _state(panel, shown), _reach(panel)
+        if state == "empty" and wanted:
+            had = sources.age(Period.last(wanted, end=period.end))
+            if had < wanted:
+                return Drawn(panel, draw.early(wanted, had), "early")
+        body = draw.body(panel, shown, replace(frame, period=period, step=_step(panel, choice, period)))
     except (QueryError, httpx.HTTPError, ValueError, LookupError) as error:
         return Drawn(panel, draw.failed(error), "failed")
-    return Drawn(panel, body, _state(panel, shown))
+    return Drawn(panel, body, state)
 
 
 def _state(panel: Panel, shown: Shown) -> State:
@@ -127,6 +154,12 @@ def _state(panel: Panel, shown: Shown) -> State:
     if not shown.empty or panel.kind == "text":
         return "shown"
     return "empty" if panel.empty is None else "healthy"
+
+
+def _reach(panel: Panel) -> int:
+    """Seconds that a panel's queries look back."""
+    found = (seconds(text) for target in panel.targets for text in _WINDOW.findall(target.expr))
+    return max(found, default=0)
 
 
 def _step(panel: Panel, choice: Choice, period: Period) -> float:
@@ -148,7 +181,9 @@ def _marks(what: Plan, sources: Sources) -> tuple[tuple[Mark, ...], str | None]:
         events = _moments(shown, what.period) if look.get("useValueForTime") else _stretches(shown, step)
         for start, end, labels in events:
             words = [legend(look.get(form) or "", labels) for form in ("titleFormat", "textFormat") if look.get(form)]
-            marks.append(Mark(start, end, " · ".join(words) or annotation.name, named(look.get("iconColor") or "blue")))
+            marks.append(
+                Mark(start, end, " · ".join(words) or annotation.name, colours.named(look.get("iconColor") or "blue"))
+            )
     return tuple(sorted(marks, key=lambda mark: mark.start)), None
 
 

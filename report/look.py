@@ -8,37 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from report import units
+from report import colours, units
+from report.axes import Axis
 from report.board import Json, Panel
+from report.sources import Series
 
-COLOURS = {
-    "green": "#3f9b57",
-    "orange": "#e0803a",
-    "red": "#d64a5b",
-    "blue": "#4a82d8",
-    "yellow": "#c9a227",
-    "purple": "#9a6fd0",
-    "text": "#7d8590",
-}
-"""Grafana's named colours, in shades that can be read on a light and on a dark ground."""
-
-PALETTE = (
-    "#4a82d8",
-    "#3f9b57",
-    "#e0803a",
-    "#9a6fd0",
-    "#2aa3a3",
-    "#c9a227",
-    "#d0629f",
-    "#7a8b3c",
-    "#6d7fc9",
-    "#a8714a",
-    "#5d9fc4",
-    "#8c8c9a",
-)
-"""Colours of series that have none of their own, in turn; red is left for what is wrong."""
+DEFAULT_WIDTH = 150
+"""Pixels that a table's column has at least, if the panel does not say otherwise."""
 
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_BETWEEN_SLASHES = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
 
 
 class LookError(ValueError):
@@ -56,31 +35,68 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Word:
+    """What is shown in place of a value."""
+
+    text: str | None
+    colour: str | None
+
+
+@dataclass(frozen=True)
 class Field:
     """How the values of one series, or one column, look."""
 
+    name: str
+    """A name with variables such as `${__field.labels.service}`; empty for that of the query."""
     unit: str
     decimals: int | None
     steps: tuple[tuple[float, str], ...]
     """Values from which on a colour holds, ascending."""
-    words: Mapping[str, str]
+    words: Mapping[str, Word]
     """Words in place of values, by the value as Grafana writes it."""
-    colour: str | None
-    """Colour of its own, which no threshold changes."""
+    scheme: str
+    """Where its colour comes from: `fixed`, `thresholds`, `palette-classic` or `palette-classic-by-name`."""
+    fixed: str | None
+    """The colour of the scheme `fixed`."""
     minimum: float | None
     maximum: float | None
+    axis: Axis
     links: tuple[Json, ...]
     coloured: bool
     """Whether thresholds colour the cells of a table."""
+    empty: str
+    """What a table's cell says that has no value."""
+    width: float | None
+    """Pixels of a table's column; None for an equal share of what the others leave."""
+    min_width: float
+    """The least that such a share may be."""
+    wrapped: bool
+    """Whether a long text is broken into lines, rather than cut."""
+
+    def name_of(self, series: Series) -> str:
+        """What a series is called."""
+        known = {f"__field.labels.{name}": value for name, value in series.labels.items()}
+        return _filled(self.name, known) or series.legend
 
     def text(self, value: float) -> str:
         """A value as people read it."""
-        return self.words.get(f"{value:g}") or units.text(value, self.unit, self.decimals)
+        word = self.words.get(f"{value:g}")
+        return (word and word.text) or units.text(value, self.unit, self.decimals)
 
     def shade(self, value: float) -> str:
-        """The colour of a value: its own, or that of the highest threshold it reaches."""
+        """The colour of a value: that of its word, its own, or that of the highest threshold it reaches."""
+        word = self.words.get(f"{value:g}")
         reached = [colour for bound, colour in self.steps if value >= bound]
-        return self.colour or (reached[-1] if reached else COLOURS["text"])
+        return (word and word.colour) or self.fixed or (reached[-1] if reached else colours.NAMED["text"])
+
+    def colour(self, place: int, name: str, value: float) -> str:
+        """The colour of the series at this place of its panel, with its name and its last value."""
+        match self.scheme:
+            case "palette-classic":
+                return colours.PALETTE[place % len(colours.PALETTE)]
+            case "palette-classic-by-name":
+                return colours.by_name(name)
+        return self.shade(value)
 
     def link(self, known: Mapping[str, str]) -> Link | None:
         """Where a click on a series or a row leads, if it is another dashboard.
@@ -106,24 +122,46 @@ def field(panel: Panel, name: str = "") -> Field:
     for override in config.get("overrides") or ():
         if _matches(panel, override["matcher"], name):
             settings |= {item["id"]: item.get("value") for item in override["properties"]}
-    colour, custom = settings.get("color") or {}, settings.get("custom") or {}
-    custom = custom | {key.removeprefix("custom."): item for key, item in settings.items() if key.startswith("custom.")}
+    custom = dict(settings.get("custom") or {})
+    custom |= {key.removeprefix("custom."): item for key, item in settings.items() if key.startswith("custom.")}
+    scheme, cell = settings.get("color") or {}, custom.get("cellOptions") or {}
     return Field(
+        name=settings.get("displayName") or "",
         unit=settings.get("unit") or "none",
         decimals=settings.get("decimals"),
         steps=tuple(_steps(panel, settings)),
         words=_words(panel, settings.get("mappings") or ()),
-        colour=named(colour["fixedColor"]) if colour.get("mode") == "fixed" else None,
+        scheme=_scheme(panel, scheme),
+        fixed=colours.named(scheme["fixedColor"]) if scheme.get("mode") == "fixed" else None,
         minimum=settings.get("min"),
         maximum=settings.get("max"),
+        axis=_axis(settings, custom),
         links=tuple(settings.get("links") or ()),
-        coloured=str((custom.get("cellOptions") or {}).get("type", "")).startswith("color"),
+        coloured=str(cell.get("type", "")).startswith("color"),
+        empty=settings.get("noValue") or "",
+        width=custom.get("width"),
+        min_width=custom.get("minWidth") or DEFAULT_WIDTH,
+        wrapped=bool(custom.get("wrapText") or cell.get("wrapText")),
     )
 
 
-def named(colour: str) -> str:
-    """A colour that the page knows, for one of Grafana's names such as `dark-red`."""
-    return COLOURS.get(colour.rpartition("-")[2], colour)
+def _axis(settings: Json, custom: Json) -> Axis:
+    return Axis(
+        custom.get("axisSoftMin"),
+        custom.get("axisSoftMax"),
+        settings.get("min"),
+        settings.get("max"),
+        whole=settings.get("decimals") == 0,
+        logarithmic=(custom.get("scaleDistribution") or {}).get("type") == "log",
+    )
+
+
+def _scheme(panel: Panel, colour: Json) -> str:
+    known = ("fixed", "palette-classic", "palette-classic-by-name", "thresholds")
+    scheme = colour.get("mode") or "thresholds"
+    if scheme not in known:
+        raise LookError(f"{panel.title}: colours by {scheme!r}: the report knows {', '.join(known)}")
+    return str(scheme)
 
 
 def _matches(panel: Panel, matcher: Json, name: str) -> bool:
@@ -131,8 +169,16 @@ def _matches(panel: Panel, matcher: Json, name: str) -> bool:
         case "byName":
             return bool(matcher["options"] == name)
         case "byRegexp":
-            return re.fullmatch(matcher["options"].strip("/"), name) is not None
+            return _found(matcher["options"], name)
     raise LookError(f"{panel.title}: override by {matcher['id']!r}: the report knows byName and byRegexp")
+
+
+def _found(pattern: str, name: str) -> bool:
+    """Whether a pattern is all of a name, or anywhere in it if it is written between slashes, as Grafana has it."""
+    between = _BETWEEN_SLASHES.fullmatch(pattern)
+    if between is None:
+        return re.fullmatch(pattern, name) is not None
+    return re.search(between[1], name, re.IGNORECASE if "i" in between[2] else 0) is not None
 
 
 def _steps(panel: Panel, settings: Json) -> list[tuple[float, str]]:
@@ -140,19 +186,21 @@ def _steps(panel: Panel, settings: Json) -> list[tuple[float, str]]:
     if limits["mode"] != "absolute":
         raise LookError(f"{panel.title}: thresholds in mode {limits['mode']!r}: the report knows absolute ones")
     return [
-        (float("-inf") if step.get("value") is None else float(step["value"]), named(step["color"]))
+        (float("-inf") if step.get("value") is None else float(step["value"]), colours.named(step["color"]))
         for step in limits["steps"]
     ]
 
 
-def _words(panel: Panel, mappings: Any) -> dict[str, str]:
-    words: dict[str, str] = {}
+def _words(panel: Panel, mappings: Any) -> dict[str, Word]:
+    words: dict[str, Word] = {}
     for mapping in mappings:
         if mapping["type"] == "special":  # what is shown without a value, which `empty` says
             continue
         if mapping["type"] != "value":
             raise LookError(f"{panel.title}: words by {mapping['type']!r}: the report knows words for single values")
-        words |= {value: result["text"] for value, result in mapping["options"].items() if result.get("text")}
+        for value, result in mapping["options"].items():
+            colour = result.get("color")
+            words[value] = Word(result.get("text"), colours.named(colour) if colour else None)
     return words
 
 

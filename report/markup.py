@@ -71,7 +71,7 @@ def document(title: str, body: Element, *, style: str, policy: str) -> bytes:
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="color-scheme", content="dark"),
         tag("title", title),
         tag("style", style),
     )

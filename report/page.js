@@ -17,7 +17,6 @@ for (const time of document.querySelectorAll("time")) {
   if (!("words" in time.dataset)) time.textContent = `${date} ${clock}`;
 }
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
 const theme = () => {
   const style = getComputedStyle(document.documentElement);
   const grid = style.getPropertyValue("--grid").trim();
@@ -56,10 +55,6 @@ const seen = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "400px" });
 for (const plot of document.querySelectorAll(".plot")) seen.observe(plot);
-
-dark.addEventListener("change", () => {
-  for (const plot of document.querySelectorAll(".js-plotly-plot")) Plotly.relayout(plot, theme());
-});
 
 // A click on a series' colour hides it, and shows it again.
 document.addEventListener("click", ({ target }) => {

@@ -15,11 +15,18 @@ from xml.etree.ElementTree import Element
 
 import plotly.offline
 
+from report import units
 from report.gather import Drawing, Drawn, Part
 from report.markup import document, moment, prose, slug, tag
 
 HERE = Path(__file__).parent
-STATES = {"healthy": "empty, as they may be", "empty": "without data", "elsewhere": "not asked", "failed": "failed"}
+STATES = {
+    "healthy": "empty, as they may be",
+    "early": "in need of older data",
+    "empty": "without data",
+    "elsewhere": "not asked",
+    "failed": "failed",
+}
 """What the headline says of panels that show no data."""
 
 
@@ -141,6 +148,7 @@ def _panel(drawn: Drawn) -> Element:
         tag(
             "div",
             tag("h4", panel.title, title=panel.title),
+            tag("small", f"Last {units.text(panel.since, 's')}") if panel.since else None,
             tag(
                 "details",
                 tag("summary", "?", title="What this shows"),

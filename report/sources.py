@@ -77,6 +77,12 @@ class Sources:
             tuple(line for answer in answers for line in answer.lines),
         )
 
+    def age(self, period: Period) -> float:
+        """Seconds from the first scrape within a period until its end; 0 without any. Raises as `ask` does."""
+        target = Target("A", "count(up)", "", "prometheus", False, "", None, False)
+        found = self.run(target, {}, period, "age of the data").series
+        return max((period.end - one.points[0][0] for one in found), default=0.0)
+
     def marks(self, annotation: Annotation, choice: Choice, period: Period) -> Shown:
         """What an annotation marks on the graphs. Raises as `ask` does."""
         return self.run(annotation.target, choice, period, annotation.name)

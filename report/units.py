@@ -109,7 +109,7 @@ def scale(name: str, magnitude: float) -> Scale:
 def text(value: float, name: str, decimals: int | None = None) -> str:
     """A value as people read it. Raises UnknownUnitError."""
     if math.isnan(value):
-        return "no value"
+        return "NaN"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     divisor, prefix, suffix = scale(name, value)

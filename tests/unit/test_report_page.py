@@ -16,7 +16,7 @@ import pytest
 import catalogue
 import dashboards
 from facts import ROOT
-from report import board, charts, draw, gather, look, tables, units
+from report import board, charts, colours, draw, gather, look, tables, units
 from report.board import Panel
 from report.charts import Frame, Mark
 from report.gather import Drawing
@@ -97,7 +97,7 @@ def styles(element: Element) -> list[str]:
         (1234.5, "short", None, "1.23K"),
         (0.0123, "short", None, "0.0123"),
         (3, "short", 0, "3"),
-        (math.nan, "short", None, "no value"),
+        (math.nan, "short", None, "NaN"),
         (math.inf, "s", None, "∞"),
     ],
 )
@@ -132,7 +132,7 @@ STEPS = {"mode": "absolute", "steps": [{"value": None, "color": "red"}, {"value"
 def test_a_tile_has_the_colour_of_the_highest_threshold_reached(value: float, colour: str) -> None:
     of = panel(fieldConfig=config(thresholds=STEPS))
     tile = draw.body(of, Shown((series(of, value),)), FRAME)
-    assert f"background:{look.COLOURS[colour]}" in styles(tile)
+    assert any(style.startswith(f"background:{colours.NAMED[colour]};") for style in styles(tile))
 
 
 def test_words_stand_for_the_values_they_are_given_for_and_no_other() -> None:
@@ -146,9 +146,9 @@ def test_an_override_counts_for_the_series_it_names_only() -> None:
     red = {"id": "color", "value": {"mode": "fixed", "fixedColor": "dark-red"}}
     override = {"matcher": {"id": "byName", "options": "errors"}, "properties": [red, {"id": "unit", "value": "s"}]}
     of = panel(fieldConfig=config(thresholds=STEPS) | {"overrides": [override]})
-    assert look.field(of, "errors").shade(9) == look.COLOURS["red"]
+    assert look.field(of, "errors").shade(9) == colours.NAMED["dark-red"]
     assert look.field(of, "errors").text(0.25) == "250 ms"
-    assert look.field(of, "others").shade(9) == look.COLOURS["orange"]
+    assert look.field(of, "others").shade(9) == colours.NAMED["orange"]
     assert look.field(of, "others").text(0.25) == "0.25"
 
 
@@ -190,7 +190,7 @@ def test_a_stacked_graph_is_told_in_the_unit_of_its_sums() -> None:
     assert len({trace["stackgroup"] for trace in figure["data"]}) == 1
 
 
-@pytest.mark.parametrize("custom", [{}, {"stacking": {"mode": "normal"}}])
+@pytest.mark.parametrize("custom", [{"fillOpacity": 8}, {"stacking": {"mode": "normal"}}], ids=["filled", "stacked"])
 def test_no_colour_fills_a_time_without_values(custom: dict[str, Any]) -> None:
     of = panel("timeseries", fieldConfig=config(custom=custom))
     traces = lines(of, series(of, 5.0, 6.0, 7.0, 8.0, at=(1000.0, 1030.0, 1090.0, 1120.0)))["data"]
@@ -199,7 +199,7 @@ def test_no_colour_fills_a_time_without_values(custom: dict[str, Any]) -> None:
         (1_090_000, [7, 8], 0),
     ]
     assert all(trace["fillcolor"] for trace in traces)
-    assert len({trace.get("stackgroup") for trace in traces}) == (2 if custom else 1)
+    assert len({trace.get("stackgroup") for trace in traces}) == (2 if "stacking" in custom else 1)
 
 
 @pytest.mark.parametrize(("highest", "drawn"), [(0.4, [0.5]), (0.01, [])])
@@ -207,12 +207,12 @@ def test_a_threshold_is_drawn_where_it_does_not_press_the_values_flat(highest: f
     of = panel("timeseries", fieldConfig=config(thresholds=STEPS, custom={"thresholdsStyle": {"mode": "dashed"}}))
     shapes = lines(of, series(of, highest))["layout"].get("shapes", ())
     assert [shape["y0"] for shape in shapes] == drawn
-    assert all(shape["line"]["color"] == look.COLOURS["orange"] for shape in shapes)
+    assert all(shape["line"]["color"] == colours.NAMED["orange"] for shape in shapes)
 
 
 def test_what_happened_is_marked_on_the_graph() -> None:
     of = panel("timeseries")
-    shapes = lines(of, series(of, 1.0), marks=(Mark(1030.0, 1060.0, "ServiceDown", look.COLOURS["red"]),))
+    shapes = lines(of, series(of, 1.0), marks=(Mark(1030.0, 1060.0, "ServiceDown", colours.NAMED["red"]),))
     spans = {(shape["type"], shape["x0"], shape["x1"]) for shape in shapes["layout"]["shapes"]}
     assert spans == {("rect", 1_030_000, 1_060_000), ("line", 1_030_000, 1_030_000)}
 
@@ -224,8 +224,8 @@ def test_states_have_the_colour_and_the_word_of_each_time() -> None:
     (trace,) = charts.states(of, shown, FRAME)["data"]
     assert trace["text"] == [["Up", "Down", ""], ["", "", "Up"]]
     assert trace["z"] == [[0, 1, None], [None, None, 0]]
-    assert trace["colorscale"][0][1] == look.COLOURS["orange"]
-    assert trace["colorscale"][-1][1] == look.COLOURS["red"]
+    assert trace["colorscale"][0][1] == colours.NAMED["orange"]
+    assert trace["colorscale"][-1][1] == colours.NAMED["red"]
 
 
 def test_series_are_renamed_as_the_panel_says() -> None:
@@ -282,7 +282,7 @@ def links(of: Panel, shown: Series, frame: Frame) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("frame", "linked"),
     [
-        (detail("gateway"), [("#detail", "Detail of gateway")]),
+        (detail("gateway"), [("#detail", "gateway\nDetail of gateway")]),
         (detail("order-service"), []),
         (detail("gateway", "order-service"), []),
         (detail("$__all"), []),
@@ -301,13 +301,13 @@ def test_a_link_leads_to_a_board_that_is_drawn_with_its_choice_or_nowhere(
 def test_a_link_without_a_choice_leads_to_every_board_of_the_page() -> None:
     of = panel("bargauge", fieldConfig=config(links=[{"title": "Detail", "url": "/d/detail"}]))
     shown = series(of, 1.0, service="gateway")
-    assert [links(of, shown, frame) for frame in (detail("order-service"), FRAME)] == [[("#detail", "Detail")], []]
+    assert [links(of, shown, frame) for frame in (detail("order-service"), FRAME)] == [[("#detail", "gateway\nDetail")], []]
 
 
 @pytest.mark.parametrize(
     ("named", "linked"),
     [
-        ("${__data.fields.Failing service}", [("#detail", "Detail of gateway")]),
+        ("${__data.fields.Failing service}", [("#detail", "gateway\nDetail of gateway")]),
         ("${__data.fields.service}", []),  # no column is shown under this name
         ("${__field.labels.service}", []),  # a table's column has no labels
     ],
@@ -320,7 +320,8 @@ def test_a_row_of_a_table_links_by_the_columns_as_they_are_shown(named: str, lin
 
 
 def test_a_time_is_left_to_the_zone_of_its_reader() -> None:
-    of = panel("table", fieldConfig=config(unit="dateTimeFromNow"))
+    times = {"matcher": {"id": "byName", "options": "Value"}, "properties": [{"id": "unit", "value": "dateTimeFromNow"}]}
+    of = panel("table", fieldConfig=config() | {"overrides": [times]})
     sampled, told = draw.body(of, Shown((series(of, 1_000_000.0, service="a"),)), FRAME).findall(".//time")
     assert (told.attrib["datetime"], told.text) == ("1970-01-01T00:16:40.000+00:00", "2 min ago")
     assert (sampled.attrib["datetime"], "data-words" in sampled.attrib) == ("1970-01-01T00:16:40.000+00:00", False)
@@ -420,7 +421,7 @@ def hostile_page() -> str:
         draw.failed(ValueError(HOSTILE)),
     ]
     parts = (gather.Part(HOSTILE, tuple(gather.Drawn(graph, body, "shown") for body in bodies)),)
-    marks = (Mark(1000.0, 1030.0, HOSTILE, look.COLOURS["red"]),)
+    marks = (Mark(1000.0, 1030.0, HOSTILE, colours.NAMED["red"]),)
     raw = board.read(dashboard(panel_json()))
     return page([Drawing(raw, FRAME.period, {HOSTILE: HOSTILE}, parts, marks)], stack="dev", now=0.0).decode()
 
