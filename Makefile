@@ -32,9 +32,9 @@ up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n mo
 status: $(READY) ## Show processes, firing alerts and addresses
 	@$(PY) -m rehearsal status
 
-report: $(READY) ## Draw every dashboard on one page, as it is now: SINCE=1h BOARD=system-health OUT=file
+report: $(READY) ## Draw every dashboard on one page, as it is now: SINCE=1h BOARD=system-health OUT=file IMAGES=directory
 	@$(PY) -m report $(if $(SINCE),--since "$(SINCE)") $(if $(BOARD),--board "$(BOARD)") \
-		$(if $(filter-out file,$(origin OUT)),--out "$(OUT)")
+		$(if $(filter-out file,$(origin OUT)),--out "$(OUT)") $(if $(IMAGES),--images "$(IMAGES)")
 
 down: $(READY) ## Stop everything
 	@$(PY) -m rehearsal down
@@ -199,8 +199,9 @@ destroy: $(READY) ## pulumi destroy of a stack with the vendor's CLI, after a pr
 verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none
 	@context="$(or $(CONTEXT),$$($(PY) -m verify.context $(STACK)))" && $(PY) -m verify --stack $(STACK) --context "$$context"
 
-schema: $(READY) ## Write the JSON Schemas for editors, the tables of docs/settings.md, the page of alerts and the list of runbooks
+schema: $(READY) ## Write the JSON Schemas for editors, docs/settings.md, the pages of alerts and runbooks, and what is seen of each panel
 	@$(PY) -m checks.documentation
+	@$(PY) -m checks.drawings
 
 charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable
 	@$(PY) -m checks.chart_keys check

@@ -19,6 +19,7 @@ from rehearsal.__main__ import CONSOLE, rehearsal, reported
 from rehearsal.deployed import Deployed
 from rehearsal.lifecycle import STACK
 from report.gather import Drawing, gather, plan
+from report.images import pictures
 from report.page import headline, page
 from report.sources import Sources
 
@@ -42,8 +43,15 @@ ORDER = ("system-health", "service-detail", "logs", "business-operations", "infr
     metavar="NAME=VALUE",
     help="Choose a value of a dashboard's variable, such as service=order-service; may be given several times.",
 )
+@click.option(
+    "--images",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for a PNG of each dashboard, taken by the Chromium on PATH.",
+)
 @reported
-def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequence[str]) -> None:
+def main(
+    since: str | None, out: Path | None, uids: Sequence[str], choices: Sequence[str], images: Path | None
+) -> None:
     """Draw every dashboard that the rehearsal deployed on one self-contained HTML page, as it shows them now.
 
     Each dashboard is drawn with the choices that it opens with, or those given. Exit code 1 if a panel could not be
@@ -58,6 +66,8 @@ def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequ
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(page(drawings, stack=STACK, now=now))
     CONSOLE.print(f"{headline(drawings)}, in {time.time() - now:.0f} s\n  {file.resolve().as_uri()}", markup=False)
+    for picture in pictures(file, drawings, images) if images else ():
+        CONSOLE.print(f"  {picture}", markup=False)
     failed = [panel.panel.title for drawing in drawings for panel in drawing.panels if panel.state == "failed"]
     if failed:
         CONSOLE.print(f"could not be drawn: {', '.join(failed)}", markup=False)

@@ -16,6 +16,7 @@ from report.legends import ROW, Entry, Legend, last, legend
 from report.look import Field, Link, LookError, field
 from report.markup import data, moment, prose, tag
 from report.sources import Line, Series, Shown
+from report.sources import legend as legend_of
 from report.tables import TIME, Row, table
 
 LEVELS = {"error": "red", "critical": "red", "fatal": "red", "warn": "orange", "warning": "orange", "info": "blue"}
@@ -130,18 +131,27 @@ def _tiles(panel: Panel, shown: Shown, frame: Frame) -> Element:
     """A tile for each series, in as many lines as keep them wide, but no more than are high enough to read."""
     lines = min(math.ceil(len(shown.series) / max(panel.width // 3, 1)), max((panel.height - 1) // 2, 1))
     across = math.ceil(len(shown.series) / lines)
-    tiles = (_tile(panel, place, one, frame) for place, one in enumerate(shown.series))
+    tiles = (_tile(panel, shown, place, frame) for place in range(len(shown.series)))
     return tag("div", *tiles, class_="tiles", style=f"--columns:{across}")
 
 
-def _tile(panel: Panel, place: int, one: Series, frame: Frame) -> Element:
+def named(panel: Panel, shown: Shown, look: Field) -> bool:
+    """Whether a tile or a bar says its name; Grafana leaves that of a lone bar out, unless the panel gives it one."""
+    if panel.kind == "bargauge":
+        first = shown.series[0]
+        given = bool(look.name) or first.legend != legend_of(first.target.legend, first.labels)
+        return len(shown.series) > 1 or given
+    return (panel.raw.get("options") or {}).get("textMode") == "value_and_name"
+
+
+def _tile(panel: Panel, shown: Shown, place: int, frame: Frame) -> Element:
+    one = shown.series[place]
     look, value = field(panel, one.legend), _value(one)
     shade = look.colour(place, one.legend, value)
-    named = (panel.raw.get("options") or {}).get("textMode") == "value_and_name"
     # A unit that tells times needs the time itself, for the zone of who looks.
     number = _time(look, value) if look.unit in units.TIMES else tag("span", look.text(value))
     number.set("class", "value")
-    name = _name(look, one, frame) if named else None
+    name = _name(look, one, frame) if named(panel, shown, look) else None
     return tag("div", name, number, class_="tile", style=f"background:{shade};color:{colours.ink(shade)}")
 
 
@@ -154,10 +164,9 @@ def _bars(panel: Panel, shown: Shown, frame: Frame) -> Element:
         low = look.minimum or 0.0
         high = most if look.maximum is None else look.maximum
         share = min(max((value - low) / (high - low), 0), 1) if high > low and not math.isnan(value) else 0
-        bars.append(_name(look, one, frame))
-        bars.append(
-            tag("div", tag("div", class_="fill", style=f"width:{100 * share:.2f}%;background:{shade}"), class_="track")
-        )
+        bars.append(_name(look, one, frame) if named(panel, shown, look) else tag("span"))
+        fill = tag("div", class_="fill", style=f"width:{100 * share:.2f}%;background:{shade}")
+        bars.append(tag("div", fill, class_="track"))
         bars.append(tag("span", look.text(value), class_="number", style=f"color:{shade}"))
     return tag("div", *bars, class_="bars")
 

@@ -294,14 +294,18 @@ def test_a_link_leads_to_a_board_that_is_drawn_with_its_choice_or_nowhere(
 ) -> None:
     named = "${__field.labels.service}"
     link = {"title": f"Detail of {named}", "url": f"/d/detail?var-service={named}&x=1"}
-    of = panel("bargauge", fieldConfig=config(links=[link]))
+    of = panel("bargauge", fieldConfig=config(displayName="${__field.labels.service}", links=[link]))
     assert links(of, series(of, 1.0, service="gateway"), frame) == linked
 
 
 def test_a_link_without_a_choice_leads_to_every_board_of_the_page() -> None:
-    of = panel("bargauge", fieldConfig=config(links=[{"title": "Detail", "url": "/d/detail"}]))
+    link = {"title": "Detail", "url": "/d/detail"}
+    of = panel("bargauge", fieldConfig=config(displayName="${__field.labels.service}", links=[link]))
     shown = series(of, 1.0, service="gateway")
-    assert [links(of, shown, frame) for frame in (detail("order-service"), FRAME)] == [[("#detail", "gateway\nDetail")], []]
+    assert [links(of, shown, frame) for frame in (detail("order-service"), FRAME)] == [
+        [("#detail", "gateway\nDetail")],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -320,7 +324,10 @@ def test_a_row_of_a_table_links_by_the_columns_as_they_are_shown(named: str, lin
 
 
 def test_a_time_is_left_to_the_zone_of_its_reader() -> None:
-    times = {"matcher": {"id": "byName", "options": "Value"}, "properties": [{"id": "unit", "value": "dateTimeFromNow"}]}
+    times = {
+        "matcher": {"id": "byName", "options": "Value"},
+        "properties": [{"id": "unit", "value": "dateTimeFromNow"}],
+    }
     of = panel("table", fieldConfig=config() | {"overrides": [times]})
     sampled, told = draw.body(of, Shown((series(of, 1_000_000.0, service="a"),)), FRAME).findall(".//time")
     assert (told.attrib["datetime"], told.text) == ("1970-01-01T00:16:40.000+00:00", "2 min ago")

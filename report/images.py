@@ -1,0 +1,60 @@
+"""Pictures of the page's boards, taken by a headless Chromium: what a reviewer or a reader of the README sees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.errors import RehearsalError
+from report.board import Board
+from report.gather import Drawing
+from report.legends import GRID_ROW
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+"""Names of the program, in the order in which it is looked for."""
+WIDTH = 1600
+PATIENCE_SECONDS = 120
+_ABOVE = 240
+"""Pixels of the page's head."""
+_HEADING = 8
+"""Pixels by which a row's heading is higher than a row of the grid."""
+
+
+def pictures(page: Path, drawings: Sequence[Drawing], directory: Path) -> list[Path]:
+    """Write one PNG for each board of a page, at full height. Raises RehearsalError."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise RehearsalError(f"IMAGES={directory}: no {' or '.join(BROWSERS)} on PATH; install Chromium")
+    directory.mkdir(parents=True, exist_ok=True)
+    return [_picture(browser, page, drawing.board, directory) for drawing in drawings]
+
+
+def _picture(browser: str, page: Path, board: Board, directory: Path) -> Path:
+    file = directory / f"{board.uid}.png"
+    options = [
+        "--headless=new",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--window-size={WIDTH},{_height(board)}",
+        "--virtual-time-budget=20000",  # milliseconds in which every graph is drawn
+        f"--screenshot={file.resolve()}",
+    ]
+    if os.geteuid() == 0:  # Chromium refuses its sandbox to root; the page loads nothing
+        options.append("--no-sandbox")
+    address = f"{page.resolve().as_uri()}#{board.uid}"
+    done = subprocess.run(
+        [browser, *options, address], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
+    if done.returncode or not file.exists():
+        raise RehearsalError(f"IMAGES={directory}: {browser} failed: {done.stderr.strip()[-500:]}")
+    return file
+
+
+def _height(board: Board) -> int:
+    """Pixels of a board on the page."""
+    places = [panel.raw["gridPos"] for panel in board.panels]
+    rows = max((place["y"] + place["h"] for place in places), default=0)
+    return _ABOVE + GRID_ROW * rows + _HEADING * len(board.rows)
