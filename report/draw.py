@@ -53,9 +53,15 @@ def _source(panel: Panel) -> str:
 
 def empty(panel: Panel) -> Element:
     """A panel without data: its own words where that may be, which Grafana does not show for logs."""
-    if panel.empty is None:
-        return tag("div", "No data", class_="nothing unexpected")
-    return tag("div", "No data" if panel.kind == "logs" else panel.empty, class_="nothing")
+    look, words = field(panel), "No data" if panel.kind == "logs" else panel.empty
+    unexpected = "nothing unexpected" if panel.empty is None else "nothing"
+    if panel.kind not in {"stat", "bargauge"}:
+        return tag("div", words or "No data", class_=unexpected)
+    # These say it in the colour of a value: of the lowest, if none is given.
+    none, shade = look.words.get("nan"), look.shade(math.nan)
+    text, painted = (none and none.text) or words or "No data", panel.kind == "stat"
+    style = f"background:{shade};color:{colours.ink(shade)}" if painted else f"color:{shade}"
+    return tag("div", text, class_=unexpected, style=style)
 
 
 def early(wanted: float, age: float) -> Element:

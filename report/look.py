@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,9 +85,10 @@ class Field:
         return (word and word.text) or units.text(value, self.unit, self.decimals)
 
     def shade(self, value: float) -> str:
-        """The colour of a value: that of its word, its own, or that of the highest threshold it reaches."""
+        """The colour of a value (NaN for none): of its word, its own, or of the highest threshold that it reaches."""
         word = self.words.get(f"{value:g}")
-        reached = [colour for bound, colour in self.steps if value >= bound]
+        level = -math.inf if math.isnan(value) else value
+        reached = [colour for bound, colour in self.steps if level >= bound]
         return (word and word.colour) or self.fixed or (reached[-1] if reached else colours.NAMED["text"])
 
     def colour(self, place: int, name: str, value: float) -> str:
@@ -194,14 +196,24 @@ def _steps(panel: Panel, settings: Json) -> list[tuple[float, str]]:
 def _words(panel: Panel, mappings: Any) -> dict[str, Word]:
     words: dict[str, Word] = {}
     for mapping in mappings:
-        if mapping["type"] == "special":  # what is shown without a value, which `empty` says
-            continue
-        if mapping["type"] != "value":
-            raise LookError(f"{panel.title}: words by {mapping['type']!r}: the report knows words for single values")
-        for value, result in mapping["options"].items():
+        for value, result in _results(panel, mapping):
             colour = result.get("color")
-            words[value] = Word(result.get("text"), colours.named(colour) if colour else None)
+            words.setdefault(value, Word(result.get("text"), colours.named(colour) if colour else None))
     return words
+
+
+def _results(panel: Panel, mapping: Json) -> list[tuple[str, Json]]:
+    """Each value of a mapping, as `text` writes it, and what it is replaced by."""
+    options = mapping["options"]
+    if mapping["type"] == "value":
+        return list(options.items())
+    if mapping["type"] == "special" and options["match"] in {"null", "nan", "null+nan"}:
+        # Tiles and bars have no NaN: the last value of a series is the last number, or null.
+        told = options["match"] != ("null" if panel.kind == "table" else "nan")
+        return [("nan", options["result"])] if told else []
+    raise LookError(
+        f"{panel.title}: words by {mapping['type']!r}: the report knows words for single values and for none"
+    )
 
 
 def _filled(text: str, known: Mapping[str, str]) -> str:

@@ -250,6 +250,31 @@ def test_lines_that_are_missing_are_told_as_grafana_tells_it() -> None:
     assert text(draw.body(of, Shown(), FRAME)) == "No data"
 
 
+@pytest.mark.parametrize(
+    ("kind", "keys", "said", "style"),
+    [
+        ("stat", {}, "No data", "background:#f2495c;color:#f7f8fa"),  # the colour of the lowest values
+        ("stat", {"noValue": "no order"}, "no order", "background:#f2495c;color:#f7f8fa"),
+        ("stat", {"mappings": "null"}, "none", "background:#5794f2;color:#f7f8fa"),
+        ("bargauge", {"mappings": "null+nan"}, "none", "color:#5794f2"),
+        ("stat", {"mappings": "nan"}, "No data", "background:#f2495c;color:#f7f8fa"),
+        ("table", {"noValue": "no order"}, "no order", None),
+    ],
+)
+def test_what_has_no_value_has_the_colour_that_grafana_gives_it(
+    kind: str, keys: dict[str, Any], said: str, style: str | None
+) -> None:
+    steps = [{"value": None, "color": "red"}, {"value": 1, "color": "green"}]
+    special = {
+        "type": "special",
+        "options": {"match": keys.get("mappings"), "result": {"text": "none", "color": "blue"}},
+    }
+    changed = {"mappings": [special]} if "mappings" in keys else keys
+    of = panel(kind, fieldConfig=config(thresholds={"mode": "absolute", "steps": steps}, **changed))
+    drawn = draw.body(of, Shown(), FRAME)
+    assert (text(drawn), drawn.get("style")) == (said, style)
+
+
 # --- time ranges ----------------------------------------------------------------------------------------------------
 class Young:
     """Sources whose first scrape was some seconds ago, and which have no other series."""
