@@ -39,7 +39,7 @@ def main() -> None:
     except InvalidInputError as error:
         raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None
     channels_missing = routing.missing_channels(settings)
-    for sentence in channels_missing:
+    for sentence in (*channels_missing, *configuration.warnings(settings)):
         pulumi.warn(sentence)
 
     # In place, where the default is to delete and create: a dashboard or a configuration must not vanish meanwhile.

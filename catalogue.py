@@ -4,54 +4,103 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, Self
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from validation import InvalidInputError, Name, Section, collect, problems
-
-S = TypeVar("S", bound=Section)
+import catalogue_fit
+import documents
+from problems import conflicts, problems, validated
+from validation import (
+    Flag,
+    InvalidInputError,
+    Line,
+    List,
+    Map,
+    Name,
+    Section,
+    Url,
+    collect,
+    number,
+    one_of_numbers,
+    text,
+    whole,
+)
 
 EVENTS = "events.yaml"
 """Name of the file with the events, beside the file with the services."""
-DEPENDENCIES_OUTSIDE = frozenset({"dynamodb", "redis"})
-"""Dependencies that are not services of the catalogue themselves."""
 LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bucket bounds in seconds that all services share, whatever they are written in."""
 
-UrlPath = Annotated[str, Field(pattern=r"^/[\w/.~-]*$")]
+_IN_PATH = "[A-Za-z0-9_/.~-]"
+UrlPath = Annotated[
+    str, text(f"/{_IN_PATH}*", "a path such as /internal/metrics: letters, digits and _ . ~ - between slashes")
+]
 """Path of a URL, without anything that would need escaping in a query."""
 
-Route = Annotated[str, Field(pattern=r"^/([\w/.~-]|\{\w+\})*$")]
+Route = Annotated[
+    str,
+    text(
+        rf"/({_IN_PATH}|\{{[A-Za-z0-9_]+\}})*",
+        "a path such as /orders/{order_id}: letters, digits and _ . ~ - between slashes, names in braces",
+    ),
+]
 """Path of a URL, with a name in braces for each part of it that varies: `/orders/{order_id}`."""
+
+Prefix = Annotated[
+    str,
+    text("[a-z_][a-z0-9_]{0,62}", "a prefix of metric names such as order: lower-case letters, digits, underscores"),
+]
+Status = Annotated[
+    str,
+    text(
+        "[134][0-9]{2}",
+        "a status of 1xx, 3xx or 4xx in quotes such as 307: 2xx is what a service is there for, 5xx fails",
+    ),
+]
+LabelName = Annotated[
+    str,
+    text(
+        r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
+        "the name of a Kubernetes label such as app.kubernetes.io/name",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    text(
+        "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
+        "the value of a Kubernetes label: at most 63 letters, digits, hyphens, underscores, dots",
+    ),
+]
+Percent = Annotated[float, number(50, 100)]
+EventName = Annotated[str, text("[a-z]+(_[a-z]+)*", "a name such as order_created: lower-case letters, underscores")]
+Series = Annotated[
+    str,
+    text(
+        r'[a-z_]+(\{[a-z_]+="[a-z_]+"\})?',
+        'a series such as orders_total or orders_total{side="buy"}',
+    ),
+]
 
 
 class LatencyObjective(Section):
     """How many of the requests must be answered in time."""
 
-    percent: float = Field(default=95, ge=50, lt=100)
+    percent: Percent = 95
     """Percentage of the requests."""
-    within_seconds: float = 0.25
+    within_seconds: Annotated[float, one_of_numbers(LATENCY_BOUNDS, "a bucket bound that all services have")] = 0.25
     """Time that they may take: a bucket bound, as a histogram knows no other. The stated target of 0.2 s is not a
     bound, so the next one above it is the default."""
-    exempt: tuple[UrlPath, ...] = ()
+    exempt: List[UrlPath] = ()
     """Paths that promise no time: what is expensive by design, such as a log-in, and what is answered by a redirect,
     which the histogram cannot distinguish from the call that follows."""
-
-    @field_validator("within_seconds")
-    @classmethod
-    def _bucket_bound(cls, bound: float) -> float:
-        if bound not in LATENCY_BOUNDS:
-            raise ValueError(f"expected a bucket bound that all services have: {', '.join(map(str, LATENCY_BOUNDS))}")
-        return bound
 
 
 class Objectives(Section):
     """What a service promises over the objectives' period; the defaults are the application's stated targets."""
 
-    availability: float = Field(default=99.9, ge=50, lt=100)
+    availability: Percent = 99.9
     """Percentage of the requests that do not fail with 5xx."""
     latency: LatencyObjective = LatencyObjective()
     """How many are answered in time."""
@@ -62,38 +111,38 @@ class Service(Section):
 
     name: Name
     """Name of the service: its Service and container in Kubernetes, and the `service` label of its series."""
-    selector: dict[str, str] = Field(default_factory=dict)
+    selector: Map[LabelName, LabelValue] = Field(default_factory=dict)
     """Labels of its Kubernetes Service; none: `app: order-processor` and its name as `component`."""
     owner: Name = "order-processor"
     """The team that is notified about it: the label `owner` of its alerts."""
-    runbook: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    runbook: Url | None = None
     """Address of the service's own runbook, which its notifications link to beside the alert's."""
-    instrumented: bool = False
+    instrumented: Flag = False
     """Whether it uses the instrumentation package, which names its metrics after the service: `order` for
     `order-service`, at `/metrics`, and answers at `/health/ready`. Where only some stacks do, they name it under
     `instrumentedServices`."""
-    port: int = Field(ge=1, le=65535)
+    port: Annotated[int, whole(1, 65535)]
     """Port of its Service; the port is named `http`."""
-    prefix: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]*$")
+    prefix: Prefix | None = None
     """Prefix of its metrics, `order` in `order_requests_total`; none if it exposes no metrics."""
     metrics_path: UrlPath = "/metrics"
     """HTTP path of its metrics."""
     health_path: UrlPath = "/health"
     """HTTP path that the probe reads."""
-    routes: tuple[Route, ...] = ()
+    routes: List[Route] = ()
     """Every route that it serves, such as `/orders/{order_id}`, where its metrics have the raw path as a
     label: they are added up by these, and what belongs to none is counted apart. Without any, its metrics are stored as
     they are."""
-    ignored_endpoints: tuple[UrlPath, ...] = ()
+    ignored_endpoints: List[UrlPath] = ()
     """Further paths whose requests do not count, beside those two."""
-    ignored_statuses: tuple[Annotated[str, Field(pattern=r"^[1-4][0-9]{2}$")], ...] = ("307",)
+    ignored_statuses: List[Status] = ("307",)
     """Statuses whose requests do not count. 307 precedes a call of a path without its final slash: counting it would
     double the call."""
     objectives: Objectives = Objectives()
     """What it promises."""
-    requires: tuple[str, ...] = ()
+    requires: List[Name] = ()
     """Services and stores it cannot work without: what pages for one of these covers its trouble, too."""
-    uses: tuple[str, ...] = ()
+    uses: List[Name] = ()
     """Services and stores it works without, only worse: their trouble explains nothing that it fails."""
 
     @model_validator(mode="before")
@@ -137,37 +186,37 @@ def _package_prefix(name: str) -> str:
 class Telling(Section):
     """Lines that report an event: they match all of these keys."""
 
-    logger: str = Field(min_length=1)
+    logger: Line
     """Name of the logger: `logger` of a line of the instrumentation package, `service` of a line of today."""
-    action: str = Field(min_length=1)
+    action: Line
     """What was done: `context.operation` of a line of the instrumentation package, `action` of a line of today."""
-    message: str = Field(min_length=1)
+    message: Line
     """How the message begins."""
 
 
 class Event(Section):
     """One kind of event of the business, and the log lines that report it."""
 
-    name: str = Field(pattern=r"^[a-z]+(_[a-z]+)*$")
+    name: EventName
     """Name of the event: the label `event` of its counts."""
     service: Name
     """The service whose lines report it."""
-    series: str | None = Field(default=None, pattern=r"^[a-z_]+(\{[a-z_]+=\"[a-z_]+\"\})?$")
+    series: Series | None = None
     """The series that counts it where a service uses the instrumentation package; its lines do not count then. None if
     the package has none."""
-    by: tuple[str, ...] = ()
+    by: List[EventName] = ()
     """Labels of that series by which it is counted, beside its pod. Lines have none of them."""
     told_by: tuple[Telling, ...] = ()
     """The lines that report it, one line for each event."""
-    untold: str | None = None
+    untold: Line | None = None
     """Why no line reports it. Without the package the event is then not measured."""
-    examples: tuple[str, ...] = ()
+    examples: tuple[Line, ...] = ()
     """Lines that are counted, each once: of the application as it is today, and with the package."""
-    echoes: tuple[str, ...] = ()
+    echoes: tuple[Line, ...] = ()
     """Lines that report the same event once more, or look similar, and are not counted."""
 
     @model_validator(mode="after")
-    def _told_or_not(self) -> Event:
+    def _told_or_not(self) -> Self:
         if bool(self.told_by) == bool(self.untold):
             raise ValueError("expected either toldBy, the lines that tell it, or untold, why none does")
         if self.told_by and not self.examples:
@@ -213,9 +262,17 @@ class Catalogue(Section):
         """The catalogue as a stack has it: what its settings say is instrumented is, and what is absent is left out.
 
         Everything that is deployed, checked, simulated or measured for a stack begins with it.
-        Raises InvalidInputError if a name is not in the catalogue.
+        Raises InvalidInputError if a name is not in the catalogue, or if no service is left that exposes metrics.
         """
-        return self.instrumented(settings.instrumented_services).without(settings.absent_services)
+        of = self.instrumented(settings.instrumented_services).without(settings.absent_services)
+        shared = sorted(catalogue_fit.shared_prefixes(of.services))
+        if shared:
+            raise InvalidInputError([f"{line}, as instrumentedServices has it" for line in shared])
+        if not of.measured:
+            left = "absentServices leaves" if self.measured else "services.yaml has"
+            remedy = "give one a `prefix` or `instrumented: true`"
+            raise InvalidInputError([f"{left} no service that exposes metrics, on which all rest; {remedy}"])
+        return of
 
     def without(self, names: Collection[str]) -> Catalogue:
         """The catalogue less some services, which nobody then depends on.
@@ -254,34 +311,10 @@ class Catalogue(Section):
             )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Catalogue:
-        names = [service.name for service in self.services]
-        known = {*names, *DEPENDENCIES_OUTSIDE}
-        twice = sorted({name for name in names if names.count(name) > 1})
-        wrong = [f"service names must be unique; given twice: {', '.join(twice)}"] if twice else []
-        wrong += [
-            f'{service.name} depends on "{dependency}", which is neither a service here '
-            f"nor one of {', '.join(sorted(DEPENDENCIES_OUTSIDE))}"
-            for service in self.services
-            for dependency in (*service.requires, *service.uses)
-            if dependency not in known
-        ]
-        wrong += [
-            f"event {event.name} is told by {event.service}, which is not one of the services: {', '.join(names)}"
-            for event in self.events
-            if event.service not in names
-        ]
-        told = [event.name for event in self.events]
-        again = sorted({name for name in told if told.count(name) > 1})
-        wrong += [f"event names must be unique; given twice: {', '.join(again)}"] if again else []
-        wrong += [
-            f'{service.name} cannot both require and use "{dependency}"; name it under one of them'
-            for service in self.services
-            for dependency in service.requires
-            if dependency in service.uses
-        ]
+    def _consistent(self) -> Self:
+        wrong = catalogue_fit.conflicts(self.services, self.events)
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise conflicts(*wrong)
         return self
 
 
@@ -292,18 +325,10 @@ def load(path: Path) -> Catalogue:
     """
     told = path.with_name(EVENTS)
     services, events = collect(
-        lambda: _validated(Catalogue, path), lambda: _validated(Events, told).events if told.is_file() else ()
+        lambda: validated(Catalogue, documents.read(path), path.name),
+        lambda: validated(Events, documents.read(told), told.name).events if told.exists() else (),
     )
     try:
         return Catalogue(namespace=services.namespace, services=services.services, events=events)
     except ValidationError as error:
         raise InvalidInputError(problems(error, Catalogue, EVENTS)) from error
-
-
-def _validated(model: type[S], path: Path) -> S:
-    try:
-        return model.model_validate(yaml.safe_load(path.read_text()))
-    except yaml.YAMLError as error:
-        raise InvalidInputError([f"{path.name}: not valid YAML: {error}"]) from error
-    except ValidationError as error:
-        raise InvalidInputError(problems(error, model, path.name)) from error

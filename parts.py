@@ -198,22 +198,28 @@ TEMPO = Part(
 )
 
 
+ALL = (
+    PROMETHEUS,
+    ALERTMANAGER,
+    OPERATOR,
+    GRAFANA,
+    KUBE_STATE_METRICS,
+    NODE_EXPORTER,
+    BLACKBOX_EXPORTER,
+    ROUTE_SUMS,
+    LOG_AGENT,
+    KUBERNETES_EVENTS,
+    LOKI,
+    LOKI_GATEWAY,
+    LOKI_DISTRIBUTOR,
+    CLOUDWATCH_EXPORTER,
+    TEMPO,
+)
+"""Every part, in the order in which they are spoken of; no stack has all of Loki's."""
+
+
 def of_stack(settings: Settings) -> tuple[Part, ...]:
-    """The parts that a stack deploys, in the order in which they are spoken of."""
-    distributed = settings.logs.mode == "distributed"
-    known = (
-        PROMETHEUS,
-        ALERTMANAGER,
-        OPERATOR,
-        GRAFANA,
-        KUBE_STATE_METRICS,
-        NODE_EXPORTER,
-        BLACKBOX_EXPORTER,
-        ROUTE_SUMS,
-        LOG_AGENT,
-        KUBERNETES_EVENTS,
-        *((LOKI_GATEWAY, LOKI_DISTRIBUTOR) if distributed else (LOKI,)),
-        CLOUDWATCH_EXPORTER,
-        TEMPO,
-    )
+    """The parts that a stack deploys."""
+    left_out = (LOKI,) if settings.logs.mode == "distributed" else (LOKI_GATEWAY, LOKI_DISTRIBUTOR)
+    known = (part for part in ALL if part not in left_out)
     return tuple(part for part in known if not part.needs or getattr(settings, part.needs) is not None)

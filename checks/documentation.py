@@ -15,6 +15,7 @@ from catalogue import Catalogue, Events, Service
 from components.alerting import rules
 from components.alerting.escalation import UNRESOLVED
 from facts import ROOT
+from local.errors import explained
 from settings import Settings
 
 SETTINGS = ROOT / "docs" / "settings.md"
@@ -37,11 +38,7 @@ def schemas() -> dict[Path, str]:
     """The JSON Schema of each input, by its file: a whole `Pulumi.<stack>.yaml`, `services.yaml`, `events.yaml`."""
     stack, catalogue, events = (model.model_json_schema(by_alias=True) for model in (Settings, Catalogue, Events))
     definitions = stack.pop("$defs")
-    whole = {
-        "type": "object",
-        "properties": {"config": {"type": "object", "properties": {settings.KEY: stack}}},
-        "$defs": definitions,
-    }
+    whole = settings.config_schema(stack) | {"$defs": definitions}
     return {
         ROOT / "docs" / "stack.schema.json": _document("Stack file of the order processor's monitoring", whole),
         ROOT / "docs" / "services.schema.json": _document("Service catalogue", catalogue),
@@ -97,6 +94,7 @@ def _default(field: Schema) -> str:
 
 
 def _allowed(field: Schema) -> str:
+    """What a value may be. Raises LookupError for a field without words, which errors could not explain either."""
     for key in ("allowed", "x-allowed"):
         if key in field:
             return str(field[key])
@@ -106,11 +104,12 @@ def _allowed(field: Schema) -> str:
     for inner in field.get("anyOf", ()):
         if inner.get("type") != "null":
             return _allowed(inner)
-    if "minimum" in field and "maximum" in field:
-        return f"{field['minimum']} to {field['maximum']}"
-    return {"string": "text", "boolean": "`true`, `false`", "array": "list", "object": "map"}.get(
-        field.get("type", ""), str(field.get("type", ""))
-    )
+    if field.get("type") == "array":
+        return f"list{' of at least one' * ('minItems' in field)}: {_allowed(field['items'])}"
+    if field.get("type") == "object":
+        (values,) = field["patternProperties"].values()
+        return f"map of names: {_allowed(values)}"
+    raise LookupError(f"a field without words: {field}")
 
 
 def alerts_page() -> str:
@@ -192,4 +191,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with explained():
+        main()

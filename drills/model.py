@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
-from validation import Duration, InvalidInputError, Name, Section, problems
+import documents
+from problems import validated
+from validation import Duration, InvalidInputError, Name, Section
 
 FILE = Path(__file__).with_name("drills.yaml")
 
@@ -248,13 +249,7 @@ class Drills(Section):
 
 def read(file: Path = FILE) -> tuple[Drill, ...]:
     """The drills of a file. Raises InvalidInputError with every problem."""
-    try:
-        document = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
-        return Drills.model_validate(document).drills
-    except yaml.YAMLError as error:
-        raise InvalidInputError([f"{file.name}: not valid YAML: {error}"]) from None
-    except ValidationError as error:
-        raise InvalidInputError(problems(error, Drills, file.name)) from None
+    return validated(Drills, documents.read(file), file.name).drills
 
 
 def chosen(drills: tuple[Drill, ...], names: tuple[str, ...]) -> tuple[Drill, ...]:

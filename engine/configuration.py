@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+import documents
 from local.errors import RehearsalError
 from local.state import write
 
@@ -58,6 +59,6 @@ class Aside:
         return {key for key, digest in now.items() if before.get(key) == digest}
 
     def _plain(self, source: Path) -> dict[str, Any]:
-        config = (yaml.safe_load(source.read_text()) or {}).get("config") or {}
+        config = (documents.read(source) or {}).get("config") or {}
         plain = {key: value for key, value in config.items() if not (isinstance(value, dict) and "secure" in value)}
-        return plain | {key: {**plain.get(key, {}), **settings} for key, settings in self.settings.items()}
+        return plain | {key: {**(plain.get(key) or {}), **settings} for key, settings in self.settings.items()}

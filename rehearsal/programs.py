@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from catalogue import DEPENDENCIES_OUTSIDE, Catalogue
+from catalogue import Catalogue
+from catalogue_fit import DEPENDENCIES_OUTSIDE
 from components.logs.agent import AGENT_START
 from components.metrics.route_sums import PROGRAM
 from engine.toolchain import tool

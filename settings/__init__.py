@@ -1,30 +1,24 @@
-"""The settings of a stack: `model.py` says what they can be, `reading.py` where they come from."""
+"""The settings of a stack: `model.py` says what they can be, `fit.py` how they fit together, `reading.py` where they
+come from.
+"""
 
-from settings.model import (
-    CHANNEL_SECRETS,
-    GRAFANA_PASSWORD,
-    KEY,
-    LONGEST_INTERVAL_SECONDS,
+from settings.fit import warnings
+from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT
+from settings.model import LONGEST_INTERVAL_SECONDS, Aws, Charts, Redis, Retention, Settings, Tracing
+from settings.notifications import (
     LONGEST_WARNING_WAIT_SECONDS,
-    PROJECT,
-    Aws,
     BusinessHours,
-    Charts,
     Deployment,
     Email,
     Escalation,
     Links,
     Notifications,
     PagerDuty,
-    Redis,
-    Resources,
-    Retention,
-    Settings,
     Slack,
-    Tracing,
     Weekday,
 )
-from settings.reading import Secrets, load, parse, read_config, read_stack, secret_keys
+from settings.reading import Secrets, config_schema, load, parse, read_config, read_stack, secret_keys, stack_file
+from settings.resources import Resources
 
 __all__ = [
     "CHANNEL_SECRETS",
@@ -50,9 +44,12 @@ __all__ = [
     "Slack",
     "Tracing",
     "Weekday",
+    "config_schema",
     "load",
     "parse",
     "read_config",
     "read_stack",
     "secret_keys",
+    "stack_file",
+    "warnings",
 ]

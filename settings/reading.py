@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pydantic import ValidationError
 
-from settings.model import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, Deployment, Settings
-from validation import InvalidInputError, problems, without
+import documents
+from problems import Loc, problems, unknown, without
+from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT
+from settings.model import Settings
+from settings.notifications import Deployment
+from validation import InvalidInputError
+
+CONFIG_KEYS = tuple(f"{PROJECT}:{key}" for key in ("stack", *CHANNEL_SECRETS.values(), GRAFANA_PASSWORD))
+"""Every key of this project; other projects' and providers' keys may stand beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,18 @@ def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
     )
 
 
+def stack_file(project: Path, stack: str) -> Path:
+    """The `Pulumi.<stack>.yaml` of a stack that a command names. Raises InvalidInputError if there is none."""
+    if stack not in _stacks(project):
+        stacks = ", ".join(_stacks(project))
+        raise InvalidInputError([f"STACK={stack}: Pulumi.{stack}.yaml: no such file; the stacks are: {stacks}"])
+    return project / f"Pulumi.{stack}.yaml"
+
+
+def _stacks(project: Path) -> list[str]:
+    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project.glob("Pulumi.*.yaml"))
+
+
 def read_stack(path: Path) -> Settings:
     """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program. Raises InvalidInputError."""
     return parse(read_config(path).get(KEY))
@@ -53,17 +71,38 @@ def read_stack(path: Path) -> Settings:
 def read_config(path: Path) -> dict[str, Any]:
     """The configuration in a `Pulumi.<stack>.yaml`, encrypted values as they stand there.
 
-    Raises InvalidInputError if it is not valid YAML, or with the stacks that there are if there is no such file.
+    Raises InvalidInputError if it is not valid YAML or has keys that nothing reads, or with the stacks that there are
+    if there is no such file.
     """
     if not path.exists():
-        stacks = ", ".join(sorted(file.suffixes[0][1:] for file in path.parent.glob("Pulumi.*.yaml")))
-        raise InvalidInputError([f"{path.name}: no such file; the stacks are: {stacks}"])
-    try:
-        document = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise InvalidInputError([f"{path.name}: not valid YAML: {error}"]) from error
-    config: dict[str, Any] = (document or {}).get("config") or {}
+        raise InvalidInputError([f"{path.name}: no such file; the stacks are: {', '.join(_stacks(path.parent))}"])
+    document = documents.read(path) or {}
+    config = document.get("config") or {} if isinstance(document, dict) else document
+    if not isinstance(config, dict):
+        raise InvalidInputError([f"{path.name}: expected the key `config`, and below it `{KEY}`; see Pulumi.dev.yaml"])
+    wrong = [key for key in map(str, config) if key.startswith(f"{PROJECT}:") and key not in CONFIG_KEYS]
+    if wrong:
+        raise InvalidInputError(
+            [f"{path.name} config.{key}: unknown key; {unknown(key, CONFIG_KEYS)}" for key in wrong]
+        )
     return config
+
+
+def config_schema(stack: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a whole `Pulumi.<stack>.yaml`, given that of the structured key."""
+    mine = "|".join(key.removeprefix(f"{PROJECT}:") for key in CONFIG_KEYS)
+    return {
+        "type": "object",
+        "required": ["config"],
+        "properties": {
+            "config": {
+                "type": "object",
+                "required": [KEY],
+                "properties": {KEY: stack},
+                "propertyNames": {"pattern": f"^(?:{PROJECT}:(?:{mine})|(?!{PROJECT}:).*)$"},
+            }
+        },
+    }
 
 
 def parse(document: Any, deployment: Deployment | None = None) -> Settings:
@@ -74,10 +113,10 @@ def parse(document: Any, deployment: Deployment | None = None) -> Settings:
     if document is None:
         raise InvalidInputError([f"{KEY}: missing; copy it from Pulumi.dev.yaml into your Pulumi.<stack>.yaml"])
     found: list[str] = []
-    reported: set[tuple[int | str, ...]] = set()
+    reported: set[Loc] = set()
     while True:
         try:
-            settings = Settings.model_validate(document, context=deployment)
+            settings = Settings.model_validate(document, context=deployment, by_alias=True, by_name=False)
         except ValidationError as error:
             new = problems(error, Settings, KEY, besides=reported)
             if not new:

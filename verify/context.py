@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from facts import ROOT
-from settings import KEY, read_stack
+from settings import KEY, read_stack, stack_file
 from validation import InvalidInputError
 
 
@@ -17,7 +17,7 @@ from validation import InvalidInputError
 def main(stack: str) -> None:
     """Print the context; exit 1 and say how to set it if the stack names none."""
     try:
-        found = read_stack(ROOT / f"Pulumi.{stack}.yaml").kube_context
+        found = read_stack(stack_file(ROOT, stack)).kube_context
     except InvalidInputError as error:
         raise click.ClickException(f"the stack {stack} is not valid:\n{error}") from None
     if found is None:

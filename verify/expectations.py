@@ -72,7 +72,7 @@ def expectations(stack: str, root: Path = ROOT, config: Mapping[str, Any] | None
     `config` is taken in place of the section of the stack's file.
     Raises InvalidInputError if its settings or the catalogue are not valid.
     """
-    config = config or configuration.read_config(root / f"Pulumi.{stack}.yaml")
+    config = config or configuration.read_config(configuration.stack_file(root, stack))
     settings = configuration.parse(config.get(KEY))
     known = catalogues.load(root / "services.yaml")
     program = registered(stack, settings, config, root)

@@ -13,16 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+import documents as yaml_files
 from catalogue import Catalogue
 from components.alerting import business_hours
 from components.alerting.escalation import escalations, when_told
 from components.alerting.normalisation import NORMALISATION, generated_groups
-from quantities import seconds
+from problems import Loc, validated
+from problems import path as key_path
+from quantities import DURATION_IN_TEXT, milliseconds, seconds
 from settings import Settings
-from validation import Duration, InvalidInputError, problems
+from validation import InvalidInputError, text
 
 ESCALATION = "escalation"
 """Name of the object with the alerts on pages that nobody resolved or acknowledged."""
@@ -33,36 +35,53 @@ RUNBOOKS = "runbooks"
 Json = dict[str, Any]
 
 
+def _whole_seconds(text: str) -> str | None:
+    try:
+        seconds(text)
+    except ValueError:
+        return "units from long to short, each once, in whole seconds"
+    return None
+
+
+_Wait = Annotated[str, text(DURATION_IN_TEXT, "a duration in Prometheus' form such as 5m or 1h30m", _whole_seconds)]
+_Text = Annotated[str, text(r"[\s\S]*\S[\s\S]*", "text")]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _Labels(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, str]
+    __pydantic_extra__: dict[str, _Text]
     severity: Literal["critical", "warning", "info", "none"]
 
 
 class _Annotations(_Part):
-    summary: str
-    description: str
-    dashboard: str
+    summary: _Text
+    description: _Text
+    dashboard: _Text
     """Uid of the dashboard that shows the fault, and its variables: `system-health?var-service=…`."""
 
 
 class _Alert(_Part):
-    alert: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
-    expr: str
-    for_: Duration | None = Field(default=None, alias="for")
-    keep_firing_for: Duration | None = None
+    alert: Annotated[str, text("[A-Z][A-Za-z0-9]*", "the name of an alert such as ServiceDown")]
+    expr: _Text
+    for_: _Wait | None = Field(default=None, alias="for")
+    keep_firing_for: _Wait | None = None
     labels: _Labels
     annotations: _Annotations
 
 
 class _Recording(_Part):
-    record: str = Field(pattern=r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$")
-    expr: str
-    labels: dict[str, str] = Field(default_factory=dict)
+    record: Annotated[
+        str,
+        text(
+            "[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+", "a name as level:metric:operations such as service:http_requests:rate5m"
+        ),
+    ]
+    expr: _Text
+    labels: dict[str, _Text] = Field(default_factory=dict)
 
 
 def _kind(rule: Any) -> str:
@@ -73,8 +92,8 @@ _Rule = Annotated[Annotated[_Alert, Tag("alert")] | Annotated[_Recording, Tag("r
 
 
 class _Group(_Part):
-    name: str
-    interval: Duration | None = None
+    name: _Text
+    interval: _Wait | None = None
     """How often it is evaluated, where that is not as often as the infrastructure is scraped."""
     rules: list[_Rule] = Field(min_length=1)
 
@@ -83,29 +102,76 @@ class _RuleFile(_Part):
     groups: list[_Group] = Field(min_length=1)
 
 
+TESTS = ".test.yaml"
+"""How the name of a rule file's tests ends."""
+
+
+def files(directory: Path) -> list[Path]:
+    """The rule files of a directory, without their tests.
+
+    Raises InvalidInputError for what looks like a rule file and would be none: by another ending, in a directory below,
+    or with a name that Kubernetes refuses.
+    """
+    found = [path for path in sorted(directory.glob("*.yaml")) if not path.name.endswith(TESTS)]
+    known = {*found, *directory.glob(f"*{TESTS}")}
+    astray = [path for path in sorted(directory.rglob("*")) if path.suffix.lower() in _ENDINGS and path not in known]
+    wrong = [
+        f"{directory.name}/{path.relative_to(directory)}: is not read; rule files are {directory.name}/<name>.yaml"
+        for path in astray
+        if not path.name.startswith(".")
+    ]
+    wrong += [
+        f"{directory.name}/{path.name}: expected {_FILE.expected} before .yaml; rename the file"
+        for path in found
+        if _FILE.check(path.stem) is not None
+    ]
+    if wrong:
+        raise InvalidInputError(wrong)
+    return found
+
+
+_ENDINGS = {".yaml", ".yml", ".json", ".rules", ".rule"}
+_FILE = text("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens")
+
+
 def read(directory: Path) -> dict[str, dict[str, Any]]:
     """The rule files of a directory by name without `.yaml`; their tests (`*.test.yaml`) are left out.
 
-    Raises InvalidInputError with every problem, each naming the file and the rule's place in it. PromQL is not parsed
-    here; promtool does that.
+    Raises InvalidInputError with every problem, each naming the file, the group and the rule. PromQL is not parsed
+    here; promtool does that (`engine.rule_files`).
     """
-    files: dict[str, dict[str, Any]] = {}
+    documents: dict[str, dict[str, Any]] = {}
     wrong: list[str] = []
-    for path in sorted(directory.glob("*.yaml")):
-        if path.name.endswith(".test.yaml"):
-            continue
+    for path in files(directory):
         try:
-            document = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
-            _RuleFile.model_validate(document)
-        except yaml.YAMLError as error:
-            wrong.append(f"{path.name}: not valid YAML: {error}")
-        except ValidationError as error:
-            wrong += problems(error, _RuleFile, path.name)
-        else:
-            files[path.stem] = document
+            documents[path.stem] = _read(path, f"{directory.name}/{path.name}")
+        except InvalidInputError as error:
+            wrong += error.problems
     if wrong:
         raise InvalidInputError(wrong)
-    return files
+    return documents
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml_files.read(path, name)
+    validated(_RuleFile, document, name, partial(_place, document))
+    return document
+
+
+def _place(document: Any, loc: Loc) -> str:
+    """Where a key is: below the alert's or the series' name, as people look for it, and not below numbers."""
+    match loc:
+        case ("groups", int(number), "rules", int(index), _, *rest):
+            rule = document["groups"][number]["rules"][index]
+            named = isinstance(rule, dict) and (rule.get("alert") or rule.get("record"))
+            group = document["groups"][number].get("name")
+            start = named if isinstance(named, str) else f"group {group}, rule {index + 1}"
+            return f"{start} {key_path(tuple(rest))}".rstrip()
+        case ("groups", int(number), *rest):
+            group = document["groups"][number]
+            named = isinstance(group, dict) and group.get("name")
+            return f"{f'group {named}' if named else f'groups[{number}]'} {key_path(tuple(rest))}".rstrip()
+    return key_path(loc)
 
 
 def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
@@ -134,8 +200,21 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
 
 
 def windows(expression: str) -> list[str]:
-    """Every range and offset that an expression looks back, such as `5m`."""
-    return [window or offset for window, offset in re.findall(r"\[(\w+)[\]:]|offset (\w+)", expression)]
+    """Every range and offset that an expression looks back, such as `5m`. What is no duration, promtool refuses."""
+    found = _LOOKS_BACK.findall(_NO_CODE.sub("", expression))
+    return [window for window in found if _is_duration(window)]
+
+
+_NO_CODE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*""")
+_LOOKS_BACK = re.compile(rf"(?:\[|\boffset)\s*({DURATION_IN_TEXT})\b", re.IGNORECASE)
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        milliseconds(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _taken(files: dict[str, Any]) -> list[str]:
@@ -157,13 +236,14 @@ def _without_runbook(files: dict[str, list[dict[str, Any]]], directory: Path) ->
 
 def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings) -> list[str]:
     kept = settings.retention.metrics
-    return [
+    beyond = {
         f"retention.metrics: {kept} is less than the {window} that {rule.get('alert') or rule['record']} "
-        f"({name}.yaml) looks back; keep at least {window}"
+        f"({name}.yaml) looks back; keep at least {window}": None
         for name, rule in _rules(files)
         for window in windows(rule["expr"])
-        if seconds(window) > seconds(kept)
-    ]
+        if milliseconds(window) > milliseconds(kept)
+    }
+    return list(beyond)
 
 
 def _longer_than_business_hours(files: dict[str, Any], settings: Settings) -> list[str]:

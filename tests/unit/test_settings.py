@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
+from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 from hypothesis import given
@@ -12,10 +15,14 @@ from hypothesis import strategies as st
 
 import settings
 from checks import documentation as generate
-from checks import program
+from checks import examples, program
+from components.alerting import rules
 from facts import ROOT
-from settings import CHANNEL_SECRETS, KEY, Deployment, parse
-from validation import InvalidInputError
+from quantities import seconds
+from settings import CHANNEL_SECRETS, KEY, Deployment, fit, parse
+from validation import InvalidInputError, time_zones
+
+STACK_FILES = [*map(examples.stack_file, examples.names()), *sorted(ROOT.glob("Pulumi.*.yaml"))]
 
 
 def document(stack: str, **overrides: Any) -> dict[str, Any]:
@@ -86,51 +93,97 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "expected"),
+    ("stack", "overrides", "expected"),
     [
-        ({"logs": {"mode": "distributed"}}, "logs.mode: distributed needs aws.logBucket"),
-        ({"workloads": {"loki": {"replicas": 2}}}, "workloads.loki.replicas: 2 needs aws.logBucket"),
         (
-            {"logs": {"mode": "distributed"}},
-            "storage.kind: local serves one Loki only; logs.mode: distributed needs class",
+            "prod",
+            {"aws": {"tags": None}},
+            "aws.tags: without tags, every load balancer and Redis of the region is read",
         ),
+        ("prod", {"links": {"grafana": None}}, "links.grafana: notifications link to http://localhost"),
+        ("prod", {"links": {"alertmanager": "http://localhost:9093"}}, "links.alertmanager: notifications link to"),
+        ("dev", {"workloads": {"prometheus": {"replicas": 2}}}, "keeps every replica of prometheus on one node"),
+        ("dev", {"workloads": {"alertmanager": {"replicas": 3}}}, "keeps every replica of alertmanager on one node"),
         (
-            {"workloads": {"loki": {"replicas": 2}}},
-            "storage.kind: local serves one Loki only; workloads.loki.replicas: 2 needs class",
+            "dev",
+            {"retention": {"metrics": "520w"}},
+            'retention.metrics: "520w" is more than storage.sizes.prometheus: 5Gi',
         ),
+        ("dev", {"retention": {"logs": "100w"}}, 'retention.logs: "100w" is more than storage.sizes.loki: 5Gi'),
+        ("dev", {"tracing": {"retention": "52w"}}, 'tracing.retention: "52w" is more than storage.sizes.tempo: 2Gi'),
         (
-            {"logs": {"mode": "distributed"}, "workloads": {"loki": {"replicas": 3}}},
-            "workloads.loki.replicas: 3 has no use if logs.mode is distributed; remove it",
+            "dev",
+            {"workloads": {"prometheus": {"memory": "100Mi", "memoryLimit": "256Mi"}}},
+            'workloads.prometheus.memoryLimit: "256Mi" is less than the 512Mi that it requests by default',
         ),
-        ({"storage": {"kind": "class"}}, "storage.createClass makes EBS volumes, which need platform eks"),
-        ({"workloads": {"grafana": {"replicas": 2}}}, "workloads.grafana.replicas must be 1"),
-        ({"logs": {"bucket": "some-bucket"}}, "`logs.bucket` is no key any more; move it to `aws.logBucket`"),
-        ({"scrape": {"applications": "2m"}}, 'applications: "2m" must be 10s to 75s'),
-        ({"scrape": {"infrastructure": "5s"}}, 'infrastructure: "5s" must be 10s to 75s'),
-        ({"escalation": {"warningAfter": "26m"}}, 'warningAfter: "26m" is more than 25m'),
-        ({"workloads": {"loki": {"memory": "4Gi"}}}, 'memory: "4Gi" is more than memoryLimit "1Gi"'),
-        ({"workloads": {"loki": {"cpu": "1.5"}}}, 'cpu: "1.5" is more than cpuLimit "1"'),
-        ({"workloads": {"loki": {"memory": "250m"}}}, "expected a size in Mi, Gi or Ti"),
-        (
-            {"redis": {"address": "redis://redis:6379"}},
-            "redis.address: 'redis://redis:6379' expected host:port such as redis.example.com:6379",
-        ),
-        ({"redis": {"address": "redis"}}, "redis.address: 'redis' expected host:port"),
-        ({"redis": {"address": "redis:70000"}}, "redis.address: 'redis:70000' expected a port from 1 to 65535"),
-        ({"redis": {"adress": "redis:6379"}}, 'redis.adress: unknown key; did you mean "address"?'),
-        ({"charts": {"source": "oci", "location": "https://x"}}, 'must start with oci:// for "oci"'),
-        ({"charts": {"location": "https://x"}}, "has no use"),
-        ({"businessHours": {"start": "18:00"}}, 'start "18:00" must be before end "17:00"'),
-        ({"businessHours": {"days": []}}, "businessHours.days: tuple should have at least 1 item"),
-        (
-            {"businessHours": {"timeZone": "localtime"}},
-            "businessHours.timeZone: 'localtime' expected an IANA time zone",
-        ),
-        ({"businessHours": {"timeZone": "Factory"}}, "businessHours.timeZone: 'Factory' expected an IANA time zone"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(overrides: dict[str, Any], expected: str) -> None:
-    assert expected in "\n".join(problems(document("dev", **overrides)))
+def test_what_works_and_may_hurt_is_warned_of(stack: str, overrides: dict[str, Any], expected: str) -> None:
+    found = settings.warnings(parse(_without_nothing(document(stack, **overrides))))
+    assert len(found) == 1
+    assert expected in found[0]
+    assert found[0].endswith(".")
+
+
+def _without_nothing(section: dict[str, Any]) -> dict[str, Any]:
+    """The section without the keys that an override of None takes out."""
+    inner = {key: _without_nothing(value) if isinstance(value, dict) else value for key, value in section.items()}
+    return {key: value for key, value in inner.items() if value is not None}
+
+
+@pytest.mark.parametrize("file", STACK_FILES, ids=lambda file: file.name)
+def test_the_stacks_that_are_here_to_be_copied_warn_of_nothing(file: Path) -> None:
+    assert settings.warnings(settings.read_stack(file)) == []
+
+
+def test_a_deployment_shows_the_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", said.append)
+    program.evaluated_anew("prod", document("prod", aws={"tags": {}}) | {"links": {"runbooks": "https://r.test"}})
+    assert [text for text in said if text.startswith("links.grafana and links.alertmanager: notifications link")]
+
+
+def test_each_conflict_is_a_line() -> None:
+    found = problems(document("dev", logs={"mode": "distributed"}, workloads={"grafana": {"replicas": 2}}))
+    assert [line.removeprefix(f"{KEY} ").split(":")[0].split(" ")[0] for line in found] == [
+        "logs.mode",
+        "storage.kind",
+        "workloads.grafana.replicas",
+    ]
+
+
+def test_every_wrong_item_of_a_list_is_reported_once() -> None:
+    found = problems(document("prod", aws={"tables": ["a", "users", "b", "orders"]}, platform="kind"))
+    assert [line.split("'")[0].strip() for line in found[:2]] == [f"{KEY} aws.tables[{index}]:" for index in (0, 2)]
+    assert len(found) == 4  # and createClass and aws, which need EKS
+
+
+def test_no_rule_looks_back_further_than_the_settings_demand_to_keep() -> None:
+    files = rules.read(ROOT / "alerts").values()
+    windows = [
+        window
+        for document in files
+        for group in document["groups"]
+        for rule in group["rules"]
+        for window in rules.windows(rule["expr"])
+    ]
+    assert max(windows, key=seconds) == fit.LONGEST_LOOK_BACK
+
+
+def test_time_zones_are_those_of_the_pinned_package_on_every_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Mars").mkdir()
+    (tmp_path / "Mars" / "Olympus").write_bytes(zoneinfo_bytes())
+    monkeypatch.setattr("zoneinfo.TZPATH", (str(tmp_path),))
+    time_zones.cache_clear()
+    assert {"America/New_York", "UTC", "Asia/Kolkata", "US/Pacific"} <= set(time_zones())
+    assert not {"Mars/Olympus", "localtime", "Factory", "posixrules"} & set(time_zones())
+    assert len(time_zones()) > 590
+
+
+def zoneinfo_bytes() -> bytes:
+    return importlib.resources.files("tzdata").joinpath("zoneinfo", "UTC").read_bytes()
 
 
 def test_names_that_aws_would_refuse_are_refused_with_key_value_and_remedy() -> None:

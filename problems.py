@@ -1,0 +1,173 @@
+"""What is wrong with an input, in words: all at once, each with its key, its value, what is allowed, and a remedy."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import re
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from validation import InvalidInputError, shown
+
+M = TypeVar("M", bound=BaseModel)
+Loc = tuple[int | str, ...]
+Place = Callable[[Loc], str]
+
+
+def validated(model: type[M], document: Any, where: str, place: Place | None = None) -> M:
+    """The document as a model. Raises InvalidInputError with every problem; `place` says where in `where` each is."""
+    try:
+        return model.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise InvalidInputError(problems(error, model, where, place=place)) from None
+
+
+def problems(
+    error: ValidationError,
+    model: type[BaseModel],
+    where: str,
+    besides: Collection[Loc] = (),
+    place: Place | None = None,
+) -> list[str]:
+    """One readable line per pydantic error: the key's path in `where`, its value, what is allowed.
+
+    Errors at a path of `besides`, which was reported already, are left out.
+    """
+    found: list[str] = []
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["loc"] not in besides and not _only_wrong_items(detail, details):
+            context = detail.get("ctx", {})
+            found += context.get(_COMPLETE) or [f"{where} {line}" for line in context.get(_CONFLICTS, ())]
+            found += [] if {_COMPLETE, _CONFLICTS} & set(context) else [_problem(detail, model, where, place)]
+    return list(dict.fromkeys(found))
+
+
+def _only_wrong_items(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Whether a list is too short for pydantic only as it does not count the items that are wrong."""
+    loc = detail["loc"]
+    below = (each["loc"] for each in details if each is not detail)
+    return detail["type"] == "too_short" and any(other[: len(loc)] == loc for other in below)
+
+
+_COMPLETE, _CONFLICTS = "complete", "conflicts"
+
+
+def several(*lines: str) -> PydanticCustomError:
+    """What a validator raises that finds more than one problem: each is a line of its own, and complete as it is."""
+    return PydanticCustomError(_COMPLETE, "several problems", {_COMPLETE: list(lines)})
+
+
+def conflicts(*lines: str) -> PydanticCustomError:
+    """What a validator raises if values do not fit together: each is a line, behind the name of the input."""
+    return PydanticCustomError(_CONFLICTS, "several conflicts", {_CONFLICTS: list(lines)})
+
+
+def without(document: Any, error: ValidationError) -> Any:
+    """The document without the values that `error` names, so that what depends on the others can be checked too."""
+    rest = copy.deepcopy(document)
+    for detail in reversed(error.errors(include_url=False)):  # the last of a list first, as the others move up
+        _remove(rest, detail["loc"])
+    return rest
+
+
+def _remove(document: Any, loc: Loc) -> None:
+    try:
+        for part in loc[:-1]:
+            document = document[part]
+        del document[loc[-1]]
+    except (KeyError, IndexError, TypeError):
+        return  # it is missing, which is what was wrong with it
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel], where: str, place: Place | None) -> str:
+    key = (place or path)(detail["loc"])
+    start = f"{where} {key}" if key else where
+    if detail["type"] == "extra_forbidden":
+        return f"{start}: unknown key; {_suggestion(detail['loc'], model)}"
+    if detail["type"] == "missing":
+        return f"{start}: missing; it has no default"
+    value = detail["input"]
+    has_shown = not isinstance(value, dict | list | tuple | BaseModel)
+    written = f" {shown(value)!r}" if isinstance(value, str) else f" {shown(value)}"
+    return f"{start}:{written if has_shown else ''} {_words(detail, model)}"
+
+
+def _words(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    """What is wrong with a value; never in the words of Python."""
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "literal_error":
+        options = re.findall(r"'([^']*)'", str(context["expected"]))
+        near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.5)
+        return f"expected one of {', '.join(options)}" + (f'; did you mean "{near[0]}"?' if near else "")
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        known = keys(model, detail["loc"]) if kind != "dict_type" else []
+        return f"expected keys with values{': ' * bool(known)}{', '.join(known)}"
+    if kind in ("tuple_type", "list_type"):
+        return f"expected a list{f', such as [{value}]' if isinstance(value, str) and value else ''}"
+    return _SIMPLE[kind] if kind in _SIMPLE else _sentence(detail["msg"])
+
+
+_SIMPLE = {
+    "too_short": "expected at least one item",
+    "invalid_key": "a key must be text; write it in quotes",
+    "string_type": "expected text; write it in quotes",
+    "bool_type": "expected true or false, without quotes",
+}
+
+
+def _sentence(message: str) -> str:
+    """A validator's own message, which continues a line."""
+    message = message.removeprefix("Value error, ")
+    return f"{message[0].lower()}{message[1:]}" if not message.startswith(("YAML", "Loki")) else message
+
+
+def path(loc: Loc) -> str:
+    """A key's path such as `aws.tables[0]`; empty for the whole document."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]")
+    return text.lstrip(".")
+
+
+def _suggestion(loc: Loc, model: type[BaseModel]) -> str:
+    return unknown(str(loc[-1]), keys(model, loc[:-1]))
+
+
+def unknown(key: str, known: Collection[str]) -> str:
+    """What could have been meant by a key, and which keys there are."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    allowed = f"allowed: {', '.join(known)}" if known else "this section has no keys; write {}"
+    return f'did you mean "{near[0]}"? {allowed}' if near else allowed
+
+
+def keys(model: type[BaseModel], loc: Loc) -> list[str]:
+    """The keys that the section at `loc` knows."""
+    sections: dict[str, type[BaseModel]] = {}
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        field = next((f for n, f in model.model_fields.items() if part in (f.alias, n)), None)
+        if part in sections:
+            model = sections[part]
+        elif field is None:
+            break
+        else:
+            sections = _sections(field.annotation)
+            model = next(iter(sections.values()), model)
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _sections(annotation: Any, tag: str = "") -> dict[str, type[BaseModel]]:
+    """The sections inside an annotation such as `Aws | None` or `tuple[Service, ...]`, by their tags in a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {tag: annotation}
+    if hasattr(annotation, "__metadata__"):
+        tags = (each.tag for each in annotation.__metadata__ if isinstance(each, Tag))
+        return _sections(annotation.__origin__, next(tags, tag))
+    found: dict[str, type[BaseModel]] = {}
+    for argument in getattr(annotation, "__args__", ()):
+        found |= _sections(argument, tag)
+    return found

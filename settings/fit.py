@@ -1,0 +1,97 @@
+"""How the settings of a stack fit together: what cannot work is refused, what works and may hurt is warned of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantities import mebibytes, seconds
+
+if TYPE_CHECKING:
+    from settings.model import Settings
+
+LONGEST_LOOK_BACK = "14d"
+"""What the error budget is counted over: no rule of `alerts/` looks back further (a test compares them)."""
+LEAST_A_DAY = {"prometheus": 100, "loki": 20, "tempo": 20}
+"""MiB that a small application writes in a day at the least: with more, a volume is full sooner."""
+NEAR = "http://localhost"
+
+
+def conflicts(of: Settings) -> list[str]:
+    """What cannot work, each with its remedy."""
+    bucket, loki = of.aws and of.aws.log_bucket, of.workloads.loki.replicas
+    many, local, distributed = loki > 1, of.storage.kind == "local", of.logs.mode == "distributed"
+    ebs = of.storage.kind == "class" and of.storage.create_class
+    scattered = bool(_replicated(of)) and local and of.platform == "eks" and not of.storage.node
+    rules = {
+        "logs.mode: distributed needs aws.logBucket": distributed and not bucket,
+        "storage.kind: local serves one Loki only; logs.mode: distributed needs class": distributed and local,
+        f"workloads.loki.replicas: {loki} has no use if logs.mode is distributed; remove it": distributed and many,
+        f"workloads.loki.replicas: {loki} needs aws.logBucket (a volume serves one replica)": many and not bucket,
+        f"storage.kind: local serves one Loki only; workloads.loki.replicas: {loki} needs class": many and local,
+        "storage.kind: local needs storage.node on platform eks with more than one Prometheus or Alertmanager, as the "
+        "path is on one node; or set storage.kind to class": scattered,
+        "storage.createClass makes EBS volumes, which need platform eks; set it to false, and storage.className to "
+        "a class that the cluster has": ebs and of.platform != "eks",
+        "workloads.grafana.replicas must be 1": of.workloads.grafana.replicas != 1,
+        "workloads.tempo.replicas must be 1": of.workloads.tempo.replicas != 1,
+        "aws needs platform eks": of.aws is not None and of.platform != "eks",
+        "aws.monthlyBudgetUsd needs aws.billing": _budget_without_bill(of),
+        f'retention.metrics: "{of.retention.metrics}" is less than the {LONGEST_LOOK_BACK} over which the error budget '
+        f"is counted; keep at least {LONGEST_LOOK_BACK}": seconds(of.retention.metrics) < seconds(LONGEST_LOOK_BACK),
+    }
+    return [text for text, broken in rules.items() if broken]
+
+
+def warnings(of: Settings) -> list[str]:
+    """What works, and costs more or protects less than it seems to. Each is a sentence with its remedy."""
+    near = [key for key in ("grafana", "alertmanager") if getattr(of.links, key).startswith(NEAR)]
+    replicated = _replicated(of)
+    rules = {
+        f"{' and '.join(f'links.{key}' for key in near)}: notifications link to {NEAR}, which only a port-forward "
+        "serves; set the addresses by which people reach them.": bool(near) and of.platform != "kind",
+        f"storage.kind: local keeps every replica of {' and '.join(replicated)} on one node, with which all are lost; "
+        "set storage.kind to class, or one replica.": bool(replicated) and of.storage.kind == "local",
+        "aws.tags: without tags, every load balancer and Redis of the region is read and paid for; name those of the "
+        "application.": of.aws is not None and not of.aws.tags,
+    }
+    return [
+        *(text for text, hurts in rules.items() if hurts),
+        *_beyond_the_volume(of),
+        *_below_the_default(of),
+    ]
+
+
+def _replicated(of: Settings) -> list[str]:
+    return [name for name in ("prometheus", "alertmanager") if getattr(of.workloads, name).replicas > 1]
+
+
+def _budget_without_bill(of: Settings) -> bool:
+    return of.aws is not None and of.aws.monthly_budget_usd is not None and not of.aws.billing
+
+
+def _beyond_the_volume(of: Settings) -> list[str]:
+    """Retentions for which the volumes are too small whatever the application does."""
+    on_s3 = of.aws is not None and of.aws.log_bucket is not None
+    kept = {
+        "prometheus": ("retention.metrics", of.retention.metrics),
+        **({} if on_s3 else {"loki": ("retention.logs", of.retention.logs)}),
+        **({"tempo": ("tracing.retention", of.tracing.retention)} if of.tracing else {}),
+    }
+    return [
+        f'{key}: "{retention}" is more than storage.sizes.{part}: {size} holds, at {LEAST_A_DAY[part]} MiB a day or '
+        "more; choose a larger size or a shorter retention."
+        for part, (key, retention) in kept.items()
+        if of.storage.kind != "ephemeral"
+        and seconds(retention) / 86400 * LEAST_A_DAY[part] > mebibytes(size := getattr(of.storage.sizes, part))
+    ]
+
+
+def _below_the_default(of: Settings) -> list[str]:
+    """Limits of memory below what the part requests by default, and so is measured to need."""
+    parts = type(of.workloads).model_fields
+    return [
+        f'workloads.{field.alias}.memoryLimit: "{limit}" is less than the {field.default.memory} that it requests by '
+        "default; it may be OOM-killed."
+        for name, field in parts.items()
+        if mebibytes(limit := getattr(of.workloads, name).memory_limit) < mebibytes(field.default.memory)
+    ]

@@ -1,0 +1,13 @@
+"""Names of the keys in a stack's configuration."""
+
+PROJECT = "order-processor-monitoring"
+KEY = f"{PROJECT}:stack"
+GRAFANA_PASSWORD = "grafanaAdminPassword"  # noqa: S105 - the name of a secret, not its content
+
+CHANNEL_SECRETS = {
+    "slack": "slackWebhookUrl",
+    "pagerduty": "pagerdutyRoutingKey",
+    "email": "smtpPassword",
+    "heartbeat": "heartbeatUrl",
+}
+"""The secret key that each notification channel needs."""

@@ -1,0 +1,141 @@
+"""Inputs that are refused: by the program in words, and by the JSON Schema in the editor as far as it can know."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+import documents
+from catalogue import Catalogue, Events
+from checks import documentation, program
+from components.alerting import rules
+from facts import ROOT
+from problems import validated
+from settings import KEY, PROJECT, Settings, parse
+from validation import Flag, Form, InvalidInputError
+
+STACKS: list[dict[str, Any]] = documents.read(ROOT / "tests" / "unit" / "refused_stacks.yaml")
+SERVICES: list[dict[str, Any]] = documents.read(ROOT / "tests" / "unit" / "refused_services.yaml")
+NOT_WORDS = (
+    "input should",
+    "tuple",
+    "dictionary",
+    "instance of",
+    "pattern '",
+    "value error",
+    "None",
+    "True",
+    "False",
+    "(?",
+    "[a-z",
+    "^(",
+)
+"""What Python, pydantic and regular expressions say."""
+
+
+def named(case: dict[str, Any]) -> str:
+    return json.dumps(case["put"])
+
+
+def schema(name: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads((ROOT / "docs" / f"{name}.schema.json").read_text()))
+
+
+def judged(case: dict[str, Any], problems: list[str], editor: Draft202012Validator, document: Any) -> None:
+    said = "\n".join(problems)
+    assert case["says"] in said
+    assert not [word for word in NOT_WORDS if word in said.replace(case["says"], "")]
+    assert not [word for word in NOT_WORDS if word in case["says"] and "(?" not in json.dumps(case["put"])]
+    assert len(problems) == len(set(problems))
+    assert editor.is_valid(document) != case.get("editor", True), [
+        error.message for error in editor.iter_errors(document)
+    ]
+
+
+@pytest.mark.parametrize("case", STACKS, ids=named)
+def test_a_stack_is_refused_in_words_and_in_the_editor(case: dict[str, Any]) -> None:
+    document = program.document(case.get("of", "dev"), case["put"])
+    with pytest.raises(InvalidInputError) as error:
+        parse(document)
+    assert all(problem.startswith(KEY) for problem in error.value.problems)
+    judged(case, error.value.problems, schema("stack"), {"config": {KEY: document}})
+
+
+@pytest.mark.parametrize("case", SERVICES, ids=named)
+def test_a_service_is_refused_in_words_and_in_the_editor(case: dict[str, Any]) -> None:
+    document = {"services": [{"name": "a", "port": 1} | case["put"], *case.get("others", [])]}
+    with pytest.raises(InvalidInputError) as error:
+        validated(Catalogue, document, "services.yaml")
+    judged(case, error.value.problems, schema("services"), document)
+
+
+def test_enough_inputs_are_tried() -> None:
+    assert len(STACKS) + len(SERVICES) >= 150
+
+
+@pytest.mark.parametrize("model", [Settings, Catalogue, Events, rules._RuleFile])
+def test_every_value_says_in_words_what_it_may_be(model: type[BaseModel]) -> None:
+    """A field of a plain `str`, or with a pattern of its own, would answer with Python's types and the pattern."""
+    definitions = [model.model_json_schema(by_alias=True)]
+    wordless = []
+    while definitions:
+        schema = definitions.pop()
+        if not isinstance(schema, dict):
+            definitions += schema if isinstance(schema, list) else []
+            continue
+        if schema.get("type") in ("string", "integer", "number", "boolean") and not {
+            "x-allowed",
+            "enum",
+            "const",
+        } & set(schema):
+            wordless.append(schema)
+        definitions += [value for key, value in schema.items() if key not in ("default", "enum", "required")]
+    assert wordless == []
+
+
+def test_a_field_without_words_is_found() -> None:
+    class Plain(BaseModel):
+        name: str
+
+    with pytest.raises(AssertionError):
+        test_every_value_says_in_words_what_it_may_be(Plain)
+    with pytest.raises(LookupError, match="a field without words"):
+        documentation.table(Plain)
+
+
+def test_a_pattern_of_the_schema_matches_the_whole_text() -> None:
+    for name in ("stack", "services", "events"):
+        text = (ROOT / "docs" / f"{name}.schema.json").read_text()
+        patterns = [line.split('"pattern": ')[1] for line in text.splitlines() if '"pattern": ' in line]
+        assert patterns
+        assert all(pattern.startswith('"^(?:') and ')$"' in pattern for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({f"{PROJECT}:slackWebhokUrl": {"secure": "x"}}, 'did you mean "order-processor-monitoring:slackWebhookUrl"?'),
+        ({f"{PROJECT}:stak": {}}, 'did you mean "order-processor-monitoring:stack"?'),
+    ],
+)
+def test_a_key_that_nothing_reads_is_refused(tmp_path: Any, config: dict[str, Any], says: str) -> None:
+    document = {"config": {KEY: program.document("dev"), **config}}
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(json.dumps(document))
+    from settings import read_config
+
+    with pytest.raises(InvalidInputError) as error:
+        read_config(file)
+    assert says in str(error.value)
+    assert not schema("stack").is_valid(document)
+    others = {"config": {KEY: program.document("dev"), "kubernetes:context": "x", f"{PROJECT}:smtpPassword": "x"}}
+    assert schema("stack").is_valid(others)
+
+
+def test_every_flag_is_strict() -> None:
+    (form,) = (each for each in get_args(Flag) if isinstance(each, Form))
+    assert [value for value in (True, False, 1, 0, "true", "yes", None) if form.check(value) is None] == [True, False]
