@@ -40,7 +40,7 @@ down: $(READY) ## Stop everything
 	@$(PY) -m rehearsal down
 
 fault: $(READY) ## Break a service, and say when to expect a page: KIND=down|errors|latency SERVICE=order-service
-	@$(PY) -m rehearsal fault $(KIND) "$(SERVICE)"
+	@$(PY) -m rehearsal fault "$(KIND)" "$(SERVICE)"
 
 heal: $(READY) ## Undo every fault, and say when pages resolve
 	@$(PY) -m rehearsal heal
@@ -175,29 +175,31 @@ format: $(READY) ## Format the Python files
 
 # --- reviewing and deploying ------------------------------------------------------------------------------------
 render: $(READY) ## Write what a stack would deploy: STACK=dev|prod OUT=directory
-	@$(PY) -m engine.render render --stack $(STACK) --out "$(OUT)"
+	@$(PY) -m engine.render render --stack "$(STACK)" --out "$(OUT)"
 
 diff: $(READY) ## What the working tree changes in a stack: STACK=dev|prod BASE=git-ref
-	@$(PY) -m engine.render diff --stack $(STACK) --base "$(BASE)"
+	@$(PY) -m engine.render diff --stack "$(STACK)" --base "$(BASE)"
 
 examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git diff to show
 	@$(PY) -m checks.examples
 
 preview: $(READY) ## pulumi preview of a stack with the vendor's CLI
-	@$(PY) -m verify.context $(STACK) >/dev/null
-	@pulumi preview --diff --stack $(STACK)
+	@$(PY) -m verify.context "$(STACK)" >/dev/null
+	@$(PY) -m engine.rule_files
+	@pulumi preview --diff --stack "$(STACK)"
 
 deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it
-	@$(PY) -m verify.context $(STACK) >/dev/null
-	@pulumi up --stack $(STACK)
+	@$(PY) -m verify.context "$(STACK)" >/dev/null
+	@$(PY) -m engine.rule_files
+	@pulumi up --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
 destroy: $(READY) ## pulumi destroy of a stack with the vendor's CLI, after a preview; a protected stack is refused: STACK=dev|prod
-	@$(PY) -m verify.context $(STACK) >/dev/null
-	@pulumi destroy --stack $(STACK)
+	@$(PY) -m verify.context "$(STACK)" >/dev/null
+	@pulumi destroy --stack "$(STACK)"
 
 verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none
-	@context="$(or $(CONTEXT),$$($(PY) -m verify.context $(STACK)))" && $(PY) -m verify --stack $(STACK) --context "$$context"
+	@context="$(or $(CONTEXT),$$($(PY) -m verify.context "$(STACK)"))" && $(PY) -m verify --stack "$(STACK)" --context "$$context"
 
 schema: $(READY) ## Write the JSON Schemas for editors, docs/settings.md, the pages of alerts and runbooks, and what is seen of each panel
 	@$(PY) -m checks.documentation

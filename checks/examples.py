@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pulumi
 
 from checks.program import SECRETS, Program, Registered
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
@@ -22,6 +23,7 @@ from engine.provider.kubernetes import RELEASE
 from engine.render import MASK, readable
 from facts import ROOT
 from settings import KEY, parse, read_config, secret_keys
+from validation import InvalidInputError
 from verify import program
 
 EXAMPLES = ROOT / "examples" / "stacks"
@@ -143,7 +145,10 @@ def main(chosen: tuple[str, ...]) -> None:
     if unknown:
         raise click.ClickException(f"{', '.join(unknown)}: no such example; there are: {', '.join(names())}")
     for name in chosen or names():
-        files = write(name)
+        try:
+            files = write(name)
+        except (InvalidInputError, pulumi.RunError) as error:
+            raise click.ClickException(f"{name}: {error}") from None
         size = sum(len(text.encode()) for text in files.values())
         click.echo(f"{name}: {len(files)} files, {size / 1024:.0f} KiB")
 

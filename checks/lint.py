@@ -11,17 +11,18 @@ from pathlib import Path
 import yaml
 
 import catalogue
+from components.alerting import rules
 from components.alerting.routing import alertmanager_configuration
 from components.logs.agent import AGENT_GATES, agent_configuration
 from engine.toolchain import tool
 from facts import ROOT
+from local.errors import explained
 from settings import Settings, read_stack
 
 
 def commands(scratch: Path) -> Iterator[list[str | Path]]:
     """One command for each tool and file."""
-    rules = [path for path in sorted((ROOT / "alerts").glob("*.yaml")) if not path.name.endswith(".test.yaml")]
-    yield [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *rules]
+    yield [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *rules.files(ROOT / "alerts")]
     known = catalogue.load(ROOT / "services.yaml")
     for stack in ("dev", "prod"):
         settings = _settings(stack)
@@ -51,4 +52,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with explained():
+        sys.exit(main())

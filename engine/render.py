@@ -23,7 +23,10 @@ from typing import Any
 
 import click
 import yaml
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from engine import rule_files
 from engine.configuration import Aside, Secrets
 from engine.operations import Engine
 from engine.provider.aws import Aws
@@ -32,7 +35,8 @@ from engine.provider.kubernetes import RELEASE, Kubernetes
 from engine.provider.model import Model
 from engine.provider.values import is_secret
 from facts import ROOT
-from local.errors import RehearsalError
+from local.errors import RehearsalError, explained
+from settings import read_config, stack_file
 from validation import InvalidInputError
 
 MASK = "***"
@@ -43,7 +47,10 @@ _FILES = (".yaml", ".tmpl")  # a Secret's keys that are configuration to review,
 
 
 def rendered(stack: str, project: Path) -> dict[str, str]:
-    """The files by relative path. Raises RehearsalError if the program fails or shows a secret in the clear."""
+    """The files by relative path.
+
+    Raises InvalidInputError if the input is not valid, RehearsalError if the program fails or shows a secret.
+    """
     secrets = placeholders(stack, project)
     with tempfile.TemporaryDirectory(prefix="render-") as state:
         engine = Engine(project, Path(state), Aside(secrets=secrets))
@@ -57,14 +64,27 @@ def rendered(stack: str, project: Path) -> dict[str, str]:
     return files
 
 
-def placeholders(stack: str, project: Path) -> dict[str, str]:
-    """A value for each secret without which the stack refuses to start."""
-    sys.path.insert(0, str(project))  # the settings of the program that is rendered, not of this one
-    import settings
+_REQUIRED = """
+import json, sys, settings
+try:
+    print(json.dumps(settings.secret_keys(settings.parse(json.load(sys.stdin).get(settings.KEY)))))
+except ValueError as error:
+    sys.exit(str(error))
+"""
 
-    config = yaml.safe_load((project / f"Pulumi.{stack}.yaml").read_text())["config"]
-    required = settings.secret_keys(settings.parse(config.get(settings.KEY)))
-    return {key: f"placeholder-for-{key}" for key in required}
+
+def placeholders(stack: str, project: Path) -> dict[str, str]:
+    """A value for each secret without which the stack refuses to start.
+
+    The program that is rendered says so in a process of its own: its modules are not those of this one.
+    Raises InvalidInputError if its settings are not valid.
+    """
+    config = json.dumps(read_config(project / f"Pulumi.{stack}.yaml"))
+    command = [sys.executable, "-c", _REQUIRED]
+    done = subprocess.run(command, cwd=project, input=config, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InvalidInputError([line.strip().removeprefix("- ") for line in done.stderr.splitlines() if line.strip()])
+    return {key: f"placeholder-for-{key}" for key in json.loads(done.stdout)}
 
 
 def _shown(resource: Mapping[str, Any]) -> bool:
@@ -118,11 +138,20 @@ def readable(value: Any) -> Any:
     return value
 
 
+def refuse_foreign(out: Path) -> None:
+    """Raise RehearsalError if `out` holds anything but an earlier rendering."""
+    try:
+        foreign = out.exists() and any(out.iterdir()) and not (out / _MARKER).exists()
+    except OSError as error:
+        raise RehearsalError(f"OUT={out}: cannot be read: {error.strerror}; name another directory") from None
+    if foreign:
+        raise RehearsalError(f"OUT={out}: neither empty nor an earlier rendering; name another directory")
+
+
 def write(files: Mapping[str, str], out: Path) -> None:
     """Write the files, in place of an earlier rendering. Raises RehearsalError if `out` holds anything else."""
-    if out.exists() and any(out.iterdir()):
-        if not (out / _MARKER).exists():
-            raise RehearsalError(f"{out}: neither empty nor an earlier rendering; name another directory")
+    refuse_foreign(out)
+    if out.exists():
         shutil.rmtree(out)
     for name, text in {_MARKER: "", **files}.items():
         path = out / name
@@ -150,7 +179,7 @@ def checkout(base: str, project: Path, into: Path) -> None:
     """Write the tree of a git revision. Raises RehearsalError if there is no such revision."""
     archive = subprocess.run(["git", "-C", str(project), "archive", base], capture_output=True, check=False)
     if archive.returncode:
-        raise RehearsalError(f"{base}: {archive.stderr.decode().strip()}; name a branch, tag or commit")
+        raise RehearsalError(f"BASE={base}: {archive.stderr.decode().strip()}; name a branch, tag or commit")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
         tar.extractall(into, filter="data")
 
@@ -165,8 +194,9 @@ def compare(stack: str, base: str, project: Path) -> list[str]:
         runs = [_render_apart(stack, project, after)]
         if (tree / f"Pulumi.{stack}.yaml").exists():
             runs.append(_render_apart(stack, tree, before))
-        for run in runs:
-            _, errors = run.communicate()
+        with _progress(f"rendering {stack} of {base} and of the working tree with the real engine"):
+            ended = [(run, run.communicate()[1]) for run in runs]
+        for run, errors in ended:
             if run.returncode:
                 raise RehearsalError(errors.strip())
         return list(differences(read(before), read(after)))
@@ -189,6 +219,7 @@ def _render_apart(stack: str, project: Path, out: Path) -> subprocess.Popen[str]
             "-m",
             "engine.render",
             "render",
+            "--quiet",
             *(word for pair in options.items() for word in pair),
         ],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -198,14 +229,20 @@ def _render_apart(stack: str, project: Path, out: Path) -> subprocess.Popen[str]
     )
 
 
+TROUBLE = 2
+"""Exit code where nothing could be rendered, as diff(1) has it."""
+
+
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Show what went wrong, and exit with 2, as diff(1) does in trouble."""
-    try:
+def _progress(what: str) -> Iterator[None]:
+    """Say on standard error what goes on; on a terminal also for how long it has."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        console.print(f"{what} …", markup=False)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(what)
         yield
-    except (RehearsalError, InvalidInputError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
 
 
 _COLOURS = {"added": "green", "removed": "red", "changed": "yellow", "+": "green", "-": "red", "@": "cyan"}
@@ -229,11 +266,17 @@ def main() -> None:
 @main.command("render")
 @_stack
 @_project
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory to write.")
-def render_command(stack: str, project: Path, out: Path) -> None:
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to write.")
+@click.option("--quiet", is_flag=True, help="Show no progress, and leave the rules to the caller.")
+def render_command(stack: str, project: Path, out: Path, quiet: bool) -> None:
     """Write one file per object, and one of values per Helm release."""
-    with _explained():
-        files = rendered(stack, project.resolve())
+    with explained(TROUBLE):
+        stack_file(project, stack)
+        refuse_foreign(out)
+        if not quiet:
+            rule_files.check(project / "alerts")
+        with contextlib.nullcontext() if quiet else _progress(f"rendering {stack} with the real engine"):
+            files = rendered(stack, project.resolve())
         write(files, out)
         click.echo(f"{len(files)} files in {out}")
 
@@ -244,7 +287,9 @@ def render_command(stack: str, project: Path, out: Path) -> None:
 @click.option("--base", required=True, help="Git revision to compare the working tree with.")
 def diff_command(stack: str, project: Path, base: str) -> None:
     """Show what the working tree changes. Exits with 0 if nothing, 1 if something, 2 in trouble."""
-    with _explained():
+    with explained(TROUBLE):
+        stack_file(project, stack)
+        rule_files.check(project / "alerts")
         lines = compare(stack, base, project.resolve())
     for line in lines:
         click.echo(_coloured(line))

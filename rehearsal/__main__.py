@@ -20,6 +20,7 @@ from rehearsal import grafana, health, speed
 from rehearsal.expected import Expected, words
 from rehearsal.lifecycle import Rehearsal, Report
 from simulation import dialect
+from validation import InvalidInputError
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 FAULTS = ("down", "errors", "latency")
@@ -33,7 +34,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
         interruption.listen()  # a terminated command cleans up like an interrupted one
         try:
             command(*arguments, **options)
-        except RehearsalError as error:
+        except (RehearsalError, InvalidInputError) as error:
             raise click.ClickException(str(error)) from None
         except httpx.HTTPError as error:
             raise click.ClickException(

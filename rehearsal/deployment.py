@@ -14,7 +14,7 @@ import pulumi
 
 import catalogue as catalogues
 from catalogue import Catalogue, Service
-from engine import toolchain
+from engine import rule_files, toolchain
 from engine.configuration import Aside
 from engine.operations import Engine
 from facts import ROOT
@@ -44,6 +44,7 @@ NEEDED_TOOLS = [
     "loki",
     "collector",
     "operatorconfig",
+    "promtool",
 ]
 RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
@@ -127,6 +128,7 @@ class Deployment:
         if toolchain.missing(NEEDED_TOOLS):
             self._check_input()
             toolchain.build(NEEDED_TOOLS)
+        rule_files.check(ROOT / "alerts")
         with self._timed(f"pulumi up --stack {STACK} (the real CLI, stand-in providers)"):
             self._deploy()
         digests = derive(self._state, ports, self.catalogue, toolchain.tool("operatorconfig"), pace)

@@ -31,6 +31,7 @@ from checks.mutation.rule_files import Key, Mutant, all_mutants
 from checks.mutation.trial import Trial, controls, suites, survivors, trials
 from engine.toolchain import ToolchainError, tool
 from local import interruption
+from local.errors import explained
 
 EQUIVALENT = Path(__file__).with_name("equivalent")
 """Directory of the lists of mutants that no test can kill, one for each rule file that has some."""
@@ -203,7 +204,8 @@ def main(file: str | None, rule: str | None, jobs: int) -> None:
     """
     interruption.listen()
     console, started = plain_console(), time.monotonic()
-    chosen = _chosen(file, rule)
+    with explained():
+        chosen = _chosen(file, rule)
     try:
         outcome = run(chosen, jobs, console, everything=not (file or rule))
     except (ValidationError, yaml.YAMLError, ToolchainError, TestsFailError, RuntimeError) as error:

@@ -1,0 +1,68 @@
+"""The rule files before the pinned promtool: bad PromQL and bad templates are found before anything is deployed.
+
+Prometheus refuses them only when it loads them, keeps what it had, and says so in its log.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import click
+
+from components.alerting import rules
+from engine import toolchain
+from facts import ROOT
+from validation import InvalidInputError
+
+_FOUND = re.compile(r'(?:\d+:\d+: )?group "(?P<group>.*?)", rule \d+, "(?P<name>.*?)": (?P<reason>.*)')
+
+
+def check(directory: Path) -> None:
+    """Have promtool read the rule files of a directory; it is built if the cache does not hold it.
+
+    Raises InvalidInputError with every problem, each naming the file, the rule and the reason.
+    """
+    rules.read(directory)
+    files = rules.files(directory)
+    if not files:
+        return
+    command: list[str | Path] = [toolchain.tool("promtool"), "check", "rules", "--lint=none", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InvalidInputError(_problems(done.stderr, directory, files))
+
+
+def _problems(output: str, directory: Path, files: list[Path]) -> list[str]:
+    """Promtool's complaints in our form; each begins with the path of its file, and may have several lines."""
+    complaints: list[tuple[str, str]] = []
+    for line in output.splitlines():
+        path = next((path for path in files if line.startswith(f"{path}: ")), None)
+        if path:
+            complaints.append((f"{directory.name}/{path.name}", line.removeprefix(f"{path}: ")))
+        elif complaints:
+            complaints[-1] = (complaints[-1][0], f"{complaints[-1][1]} {line.strip()}")
+    return [_problem(*complaint) for complaint in complaints] or [output.strip()]
+
+
+def _problem(file: str, complaint: str) -> str:
+    found = _FOUND.fullmatch(complaint)
+    return f"{file} {found['name']} (group {found['group']}): {found['reason']}" if found else f"{file}: {complaint}"
+
+
+@click.command()
+def main() -> None:
+    """Check the rule files. Without a built promtool only their form is checked, and it is said so."""
+    try:
+        if toolchain.missing(["promtool"]):
+            rules.read(ROOT / "alerts")
+            click.echo("alerts/: PromQL and templates are not checked before deploying; make tools builds promtool")
+        else:
+            check(ROOT / "alerts")
+    except InvalidInputError as error:
+        raise click.ClickException(f"the rules are not valid; nothing was deployed:\n{error}") from None
+
+
+if __name__ == "__main__":
+    main(prog_name="engine.rule_files")
