@@ -37,8 +37,10 @@ def parse(text: str, name: str) -> Any:
         raise InvalidInputError([f"{name}: not valid YAML: {_explained(error)}"]) from None
     except RecursionError:
         raise InvalidInputError([f"{name}: not valid YAML: nested too deeply"]) from None
-    except ValueError:
-        raise InvalidInputError([f"{name}: not valid YAML: a number or a date in it cannot be one"]) from None
+    except (ValueError, LookupError, AttributeError, TypeError):  # what PyYAML does about `!!timestamp x`, `!!bool x`
+        raise InvalidInputError(
+            [f"{name}: not valid YAML: a value in it is not of the kind that it is marked as"]
+        ) from None
     finally:
         if loader:
             loader.dispose()
