@@ -49,9 +49,7 @@ ORDER = ("system-health", "service-detail", "logs", "business-operations", "infr
     help="Directory for a PNG of each dashboard, taken by the Chromium on PATH.",
 )
 @reported
-def main(
-    since: str | None, out: Path | None, uids: Sequence[str], choices: Sequence[str], images: Path | None
-) -> None:
+def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequence[str], images: Path | None) -> None:
     """Draw every dashboard that the rehearsal deployed on one self-contained HTML page, as it shows them now.
 
     Each dashboard is drawn with the choices that it opens with, or those given. Exit code 1 if a panel could not be

@@ -170,8 +170,6 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
         "labelValueLengthLimit": 4096,
         "resources": sizing.of(settings.workloads.prometheus),
         "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
-        # By a signal and not by a web endpoint, which anybody could also stop it by.
-        "reloadStrategy": "ProcessSignal",
         **{f"{kind}NamespaceSelector": security.OWN_NAMESPACE for kind in OBEYED},
         **spread(settings.workloads.prometheus.replicas),
         # Without these only objects labelled with this release's name would be read.

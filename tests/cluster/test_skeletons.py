@@ -112,6 +112,8 @@ def test_what_the_values_say_of_it_is_in_the_operators_object(
             assert spec.items() >= value.items()
         elif key == "image":
             assert (spec["version"], spec[key].rpartition(":")[2]) == (value["tag"], value["tag"])
+        elif key == "podAntiAffinity":
+            assert "requiredDuringSchedulingIgnoredDuringExecution" in spec["affinity"][key], key
         elif key != "useExistingSecret":
             assert spec["storage" if key == "storageSpec" else key] == value, key
 

@@ -62,13 +62,6 @@ def test_only_objects_of_our_own_namespace_are_obeyed(stack: str) -> None:
     assert all(value == {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}} for value in given.values())
 
 
-@pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_prometheus_has_no_endpoint_that_stops_it(stack: str) -> None:
-    prometheus = stack_values(stack)["prometheus"]["prometheusSpec"]
-    assert prometheus["reloadStrategy"] == "ProcessSignal"
-    assert not prometheus.get("enableAdminAPI")
-
-
 @pytest.mark.parametrize("part", ["prometheus", "alertmanager"])
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_a_drained_node_takes_one_replica_at_most_and_a_single_one_blocks_no_drain(stack: str, part: str) -> None:

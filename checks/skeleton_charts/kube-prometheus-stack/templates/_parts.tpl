@@ -67,5 +67,11 @@ affinity:
         podAffinityTerm:
           topologyKey: kubernetes.io/hostname
           labelSelector: { matchLabels: { app.kubernetes.io/name: {{ .part }} } }
+{{- else if eq .values.podAntiAffinity "hard" }}
+affinity:
+  podAntiAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector: { matchLabels: { app.kubernetes.io/name: {{ .part }} } }
 {{- end }}
 {{- end }}
