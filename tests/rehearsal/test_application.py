@@ -99,6 +99,7 @@ def test_errors_of_one_path_leave_the_others_and_the_checks_alone() -> None:
     assert not faults.strikes(rng, "/balance/asset/BTC")
     assert asyncio.run(faults.check())
     assert not asyncio.run(Faults(errors=1).check())
+    assert all(asyncio.run(Faults(errors=0.9).check()) for _ in range(100))
 
 
 def test_each_request_writes_as_many_lines_as_the_fault_says(capsys: pytest.CaptureFixture[str]) -> None:
