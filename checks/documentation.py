@@ -129,8 +129,9 @@ def alerts_page() -> str:
         "- A page that lasts `emailAfter` without being acknowledged is sent again, by e-mail:",
         f"  [{UNRESOLVED}](../alerts/{rules.RUNBOOKS}/{UNRESOLVED}.md). To acknowledge the page, silence {UNRESOLVED}",
         "  by the link in the page's message. The end of the page itself is still sent.",
-        "- These waits are those of Prometheus. Alertmanager 0.35.0 waits up to 30 s more to send several alerts as",
-        "  one message; a reload, such as by a `pulumi up` that changes a route, starts those 30 s again.",
+        "- These waits are those of Prometheus. Alertmanager waits up to 30 s more to send several alerts as one",
+        "  message; a reload, such as by a `pulumi up` that changes a route, starts those 30 s again",
+        "  (seen with 0.31.1).",
     ]
     for name, document in rules.read(ROOT / "alerts").items():
         written = [rule for group in document["groups"] for rule in group["rules"] if "alert" in rule]
