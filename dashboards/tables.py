@@ -39,7 +39,12 @@ SEVERITIES = {"critical": "red", "warning": "orange", "info": "blue"}
 LEAST_WIDTH = 60
 """Pixels of the narrowest column: Grafana's own 150 push the last columns out of a panel."""
 
-WIDE_VALUES = {units.Dollars, units.DateTimeFromNow}
+WIDE_VALUES = {units.BytesIEC, units.Dollars, units.DateTimeFromNow}
+"""Units whose values are longer than most headings, such as `1023.99 MiB`."""
+
+
+WRAPPED = {"custom.wrapText": True}
+"""What Grafana 13 reads; it takes an older cell's own setting over only when the panel is migrated."""
 
 
 def heading(label: str) -> str:
@@ -67,10 +72,11 @@ def label_columns(
 
 def _text(label: str) -> dict[str, object]:
     if label != "severity":
-        return {"custom.cellOptions": common.TableAutoCellOptions(wrap_text=True)}
+        return {"custom.cellOptions": common.TableAutoCellOptions(wrap_text=True), **WRAPPED}
     words = {name: model.ValueMappingResult(text=name, color=colour) for name, colour in SEVERITIES.items()}
     return {
         "custom.cellOptions": common.TableColorTextCellOptions(wrap_text=True),
+        **WRAPPED,
         "mappings": [model.ValueMap(words)],
     }
 
