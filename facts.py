@@ -23,3 +23,8 @@ LOKI_STREAMS = 5_000
 
 BUSYBOX = "docker.io/library/busybox:1.37.0-uclibc"
 """Linked statically, so that its shell also runs in an image without libraries."""
+
+GRAFANA_FOLDER = "Order processor"
+"""Where Grafana has the dashboards."""
+GRAFANA_HOME = "system-health"
+"""Uid of the dashboard that Grafana opens with."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchem
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
+from invalid import InvalidInputError as InvalidInputError
 from quantities import mebibytes, seconds
 
 A = TypeVar("A")
@@ -39,14 +40,6 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
         hide_input_in_errors=False,
     )
-
-
-class InvalidInputError(ValueError):
-    """Everything wrong with the input, one problem a line."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(f"  - {problem}" for problem in problems))
-        self.problems = problems
 
 
 def collect(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
@@ -308,7 +301,7 @@ def _split(url: str) -> str | None:
 
 
 Address = Annotated[
-    str, text(f"{_HOST}:[0-9]{{1,5}}", "host:port such as redis.example.com:6379, without a scheme or a path", _port)
+    str, text(f"{_HOST}:[0-9]{{1,5}}", "host:port such as server.example.com:6379, without a scheme or a path", _port)
 ]
 Url = Annotated[
     str,

@@ -14,13 +14,10 @@ from components import sizing, storage
 from components.addresses import loki
 from dashboards.links import NO_REFRESH
 from dashboards.panels import panel_id
-from facts import NAMESPACE
+from facts import GRAFANA_FOLDER, GRAFANA_HOME, NAMESPACE
 from settings import Settings
 
-FOLDER = "Order processor"
 DASHBOARDS = "/tmp/dashboards"  # noqa: S108 - a directory of the pod, where the chart's sidecar writes
-HOME = "system-health"
-"""Uid of the dashboard that Grafana opens with."""
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of a Secret, not its content
 CHART_ADMIN_SECRET = parts.GRAFANA.service
 
@@ -47,7 +44,7 @@ class Grafana(pulumi.ComponentResource):
         self._namespace = args.namespace
         self._config_map("grafana-datasources", data_sources_file(args.settings), "grafana_datasource")
         for uid, text in sorted(args.dashboards.items()):
-            self._config_map(f"dashboard-{uid}", {f"{uid}.json": text}, "grafana_dashboard", folder=FOLDER)
+            self._config_map(f"dashboard-{uid}", {f"{uid}.json": text}, "grafana_dashboard", folder=GRAFANA_FOLDER)
         self.admin_secret = self._administrator(args.admin_password) if args.admin_password else None
         self.register_outputs({"adminSecret": self.admin_secret})
 
@@ -168,7 +165,7 @@ def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -
                 "disable_gravatar": True,
             },
             "users": {"allow_sign_up": False},
-            "dashboards": {"default_home_dashboard_path": f"{DASHBOARDS}/{FOLDER}/{HOME}.json"},
+            "dashboards": {"default_home_dashboard_path": f"{DASHBOARDS}/{GRAFANA_FOLDER}/{GRAFANA_HOME}.json"},
             # Its own counts of dashboards and data sources, which `make verify` reads; by default every half hour.
             "metrics": {"total_stats_collector_interval_seconds": 60},
         },

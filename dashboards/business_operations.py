@@ -110,7 +110,8 @@ def _trading() -> Row:
         stat(
             "Order success rate",
             Query(f"{growth(_order('executed'))}\n/\n({growth(_order('(executed|rejected)'))} > 0)", "executed"),
-            shows="Share of decided orders, executed or rejected, that were executed. Target: above 99 %.",
+            shows="Share of decided orders, executed or rejected, that were executed. Target: above 99 %. "
+            "Requests that failed decided nothing, so an outage does not show here.",
             wrong="See which asset and side is rejected, then order-service's error logs.",
             unit=units.PercentUnit,
             decimals=2,

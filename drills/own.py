@@ -14,13 +14,13 @@ import httpx
 from rich.console import Console
 
 from facts import ROOT
+from invalid import InvalidInputError
 from local import interruption, ports
 from local.errors import RehearsalError
 from local.ports import Ports
 from local.state import State
 from rehearsal import speed
 from rehearsal.lifecycle import Rehearsal
-from validation import InvalidInputError
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 OFFSET = 15_000

@@ -35,9 +35,9 @@ from engine.provider.kubernetes import RELEASE, Kubernetes
 from engine.provider.model import Model
 from engine.provider.values import is_secret
 from facts import ROOT
+from invalid import InvalidInputError
 from local.errors import RehearsalError, explained
 from settings import read_config, stack_file
-from validation import InvalidInputError
 
 MASK = "***"
 _MODELS: dict[str, Model] = {"aws": Aws(), "kubernetes": Kubernetes()}

@@ -14,7 +14,7 @@ import click
 from components.alerting import rules
 from engine import toolchain
 from facts import ROOT
-from validation import InvalidInputError
+from invalid import InvalidInputError
 
 _FOUND = re.compile(r'(?:\d+:\d+: )?group "(?P<group>.*?)", rule \d+, "(?P<name>.*?)": (?P<reason>.*)')
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from validation import InvalidInputError
+from invalid import InvalidInputError
 
 
 class RehearsalError(RuntimeError):

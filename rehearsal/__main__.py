@@ -13,6 +13,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from invalid import InvalidInputError
 from local import interruption, ports, state
 from local.errors import RehearsalError
 from local.ports import Ports
@@ -20,7 +21,6 @@ from rehearsal import grafana, health, speed
 from rehearsal.expected import Expected, words
 from rehearsal.lifecycle import Rehearsal, Report
 from simulation import dialect
-from validation import InvalidInputError
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 FAULTS = ("down", "errors", "latency")
@@ -164,7 +164,7 @@ def resident_mebibytes(pid: int) -> float:
 
 def _print_alerts(of: Ports) -> None:
     alerts = health.firing(of)
-    CONSOLE.print(f"{len(alerts)} alerts firing")
+    CONSOLE.print(f"{len(alerts)} {'alert' if len(alerts) == 1 else 'alerts'} firing")
     for labels in alerts:
         CONSOLE.print(f"  {labels['alertname']} {labels.get('severity', '')} {labels.get('service', '')}", markup=False)
 

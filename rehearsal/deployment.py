@@ -18,6 +18,7 @@ from engine import rule_files, toolchain
 from engine.configuration import Aside
 from engine.operations import Engine
 from facts import ROOT
+from invalid import InvalidInputError
 from local import interruption
 from local.errors import RehearsalError
 from local.ports import SERVICES
@@ -31,7 +32,6 @@ from rehearsal.programs import programs
 from rehearsal.supervisor import GUARD
 from settings import KEY, parse, read_config
 from simulation import dialect
-from validation import InvalidInputError
 from verify.program import evaluate
 
 NEEDED_TOOLS = [

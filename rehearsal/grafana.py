@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from components.grafana import FOLDER, HOME
+from facts import GRAFANA_FOLDER, GRAFANA_HOME
 from local.errors import RehearsalError
 from local.ports import HOST, Ports
 from local.program import Program, digest
@@ -151,7 +151,9 @@ def _settings(state: State, ports: Ports) -> dict[str, str]:
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "GF_PLUGINS_PREINSTALL_DISABLED": "true",
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(directory / "dashboards" / FOLDER / f"{HOME}.json"),
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(
+            directory / "dashboards" / GRAFANA_FOLDER / f"{GRAFANA_HOME}.json"
+        ),
     }
 
 

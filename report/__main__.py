@@ -79,7 +79,7 @@ def deployed(cluster: Path) -> dict[str, str]:
 
 def _length(since: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]*[smhdw]", since):
-        raise RehearsalError(f"SINCE={since}: expected a duration in s, m, h, d or w such as 30m or 1h")
+        raise RehearsalError(f"SINCE={since}: expected a duration of more than 0 in s, m, h, d or w such as 30m or 1h")
     return seconds(since)
 
 

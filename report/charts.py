@@ -65,9 +65,10 @@ def lines(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
     figure = _figure(frame)
     # Plotly would fill what is between two stretches of values, so each stretch of a filled graph is drawn by itself.
     filled = (style.stacked or style.fill > 0) and not look.axis.logarithmic
-    stretches = _stretches(shown.series, frame.step) if filled else [(-math.inf, math.inf)]
+    together = _stretches(shown.series, frame.step) if filled else [(-math.inf, math.inf)]
     for place, (one, colour) in enumerate(zip(shown.series, colours(panel, shown.series), strict=True)):
-        for number, (start, end) in enumerate(stretches):
+        own = filled and not style.stacked  # what is stacked needs the others' times, too
+        for number, (start, end) in enumerate(_stretches([one], frame.step) if own else together):
             points = [point for point in one.points if math.isfinite(point[1]) and start <= point[0] <= end]
             if not points:
                 continue

@@ -111,7 +111,7 @@ def parse(document: Any, deployment: Deployment | None = None) -> Settings:
     In a deployment, channels whose secret is not set are refused or left out, as `unsetChannels` says.
     """
     if document is None:
-        raise InvalidInputError([f"{KEY}: missing; copy it from Pulumi.dev.yaml into your Pulumi.<stack>.yaml"])
+        raise InvalidInputError([f"{KEY}: missing; Pulumi.<stack>.yaml needs it, docs/settings.md shows what is in it"])
     found: list[str] = []
     reported: set[Loc] = set()
     while True:

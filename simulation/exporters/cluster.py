@@ -31,12 +31,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import catalogue
+from invalid import InvalidInputError
 from local.serving import listen, serve
 from simulation.exporters import cloudwatch, kube_state, kubelet, stack
 from simulation.exporters.exposition import Family, page
 from simulation.exporters.inventory import Pod, application_pods, monitoring_pods, rolled_out
 from simulation.exporters.overrides import Overrides, UnknownSeriesError
-from validation import InvalidInputError
 
 Page = Callable[[float], Iterable[Family]]
 """What a scrape at a Unix time sees."""

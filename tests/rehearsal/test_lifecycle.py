@@ -18,7 +18,7 @@ import yaml
 from click.testing import CliRunner
 
 from checks.waiting import eventually
-from engine import toolchain
+from engine import rule_files, toolchain
 from engine.changes import Changes
 from engine.configuration import Aside
 from engine.operations import EngineError
@@ -155,6 +155,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(State(tmp_path / "state"))
     monkeypatch.setattr(toolchain, "missing", lambda _: [])
     monkeypatch.setattr(toolchain, "tool", lambda name: Path(name))
+    monkeypatch.setattr(rule_files, "check", nothing)
     monkeypatch.setattr(Deployment, "_deploy", nothing)
     monkeypatch.setattr(deployment, "derive", lambda *_: dict(made.digests))
     monkeypatch.setattr(deployment, "programs", lambda *_: made.programs)

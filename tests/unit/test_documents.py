@@ -97,14 +97,14 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "# nothing", "config:", "config: {}", "encryptionsalt: x"])
 def test_a_stack_file_without_settings_lacks_them(content: str, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_text(content)
-    with pytest.raises(InvalidInputError, match=f"{KEY}: missing; copy it from"):
+    with pytest.raises(InvalidInputError, match=f"{KEY}: missing; "):
         read_stack(tmp_path / "Pulumi.dev.yaml")
 
 
 @pytest.mark.parametrize("content", ["- a", "a", "3", "config: []\n", "config: [a]", "config: a"])
 def test_a_stack_file_of_another_form_says_which(content: str, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_text(content)
-    with pytest.raises(InvalidInputError, match=r"expected the key `config`|missing; copy it"):
+    with pytest.raises(InvalidInputError, match=r"expected the key `config`|missing; "):
         read_stack(tmp_path / "Pulumi.dev.yaml")
 
 

@@ -342,7 +342,7 @@ def test_a_panel_that_needs_older_data_says_so(expr: str, age: float, state: str
 def test_a_range_that_is_none_is_refused_in_the_spelling_of_make() -> None:
     done = CliRunner().invoke(command.main, ["--since", "1x"])
     assert done.exit_code == 1
-    assert "SINCE=1x: expected a duration in s, m, h, d or w such as 30m or 1h" in done.output
+    assert "SINCE=1x: expected a duration of more than 0 in s, m, h, d or w such as 30m or 1h" in done.output
 
 
 def drawn_board() -> Drawing:
