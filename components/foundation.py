@@ -229,9 +229,7 @@ def directories_job(settings: Settings) -> dict[str, Any]:
                 "image": BUSYBOX,
                 "command": ["sh", "-c", storage.ownership_script(settings)],
                 "volumeMounts": [{"name": "volumes", "mountPath": "/volumes"}],
-                # It gives the directories of root to the users of the parts.
-                "securityContext": security.ROOT
-                | {"capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_READ_SEARCH"]}},
+                "securityContext": security.ROOT | {"capabilities": {"drop": ["ALL"], "add": list(DIRECTORIES_NEED)}},
                 "resources": {
                     "requests": {"cpu": "10m", "memory": "16Mi"},
                     "limits": {"cpu": "100m", "memory": "32Mi"},
