@@ -10,12 +10,12 @@ from pathlib import Path
 
 from local.errors import RehearsalError
 from report.board import Board
+from report.columns import WINDOW
 from report.gather import Drawing
 from report.legends import GRID_ROW
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 """Names of the program, in the order in which it is looked for."""
-WIDTH = 1600
 PATIENCE_SECONDS = 120
 _ABOVE = 240
 """Pixels of the page's head."""
@@ -38,7 +38,7 @@ def _picture(browser: str, page: Path, board: Board, directory: Path) -> Path:
         "--headless=new",
         "--disable-gpu",
         "--hide-scrollbars",
-        f"--window-size={WIDTH},{_height(board)}",
+        f"--window-size={WINDOW},{_height(board)}",
         "--virtual-time-budget=20000",  # milliseconds in which every graph is drawn
         f"--screenshot={file.resolve()}",
     ]
