@@ -50,7 +50,9 @@ class Axis:
 
     def _powers(self, low: float, high: float) -> tuple[float, float]:
         """Whole powers of ten, of values above zero; of values that are alike, those on both sides."""
-        low, high = self.minimum or low, self.maximum or high
+        low, high = (
+            end if bound is None or bound <= 0 else bound for bound, end in ((self.minimum, low), (self.maximum, high))
+        )
         if low == high:
             low, high = low / 10, high * 10
         bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high))
@@ -62,8 +64,8 @@ class Axis:
 
 def _with_room(low: float, high: float) -> tuple[float, float]:
     largest, spread = max(abs(low), abs(high)), high - low
-    if largest == 0:
-        return 0.0, 0.0
+    if spread <= 0 and 0 in (low, high):  # nothing, or nothing within a bound
+        return low, high
     alike = spread <= 0 or abs(math.log10(largest) - math.log10(spread)) > ALIKE
     size = largest if alike else spread
     room = [size * (1 if alike and end else ROOM) for end in (low, high)]

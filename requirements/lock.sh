@@ -11,4 +11,17 @@ lock --extra dev pyproject.toml -o requirements/dev.txt
 lock requirements/uv.in -o requirements/uv.txt
 lock requirements/go.in -o requirements/go.txt
 lock --resolution lowest-direct --all-extras instrumentation/pyproject.toml requirements/lowest.in -o requirements/lowest.txt
-(cd engine/tools/grafana-data && PYTHONPATH=../../.. ../../../.venv/bin/python -m engine.npm install --package-lock-only)
+packages() {
+  (cd engine/tools/grafana-data && PYTHONPATH=../../.. ../../../.venv/bin/python -m engine.npm install --package-lock-only)
+}
+packages
+# The one file of @grafana/ui that is run needs @grafana/data and uplot; all that its pages need would be 270 MB.
+.venv/bin/python - engine/tools/grafana-data/package-lock.json <<'END'
+import json, pathlib, sys
+
+file = pathlib.Path(sys.argv[1])
+lock = json.loads(file.read_text())
+lock["packages"]["node_modules/@grafana/ui"].pop("dependencies", None)
+file.write_text(json.dumps(lock, indent=2) + "\n")
+END
+packages

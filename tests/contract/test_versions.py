@@ -68,6 +68,13 @@ def test_packages_of_node_are_the_pinned_ones_from_any_registry(name: str) -> No
     assert [item for item in packages if not item["integrity"].startswith("sha512-") or "resolved" in item] == []
 
 
+def test_of_grafanas_pages_nothing_is_installed_but_the_files() -> None:
+    locked = json.loads((TOOLS["grafana-data"].directory / "package-lock.json").read_text())["packages"]
+    pages = locked["node_modules/@grafana/ui"]
+    assert pages["version"] == TOOLS["grafana-data"].version
+    assert "dependencies" not in pages, "make lock leaves them out: 73 packages, 250 MB"
+
+
 def test_panels_are_judged_by_the_library_of_the_grafana_that_the_chart_deploys() -> None:
     (grafana,) = (item.number for item in versions.deployed() if item.place == "grafana.appVersion")
     assert TOOLS["grafana-data"].version.rpartition(".")[0] == grafana.rpartition(".")[0]
