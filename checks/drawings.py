@@ -93,7 +93,7 @@ def _graph(panel: Panel) -> Seen:
 
 def _numbers(panel: Panel, name: str, values: Iterable[float]) -> list[str]:
     look = field(panel, name)
-    return [look.text(value) for value in values]
+    return [look.reduced(value) for value in values]
 
 
 def _tiles(panel: Panel) -> Seen:

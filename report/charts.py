@@ -18,7 +18,6 @@ from plotly import graph_objects as go
 from report import units
 from report.board import Board, Panel
 from report.colours import channels
-from report.legends import last
 from report.look import Field, LookError, field
 from report.sources import Period, Series, Shown
 
@@ -50,9 +49,9 @@ class Frame:
 
 
 def colours(panel: Panel, series: Sequence[Series]) -> list[str]:
-    """The colour of each series."""
+    """The colour of each series; where values decide it, by its last point."""
     return [
-        field(panel, one.legend).colour(place, one.legend, last([value for _, value in one.points]))
+        field(panel, one.legend).colour(place, one.legend, one.points[-1][1] if one.points else 0.0)
         for place, one in enumerate(series)
     ]
 

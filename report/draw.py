@@ -36,15 +36,22 @@ def body(panel: Panel, shown: Shown, frame: Frame) -> Element:
 
 def renamed(panel: Panel, shown: Shown) -> Shown:
     """The series under the names that the panel gives them: by `renameByRegex`, or else by `displayName`."""
+    named = []
+    for one in shown.series:
+        name = _by_pattern(panel, one.legend)
+        named.append(replace(one, legend=field(panel, one.legend).name_of(one) if name is None else name))
+    return replace(shown, series=tuple(named))
+
+
+def _by_pattern(panel: Panel, name: str) -> str | None:
+    """What a panel's `renameByRegex` makes of a name; None where none does."""
+    found = None
     for item in panel.raw.get("transformations") or ():
         if item["id"] == "renameByRegex":
             pattern, form = item["options"]["regex"], re.sub(r"\$(\d)", r"\\\1", item["options"]["renamePattern"])
-            series = tuple(replace(one, legend=re.sub(pattern, form, one.legend, count=1)) for one in shown.series)
-            shown = replace(shown, series=series)
-    names = (field(panel, one.legend).name_of(one) for one in shown.series)
-    return replace(
-        shown, series=tuple(replace(one, legend=name) for one, name in zip(shown.series, names, strict=True))
-    )
+            name, times = re.subn(pattern, form, name, count=1)
+            found = name if times else found
+    return found
 
 
 def _source(panel: Panel) -> str:
@@ -104,7 +111,7 @@ def _legend(panel: Panel, of: Legend, shown: Shown, frame: Frame) -> Element:
 
 def _entry(panel: Panel, entry: Entry, shade: str, frame: Frame) -> Element:
     look = field(panel, entry.series.legend)
-    numbers = (tag("td", look.text(number), class_="number") for number in entry.numbers.values())
+    numbers = (tag("td", look.reduced(number), class_="number") for number in entry.numbers.values())
     swatch = tag("button", style=f"background:{shade}", data_series=entry.place, title="Show or hide")
     return tag("tr", tag("td", swatch, _name(look, entry.series, frame)), *numbers)
 
@@ -155,25 +162,30 @@ def _tile(panel: Panel, shown: Shown, place: int, frame: Frame) -> Element:
     look, value = field(panel, one.legend), _value(one)
     shade = look.colour(place, one.legend, value)
     # A unit that tells times needs the time itself, for the zone of who looks.
-    number = _time(look, value) if look.unit in units.TIMES else tag("span", look.text(value))
+    number = _time(look, value) if look.unit in units.TIMES else tag("span", look.reduced(value))
     number.set("class", "value")
     name = _name(look, one, frame) if named(panel, shown, look) else None
     return tag("div", name, number, class_="tile", style=f"background:{shade};color:{colours.ink(shade)}")
 
 
-def _bars(panel: Panel, shown: Shown, frame: Frame) -> Element:
+def reach(panel: Panel, shown: Shown) -> tuple[float, float]:
+    """From where to where bars are drawn: to the highest value, unless the panel says otherwise."""
+    look = field(panel)
     most = max((value for value in map(_value, shown.series) if math.isfinite(value)), default=0.0)
+    return look.minimum or 0.0, most if look.maximum is None else look.maximum
+
+
+def _bars(panel: Panel, shown: Shown, frame: Frame) -> Element:
+    low, high = reach(panel, shown)
     bars = []
     for place, one in enumerate(shown.series):
         look, value = field(panel, one.legend), _value(one)
         shade = look.colour(place, one.legend, value)
-        low = look.minimum or 0.0
-        high = most if look.maximum is None else look.maximum
         share = min(max((value - low) / (high - low), 0), 1) if high > low and not math.isnan(value) else 0
         bars.append(_name(look, one, frame) if named(panel, shown, look) else tag("span"))
         fill = tag("div", class_="fill", style=f"width:{100 * share:.2f}%;background:{shade}")
         bars.append(tag("div", fill, class_="track"))
-        bars.append(tag("span", look.text(value), class_="number", style=f"color:{shade}"))
+        bars.append(tag("span", look.reduced(value), class_="number", style=f"color:{shade}"))
     return tag("div", *bars, class_="bars")
 
 
@@ -218,8 +230,8 @@ def _time(look: Field, milliseconds: float, now: float | None = None) -> Element
     if math.isnan(milliseconds):
         return tag("span", "NaN")
     words = None
-    if look.unit == units.RELATIVE_TIMES and now is not None:
-        words = f"{units.text(now - milliseconds / 1000, 's')} ago"
+    if look.unit == units.AGE and now is not None:
+        words = units.age(now - milliseconds / 1000)
     return moment(milliseconds / 1000, words)
 
 

@@ -33,7 +33,6 @@ def last(values: Numbers) -> float:
 
 CALCULATIONS: dict[str, tuple[str, Callable[[Numbers], float]]] = {
     "lastNotNull": ("Last *", last),
-    "last": ("Last", lambda values: values[-1] if values else math.nan),
     "max": ("Max", lambda values: max(values, default=math.nan)),
     "min": ("Min", lambda values: min(values, default=math.nan)),
     "mean": ("Mean", lambda values: sum(values) / len(values) if values else math.nan),
@@ -72,7 +71,7 @@ def legend(panel: Panel, shown: Shown) -> Legend | None:
         return None
     known = [_calculation(panel, name) for name in options.get("calcs") or ()]
     entries = [
-        Entry(place, one, {heading: calculate(_finite(one)) for heading, calculate in known})
+        Entry(place, one, {heading: calculate(_numbers(one)) for heading, calculate in known})
         for place, one in enumerate(shown.series)
     ]
     beside = options.get("placement") == "right"
@@ -101,8 +100,8 @@ def _calculation(panel: Panel, name: str) -> tuple[str, Callable[[Numbers], floa
     return CALCULATIONS[name]
 
 
-def _finite(one: Series) -> list[float]:
-    return [value for _, value in one.points if math.isfinite(value)]
+def _numbers(one: Series) -> list[float]:
+    return [value for _, value in one.points if not math.isnan(value)]
 
 
 def _sorted(entries: list[Entry], heading: str | None, *, descending: bool) -> list[Entry]:

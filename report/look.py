@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -52,7 +53,7 @@ class Field:
     unit: str
     decimals: int | None
     steps: tuple[tuple[float, str], ...]
-    """Values from which on a colour holds, ascending."""
+    """Values from which on a colour holds, up to the first that is not reached."""
     words: Mapping[str, Word]
     """Words in place of values, by the value as Grafana writes it."""
     scheme: str
@@ -81,14 +82,18 @@ class Field:
 
     def text(self, value: float) -> str:
         """A value as people read it."""
-        word = self.words.get(f"{value:g}")
+        word = self.words.get(units.plain(value))
         return (word and word.text) or units.text(value, self.unit, self.decimals)
+
+    def reduced(self, value: float) -> str:
+        """What a tile, a bar or a legend says of a series; NaN is here that it has no value."""
+        return self.text(value) if "nan" in self.words or not math.isnan(value) else self.empty
 
     def shade(self, value: float) -> str:
         """The colour of a value (NaN for none): of its word, its own, or of the highest threshold that it reaches."""
-        word = self.words.get(f"{value:g}")
+        word = self.words.get(units.plain(value))
         level = -math.inf if math.isnan(value) else value
-        reached = [colour for bound, colour in self.steps if level >= bound]
+        reached = [colour for _, colour in takewhile(lambda step: level >= step[0], self.steps)]
         return (word and word.colour) or self.fixed or (reached[-1] if reached else colours.NAMED["text"])
 
     def colour(self, place: int, name: str, value: float) -> str:

@@ -15,7 +15,6 @@ from xml.etree.ElementTree import Element
 
 import plotly.offline
 
-from report import units
 from report.gather import Drawing, Drawn, Part
 from report.markup import document, moment, prose, slug, tag
 
@@ -28,6 +27,7 @@ STATES = {
     "failed": "failed",
 }
 """What the headline says of panels that show no data."""
+_SPANS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "y": "year"}
 
 
 def page(drawings: Sequence[Drawing], *, stack: str, now: float) -> bytes:
@@ -140,6 +140,12 @@ def _part(drawing: Drawing, part: Part) -> Element | None:
     return tag("section", tag("h3", part.title) if part.title else None, grid, data_row=_anchor(drawing, part))
 
 
+def _past(duration: str) -> str:
+    """A panel's own time range, such as `30d`, in words."""
+    count, unit = duration[:-1], duration[-1]
+    return f"Last {count} {_SPANS[unit]}{'' if count == '1' else 's'}"
+
+
 def _panel(drawn: Drawn) -> Element:
     panel = drawn.panel
     queries = [tag("pre", target.expr) for target in panel.targets]
@@ -148,7 +154,7 @@ def _panel(drawn: Drawn) -> Element:
         tag(
             "div",
             tag("h4", panel.title, title=panel.title),
-            tag("small", f"Last {units.text(panel.since, 's')}") if panel.since else None,
+            tag("small", _past(panel.raw["timeFrom"])) if panel.since else None,
             tag(
                 "details",
                 tag("summary", "?", title="What this shows"),

@@ -1,14 +1,16 @@
 // What Grafana's own library makes of panels and their data: names, texts, colours and bounds.
 //
-// Reads [{panel, frames}] as JSON from standard input: a panel as in a dashboard, and the frames of its queries as
-// Grafana's server sends them. Writes for each {fields, tiles, ignored}: see drawn.py, which describes them. What
-// the library leaves to Grafana's pages is here: which field options and transformations there are.
+// Reads {now, asked: [{panel, frames}]} as JSON from standard input: the time in milliseconds, a panel as in a
+// dashboard, and the frames of its queries as Grafana's server sends them. Writes for each {fields, tiles, ignored}: see
+// drawn.py, which describes them. What the library leaves to Grafana's pages is here: which field options and
+// transformations there are.
 
 "use strict";
 
 const fs = require("node:fs");
 const data = require("@grafana/data");
 const { lastValueFrom } = require("rxjs");
+const tinycolor = require("tinycolor2");
 
 globalThis.window = {}; // where transformDataFrame looks for a scene; set before, React would take this for a page
 
@@ -58,16 +60,18 @@ data.standardTransformersRegistry.setInit(() =>
   Object.values(TRANSFORMATIONS).map((one) => ({ ...one, transformation: async () => one })),
 );
 
+const code = (colour) => tinycolor(theme.visualization.getColorByName(colour)).toHexString();
 // Hues by their shades' codes. The palette of series has further colours, which have no name.
 const HUES = Object.fromEntries(
-  theme.visualization.hues.flatMap(({ name, shades }) => shades.map(({ color }) => [color.toLowerCase(), name])),
+  theme.visualization.hues.flatMap(({ name, shades }) => shades.map(({ color }) => [code(color), name])),
 );
-const hue = (colour) => HUES[theme.visualization.getColorByName(colour).toLowerCase()] ?? colour;
+const hue = (colour) => HUES[code(colour)] ?? colour;
 
 const cell = (display) => ({
   text: data.formattedValueToString(display),
   number: Number.isFinite(display.numeric) ? display.numeric : null,
   colour: hue(display.color),
+  shade: code(display.color),
 });
 
 // The steps that decide the colour, where they do.
@@ -76,12 +80,17 @@ const limits = ({ color, thresholds }) =>
     ? thresholds.steps.map((step) => [Number.isFinite(step.value) ? step.value : null, hue(step.color)])
     : null;
 
+function colourOf(field) {
+  const { color } = data.getFieldSeriesColor(field, theme);
+  return { colour: hue(color), shade: code(color) };
+}
+
 function fieldOf(field, frame, frames) {
   return {
     name: data.getFieldDisplayName(field, frame, frames),
     type: field.type,
     unit: field.config.unit ?? null,
-    colour: hue(data.getFieldSeriesColor(field, theme).color),
+    ...colourOf(field),
     min: field.config.min ?? null,
     max: field.config.max ?? null,
     limits: limits(field.config),
@@ -127,7 +136,16 @@ function ignoredOf(panel, frames) {
   return ignored;
 }
 
+// JSON has no number for the bound of the lowest step.
+function restoreInfinity({ defaults, overrides } = {}) {
+  const properties = (overrides ?? []).flatMap((override) => override.properties);
+  const own = properties.filter(({ id }) => id === "thresholds").map(({ value }) => value);
+  for (const thresholds of [defaults?.thresholds, ...own])
+    if (thresholds?.steps[0]?.value === null) thresholds.steps[0].value = -Infinity;
+}
+
 async function drawn({ panel, frames: sent }) {
+  restoreInfinity(panel.fieldConfig);
   const received = sent.map(data.dataFrameFromJSON);
   const transformed = await lastValueFrom(data.transformDataFrame(panel.transformations ?? [], received));
   const frames = data.applyFieldOverrides({
@@ -145,7 +163,8 @@ async function drawn({ panel, frames: sent }) {
 }
 
 async function main() {
-  const asked = JSON.parse(fs.readFileSync(0, "utf8"));
+  const { now, asked } = JSON.parse(fs.readFileSync(0, "utf8"));
+  Date.now = () => now; // what `ago` counts from
   const answers = [];
   for (const one of asked) answers.push(await drawn(one));
   process.stdout.write(JSON.stringify(answers));

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from engine.npm import NODE
 from engine.toolchain import tool
@@ -38,6 +39,8 @@ class Cell:
     """The number in it, if there is one."""
     colour: str
     """One of Grafana's hues, such as `red` for each shade of red; or the code of a colour that belongs to none."""
+    shade: str
+    """The code of the colour itself."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Field:
     unit: str | None
     colour: str
     """Of its line and its legend, at its last value."""
+    shade: str
+    """The code of that colour."""
     min: float | None
     max: float | None
     limits: Limits | None
@@ -83,22 +88,30 @@ class Drawn:
     not know, and overrides that match no field."""
 
 
-def draw(asked: Sequence[tuple[Panel, Sequence[Frame]]]) -> list[Drawn]:
-    """What Grafana shows of each panel with these frames, by one process for all.
+def draw(asked: Sequence[tuple[Panel, Sequence[Frame]]], now: float | None = None) -> list[Drawn]:
+    """What Grafana shows at `now`, in milliseconds, of each panel with these frames, by one process for all.
 
     Raises RuntimeError with what Node says if the library cannot read a panel.
     """
+    panels = [{"panel": panel, "frames": frames} for panel, frames in asked]
+    answers = node(SCRIPT, {"now": time.time() * 1000 if now is None else now, "asked": panels})
+    return [_drawn(item) for item in answers]
+
+
+def node(script: Path, asked: Any) -> Any:
+    """What a script answers with Grafana's libraries at hand. Raises RuntimeError with what Node says."""
     done = subprocess.run(
-        [NODE, str(SCRIPT)],
-        input=json.dumps([{"panel": panel, "frames": frames} for panel, frames in asked]),
-        env=os.environ | {"NODE_PATH": str(tool("grafana-data") / "node_modules")},
+        [NODE, str(script)],
+        input=json.dumps(asked),
+        # English, as the values of the report are.
+        env=os.environ | {"NODE_PATH": str(tool("grafana-data") / "node_modules"), "LC_ALL": "en_US.UTF-8"},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         raise RuntimeError(f"Grafana's library could not draw the panels:\n{done.stderr}")
-    return [_drawn(item) for item in cast(list[dict[str, Any]], json.loads(done.stdout))]
+    return json.loads(done.stdout)
 
 
 def _drawn(item: dict[str, Any]) -> Drawn:

@@ -19,7 +19,7 @@ from facts import ROOT
 from report import board, charts, colours, draw, gather, look, tables, units
 from report.board import Panel
 from report.charts import Frame, Mark
-from report.gather import Drawing
+from report.gather import Drawing, Drawn, Part
 from report.markup import data
 from report.page import page
 from report.sources import Line, Period, Series, Shown, Sources
@@ -81,27 +81,29 @@ def styles(element: Element) -> list[str]:
     ("value", "unit", "decimals", "told"),
     [
         (0.25, "s", None, "250 ms"),
-        (7300, "s", None, "2.03 h"),
+        (7300, "s", None, "2.03 hours"),
         (0, "s", None, "0 s"),
         (42, "ms", None, "42 ms"),
-        (4200, "ms", None, "4.2 s"),
-        (0.1234, "percentunit", None, "12.34%"),
-        (0.99996, "percentunit", None, "99.996%"),  # not all of it
+        (4200, "ms", None, "4.20 s"),
+        (0.1234, "percentunit", None, "12.3%"),
+        (0.99996, "percentunit", None, "100.0%"),  # what matters needs decimals
         (1, "percentunit", None, "100%"),
         (12.5, "percent", None, "12.5%"),
-        (1536, "bytes", None, "1.5 KiB"),
-        (2_500_000, "decbytes", None, "2.5 MB"),
+        (1536, "bytes", None, "1.50 KiB"),
+        (2_500_000, "decbytes", None, "2.50 MB"),
         (12.3, "reqps", None, "12.3 req/s"),
         (1_234_567, "currencyUSD", None, "$1.23M"),
         (-5, "currencyUSD", 2, "-$5.00"),
-        (1234.5, "short", None, "1.23K"),
+        (1234.5, "short", None, "1.23 K"),
         (0.0123, "short", None, "0.0123"),
         (3, "short", 0, "3"),
         (math.nan, "short", None, "NaN"),
-        (math.inf, "s", None, "∞"),
+        (math.inf, "s", None, "∞ years"),
+        (0.25, "short", None, "0.250"),
+        (1234.5, "locale", None, "1,234.5"),
     ],
 )
-def test_values_are_told_as_people_read_them(value: float, unit: str, decimals: int | None, told: str) -> None:
+def test_values_are_written_as_grafana_writes_them(value: float, unit: str, decimals: int | None, told: str) -> None:
     assert units.text(value, unit, decimals) == told
 
 
@@ -122,6 +124,14 @@ def test_every_panel_of_every_dashboard_is_of_a_kind_and_a_look_that_the_report_
             assert unit in units.UNITS or unit in units.TIMES, item
         if item.kind == "table" and item.targets:
             tables.table(item, Shown())
+
+
+@pytest.mark.parametrize(("past", "told"), [("30d", "Last 30 days"), ("1h", "Last 1 hour")])
+def test_a_panel_says_its_own_time_range_as_grafana_does(past: str, told: str) -> None:
+    raw = board.read(dashboard(panel_json("timeseries", timeFrom=past)))
+    (of,) = raw.panels
+    drawing = Drawing(raw, FRAME.period, {}, (Part("", (Drawn(of, draw.empty(of), "empty"),)),), ())
+    assert f">{told}<" in page([drawing], stack="dev", now=0.0).decode()
 
 
 # --- thresholds, words, overrides -----------------------------------------------------------------------------------
@@ -149,7 +159,7 @@ def test_an_override_counts_for_the_series_it_names_only() -> None:
     assert look.field(of, "errors").shade(9) == colours.NAMED["dark-red"]
     assert look.field(of, "errors").text(0.25) == "250 ms"
     assert look.field(of, "others").shade(9) == colours.NAMED["orange"]
-    assert look.field(of, "others").text(0.25) == "0.25"
+    assert look.field(of, "others").text(0.25) == "0.250"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,7 @@ def test_a_stacked_graph_is_told_in_the_unit_of_its_sums() -> None:
     of = panel("timeseries", fieldConfig=config(custom={"stacking": {"mode": "normal"}}))
     figure = lines(of, series(of, 600.0, service="a"), series(of, 700.0, service="b"))
     assert [trace["y"] for trace in figure["data"]] == [[0.6], [0.7]]
-    assert figure["layout"]["yaxis"]["ticksuffix"] == "K"
+    assert figure["layout"]["yaxis"]["ticksuffix"] == " K"
     assert len({trace["stackgroup"] for trace in figure["data"]}) == 1
 
 
@@ -330,7 +340,7 @@ def test_a_time_is_left_to_the_zone_of_its_reader() -> None:
     }
     of = panel("table", fieldConfig=config() | {"overrides": [times]})
     sampled, told = draw.body(of, Shown((series(of, 1_000_000.0, service="a"),)), FRAME).findall(".//time")
-    assert (told.attrib["datetime"], told.text) == ("1970-01-01T00:16:40.000+00:00", "2 min ago")
+    assert (told.attrib["datetime"], told.text) == ("1970-01-01T00:16:40.000+00:00", "2 minutes ago")
     assert (sampled.attrib["datetime"], "data-words" in sampled.attrib) == ("1970-01-01T00:16:40.000+00:00", False)
 
 
