@@ -1,7 +1,6 @@
 """The rules of how dashboards look in Grafana, where what is right can still be unreadable.
 
-A rule takes a dashboard's JSON and returns what is wrong with it. The sizes are those of Grafana 12.4 on a screen of
-1600 px with its menu open.
+A rule takes a dashboard's JSON and returns what is wrong with it. `screen.py` has the sizes.
 """
 
 from __future__ import annotations
@@ -10,18 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import screen
 from checks.dashboard_json import Board, columns, has_numbers, own, panels
 
-SCREEN_COLUMNS = 1268 / 24
-"""Pixels of one of the grid's columns."""
-PANEL_EDGES = 26
-"""Pixels of a panel's width that its border, its padding and the gap to the next take."""
 LEAST_TEXT = 100
 """Pixels below which a column of text is cut or wraps after each word."""
 WIDE = 12
 """Columns from which on the legend beside a graph leaves enough of it."""
-FOLD = 22
-"""Rows of the grid on the first screen, 1000 px high."""
 
 OFFENDERS = {
     "severity": {
@@ -168,10 +162,10 @@ def columns_fit(board: Board) -> list[str]:
         names = columns(table)
         widths = {name: own(table, name).get("custom.width") for name in names}
         flexible = [name for name, width in widths.items() if width is None]
-        left = table["gridPos"]["w"] * SCREEN_COLUMNS - PANEL_EDGES - sum(filter(None, widths.values()))
+        left = screen.width(table["gridPos"]["w"]) - sum(filter(None, widths.values()))
         if not flexible or left / len(flexible) < LEAST_TEXT:
             wrong.append(f"{table['title']}: {left:.0f} px are left for {flexible}")
-        if defaults(table).get("custom", {}).get("minWidth", 150) > LEAST_TEXT:
+        if defaults(table).get("custom", {}).get("minWidth", screen.LEAST_COLUMN) > LEAST_TEXT:
             wrong.append(f"{table['title']}: its columns are as wide as Grafana makes them")
         wrong += [f"{table['title']}: {name} has no width" for name in values(table) if widths.get(name) is None]
         wrong += [

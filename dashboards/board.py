@@ -9,8 +9,9 @@ from inspect import cleandoc
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus
 
-from dashboards.panels import GRID_WIDTH, PROMETHEUS, panel_id
+from dashboards.panels import PROMETHEUS, panel_id
 from dashboards.promql import series
+from screen import GRID_COLUMNS
 from settings import LONGEST_INTERVAL_SECONDS
 
 
@@ -230,7 +231,7 @@ def _placed(rows: Sequence[Row]) -> list[model.Panel | model.RowPanel]:
         heading = model.RowPanel(
             title=line.title,
             id_val=panel_id(f"row {line.title}"),
-            grid_pos=model.GridPos(x=0, y=y, w=GRID_WIDTH, h=1),
+            grid_pos=model.GridPos(x=0, y=y, w=GRID_COLUMNS, h=1),
         )
         y = _flow(line.panels, y + 1)
         placed += [heading, *line.panels]
@@ -246,7 +247,7 @@ def _flow(panels: Sequence[model.Panel], y: int) -> int:
     for panel in panels:
         position = panel.grid_pos
         assert position is not None  # noqa: S101 - for the type checker: every helper sets it
-        if x + position.w > GRID_WIDTH:
+        if x + position.w > GRID_COLUMNS:
             x, y, line = 0, y + _level(line), []
         position.x, position.y = x, y
         x += position.w

@@ -29,9 +29,9 @@ from dashboards import colours, tables
 from dashboards.links import row_to_runbook, row_to_service, to_logs, to_service
 from dashboards.queries import LOKI, PROMETHEUS, TEMPO, Kind, LogQuery, Query, data_source, target
 from dashboards.scales import NEUTRAL, Limits, above, below, low_is_bad, soft_range
+from screen import GRID_COLUMNS, GRID_ROW
 
 __all__ = [
-    "GRID_WIDTH",
     "LOKI",
     "NEUTRAL",
     "PROMETHEUS",
@@ -55,9 +55,6 @@ __all__ = [
     "where_there_is",
 ]
 
-GRID_WIDTH = 24
-"""Columns of Grafana's grid."""
-
 RESOLUTION = "${interval}"
 """The least time between two points of a panel, which every dashboard lets its reader choose.
 
@@ -68,7 +65,7 @@ SHORT_NAMES = {"regex": "((?:[^/]*/)?).*kube-prometheus-stack-(.+)", "renamePatt
 """Pods, volumes and jobs of the chart repeat its name until nothing else of theirs can be read."""
 LONG_NAMES = ("{{pod}}", "{{persistentvolumeclaim}}", "{{job}}", "{{workload}}")
 
-WIDE = GRID_WIDTH // 2
+WIDE = GRID_COLUMNS // 2
 """Columns from which on a graph has its legend on the right; below it is higher, to show more than two names."""
 
 # Who wrote what, and the traceback, of a line of JSON. Its ids and all else stay in its details.
@@ -187,7 +184,7 @@ def bars(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.
 
 def states(title: str, *queries: Query | LogQuery, bands: int = 9, **look: Unpack[Look]) -> model.Panel:
     """One band for each series, coloured by its state over time; high enough for the names of so many `bands`."""
-    look.setdefault("height", max(8, math.ceil((24 * bands + 70) / 38)))  # pixels of names, axis and heading
+    look.setdefault("height", max(8, math.ceil((24 * bands + 70) / GRID_ROW)))  # pixels of names, axis and heading
     options = statetimeline_models.Options(
         show_value=common.VisibilityMode.NEVER,
         per_page=0,
@@ -242,7 +239,7 @@ def logs(
     wrong: str,
     empty: str | None = None,
     oldest_first: bool = False,
-    width: int = GRID_WIDTH,
+    width: int = GRID_COLUMNS,
     height: int = 10,
 ) -> model.Panel:
     """The newest log lines that a LogQL query finds, or with `oldest_first` the first ones.
@@ -272,7 +269,7 @@ def logs(
     )
 
 
-def traces(title: str, traceql: str, *, shows: str, wrong: str, width: int = GRID_WIDTH) -> model.Panel:
+def traces(title: str, traceql: str, *, shows: str, wrong: str, width: int = GRID_COLUMNS) -> model.Panel:
     """The newest traces that a TraceQL query finds, each a link to the trace."""
     query = tempo.Dataquery(
         query=traceql,

@@ -11,7 +11,6 @@ from catalogue import Catalogue, Service
 from dashboards import board
 from dashboards.board import Row, row
 from dashboards.panels import (
-    GRID_WIDTH,
     Limits,
     Query,
     above,
@@ -31,6 +30,7 @@ from dashboards.promql import growth_from_birth, series, union
 from dashboards.stack import EVERYTHING, Stack
 from dashboards.system_health import BY_SEVERITY, ERROR_RATIO, HEALTH, P95_SECONDS
 from facts import BURN_RATES
+from screen import GRID_COLUMNS
 
 SERVICE = 'service=~"$service"'
 PROCESS = f'namespace=~"$namespace", {SERVICE}'
@@ -443,7 +443,7 @@ def _logs_and_traces(stack: Stack) -> Row:
             unit=units.EventsPerMinute,
             stacked=True,
             drill=to_logs("service_name"),
-            width=12 if stack.traces else GRID_WIDTH,
+            width=12 if stack.traces else GRID_COLUMNS,
         ),
         *([_traces()] if stack.traces else []),
         logs(

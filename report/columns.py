@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import screen
 from report.board import Panel
 from report.look import Field, field
-
-WINDOW = 1600
-"""Pixels of the window that a panel is judged in."""
-_GRID_COLUMNS = 24
-_GAP = 8
-_SIDES = 2 * 16
-_FRAME = 2 + 2 * 8
-
-
-def width(panel: Panel) -> float:
-    """Pixels that a panel has for what it shows, in a window of `WINDOW`."""
-    column = (WINDOW - _SIDES + _GAP) / _GRID_COLUMNS
-    return panel.width * column - _GAP - _FRAME
 
 
 def widths(panel: Panel, names: Sequence[str]) -> list[float]:
     """Pixels of each column: its own, or an equal share of what the others leave, but no less than it needs."""
     looks = [field(panel, name) for name in names]
     given = [look.width for look in looks if look.width]
-    share = (width(panel) - sum(given)) / max(len(looks) - len(given), 1)
+    share = (screen.width(panel.width) - sum(given)) / max(len(looks) - len(given), 1)
     return [look.width or max(look.min_width, share) for look in looks]
 
 
@@ -34,7 +22,7 @@ def in_sight(panel: Panel, names: Sequence[str]) -> list[str]:
     seen, end = [], 0.0
     for name, wide in zip(names, widths(panel, names), strict=True):
         end += wide
-        if end <= width(panel) + 1:
+        if end <= screen.width(panel.width) + 1:
             seen.append(name)
     return seen
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
+import screen
 from report import charts, colours, columns, units
 from report.board import Panel
 from report.charts import Frame
-from report.legends import ROW, Entry, Legend, last, legend
+from report.legends import Entry, Legend, last, legend
 from report.look import Field, Link, LookError, field
 from report.markup import data, moment, prose, tag
 from report.sources import Line, Series, Shown
@@ -105,7 +106,7 @@ def _legend(panel: Panel, of: Legend, shown: Shown, frame: Frame) -> Element:
     shades = charts.colours(panel, shown.series)
     heads = (tag("th"), *(tag("th", heading, class_="number") for heading in of.headings))
     rows = (_entry(panel, entry, shades[entry.place], frame) for entry in of.entries)
-    style = None if of.beside else f"max-height:{(of.in_sight + 1) * ROW}px"
+    style = None if of.beside else f"max-height:{(of.in_sight + 1) * screen.LEGEND_ROW}px"
     return tag("div", tag("table", tag("tr", *heads), *rows), class_="legend", style=style)
 
 

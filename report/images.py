@@ -8,11 +8,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import screen
 from local.errors import RehearsalError
 from report.board import Board
-from report.columns import WINDOW
 from report.gather import Drawing
-from report.legends import GRID_ROW
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 """Names of the program, in the order in which it is looked for."""
@@ -38,7 +37,7 @@ def _picture(browser: str, page: Path, board: Board, directory: Path) -> Path:
         "--headless=new",
         "--disable-gpu",
         "--hide-scrollbars",
-        f"--window-size={WINDOW},{_height(board)}",
+        f"--window-size={screen.WINDOW - screen.MENU},{_height(board)}",
         "--virtual-time-budget=20000",  # milliseconds in which every graph is drawn
         f"--screenshot={file.resolve()}",
     ]
@@ -57,4 +56,4 @@ def _height(board: Board) -> int:
     """Pixels of a board on the page."""
     places = [panel.raw["gridPos"] for panel in board.panels]
     rows = max((place["y"] + place["h"] for place in places), default=0)
-    return _ABOVE + GRID_ROW * rows + _HEADING * len(board.rows)
+    return _ABOVE + screen.GRID_ROW * rows + _HEADING * len(board.rows)

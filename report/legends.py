@@ -10,16 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import screen
 from report.board import Panel
 from report.look import LookError
 from report.sources import Series, Shown
 
-ROW = 23
-"""Pixels of a row of a legend."""
-GRID_ROW = 38
-"""Pixels from one row of the grid to the next, of which the last 8 are free."""
-FRAME = 2 + 32 + 2 * 8
-"""Pixels of a panel's border, title and padding."""
 SHARE = 0.35
 """Share of a panel that a legend under its graph takes at most."""
 
@@ -83,15 +78,10 @@ def legend(panel: Panel, shown: Shown) -> Legend | None:
     )
 
 
-def content_height(panel: Panel) -> float:
-    """Pixels that a panel has for what it shows."""
-    return panel.height * GRID_ROW - 8 - FRAME
-
-
 def _rows(panel: Panel, *, beside: bool) -> int:
     """How many whole entries there is room for, below the headings."""
-    room = content_height(panel) * (1 if beside else SHARE)
-    return max(math.floor(room / ROW) - 1, 1)
+    room = screen.height(panel.height) * (1 if beside else SHARE)
+    return max(math.floor(room / screen.LEGEND_ROW) - 1, 1)
 
 
 def _calculation(panel: Panel, name: str) -> tuple[str, Callable[[Numbers], float]]:

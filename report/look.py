@@ -10,13 +10,11 @@ from itertools import takewhile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import screen
 from report import colours, units
 from report.axes import Axis
 from report.board import Json, Panel
 from report.sources import Series
-
-DEFAULT_WIDTH = 150
-"""Pixels that a table's column has at least, if the panel does not say otherwise."""
 
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 _BETWEEN_SLASHES = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
@@ -147,7 +145,7 @@ def field(panel: Panel, name: str = "") -> Field:
         coloured=str(cell.get("type", "")).startswith("color"),
         empty=settings.get("noValue") or "",
         width=custom.get("width"),
-        min_width=custom.get("minWidth") or DEFAULT_WIDTH,
+        min_width=custom.get("minWidth") or screen.LEAST_COLUMN,
         wrapped=bool(custom.get("wrapText") or cell.get("wrapText")),
     )
 

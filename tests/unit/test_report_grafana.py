@@ -180,10 +180,10 @@ def table(*overrides: dict[str, Any], **defaults: Any) -> Panel:
 @pytest.mark.parametrize(
     ("of", "in_sight", "first"),
     [
-        (table(), 5, 150),
-        (table(custom={"minWidth": 60}), 6, 127),
-        (table(override("byName", "Side", **{"custom.width": 300})), 4, 300),
-        (table(*(override("byName", name, **{"custom.width": 80}) for name in COLUMNS[1:])), 6, 362),
+        (table(), 4, 150),
+        (table(custom={"minWidth": 60}), 6, 102),
+        (table(override("byName", "Side", **{"custom.width": 300})), 3, 300),
+        (table(*(override("byName", name, **{"custom.width": 80}) for name in COLUMNS[1:])), 6, 212),
     ],
     ids=["by default", "least width", "one wide", "narrow numbers"],
 )
@@ -359,7 +359,7 @@ def test_a_picture_is_taken_of_each_board_at_full_height(tmp_path: Path, monkeyp
     assert file == tmp_path / "made" / "images" / "one.png"
     words = file.read_text()
     assert f"{tmp_path.as_uri()}/report.html#one" in words
-    assert "--window-size=1600,1388" in words
+    assert "--window-size=1300,1388" in words
 
 
 def test_without_a_browser_it_says_which_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

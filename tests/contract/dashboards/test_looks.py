@@ -13,10 +13,10 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 import dashboards
+import screen
 from checks.dashboard_json import CATALOGUE, Board, Rule, columns, links, own, panels, queries, variables
 from checks.dashboard_links import links_lead_somewhere, links_to_another_time_do_not_refresh
 from checks.dashboard_looks import (
-    FOLD,
     areas_of_nothing_have_no_edge,
     bars_begin_at_zero,
     colours_mean_the_same,
@@ -246,7 +246,7 @@ def test_alerts_without_an_address_of_runbooks_have_no_link_to_one() -> None:
 @pytest.mark.parametrize("uid", ["system-health", "service-detail"])
 def test_alerts_are_on_the_first_screen(uid: str) -> None:
     place = panel(STACKS["prod"][uid], "Firing alerts")["gridPos"]
-    assert place["y"] + place["h"] <= FOLD
+    assert place["y"] + place["h"] <= screen.FOLD
 
 
 def test_a_new_outage_is_seen_beside_the_availability_of_the_range() -> None:
