@@ -11,8 +11,8 @@ from typing import Any
 
 from checks import promql
 from checks.promql import ast
-from checks.rule_checks import ALWAYS_FIRING, Findings
-from checks.rule_set import Rule, Stack
+from checks.rule_checks import ALWAYS_FIRING
+from checks.rule_set import Findings, Rule, Stack
 from quantities import seconds
 from rehearsal import routes
 

@@ -228,3 +228,14 @@ def relabelings(node: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def template_labels(text: str) -> set[str]:
     """Labels of the alert that a template reads."""
     return set(re.findall(r"\$labels\.(\w+)", text))
+
+
+def template_queries(text: str) -> Iterator[Expr]:
+    """The expressions that a template looks up."""
+    for query in re.findall(r'query "((?:[^"\\]|\\.)*)"', text):
+        yield promql.parse(query.replace("\\", ""))
+
+
+Findings = Iterator[str]
+"""What is wrong, a line each."""
+Check = Callable[[Stack], Findings]

@@ -11,9 +11,9 @@ import yaml
 import catalogue
 from checks import dashboard_json, metrics, promql, rule_set
 from checks.alert_tests import runbook_queries
+from checks.expression_checks import OPTIONAL_SERIES
 from checks.metrics import Signature
 from checks.promql import Expr, Labels, Shapes, ast
-from checks.rule_checks import OPTIONAL_SERIES
 from facts import ROOT
 from simulation.exporters import cluster
 from simulation.exporters.exposition import render
