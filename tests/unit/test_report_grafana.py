@@ -18,7 +18,7 @@ from report.board import Panel, read
 from report.charts import Frame
 from report.gather import Drawing
 from report.sources import Period, Shown, Sources
-from tests.unit.test_report_page import FRAME, config, dashboard, instant, panel, panel_json, series, styles, text
+from tests.unit.report_samples import FRAME, config, dashboard, instant, panel, panel_json, series, styles, text
 
 
 def graph(*, height: int = 8, legend: dict[str, Any] | None = None, **defaults: Any) -> Panel:
