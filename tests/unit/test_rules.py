@@ -6,61 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import catalogue
 from catalogue import Catalogue, Service
 from components.alerting import rules
 from components.alerting.normalisation import expectations, generated_groups
 from facts import ROOT
-from settings import Aws, BusinessHours, Escalation, Links, Retention, parse
+from settings import Aws, BusinessHours, Escalation, Retention
+from tests.unit.rule_samples import CATALOGUE, SETTINGS, alert, problem, write
 from validation import InvalidInputError
 
-CATALOGUE = catalogue.load(ROOT / "services.yaml")
 ALERTS = ROOT / "alerts"
-LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test/pages")
-SETTINGS = parse(
-    {
-        "platform": "eks",
-        "cluster": "c",
-        "notifications": {"unsetChannels": "leave-out"},
-        "links": {"runbooks": "https://runbooks.test"},
-    }
-).model_copy(update={"links": LINKS})
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_size=1, max_size=6, unique=True)
-
-
-def alert(**changes: Any) -> dict[str, Any]:
-    """A rule that is accepted, with changes; a value of None removes the key."""
-    rule = {
-        "alert": "SomethingWrong",
-        "expr": "vector(1)",
-        "labels": {"severity": "warning"},
-        "annotations": {"summary": "It is wrong.", "description": "It is.", "dashboard": "system-health?var-a=b"},
-    }
-    return {key: value for key, value in (rule | changes).items() if value is not None}
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    """An empty directory for rule files, with the runbook of `SomethingWrong`."""
-    runbooks = tmp_path / "alerts" / "runbooks"
-    runbooks.mkdir(parents=True)
-    (runbooks / "SomethingWrong.md").write_text("# SomethingWrong\n")
-    return runbooks.parent
-
-
-def write(directory: Path, *rule: dict[str, Any], name: str = "things.yaml") -> None:
-    (directory / name).write_text(yaml.safe_dump({"groups": [{"name": "things", "rules": list(rule)}]}))
-
-
-def problem(directory: Path) -> str:
-    with pytest.raises(InvalidInputError) as error:
-        rules.prometheus_rules(directory, CATALOGUE, SETTINGS)
-    return "\n".join(error.value.problems)
 
 
 def generated(of: Catalogue = CATALOGUE) -> list[dict[str, Any]]:
@@ -291,93 +250,6 @@ def test_the_objects_are_the_files_and_the_generated_ones() -> None:
     assert len(groups) == len(set(groups))
 
 
-def test_tests_beside_the_rules_are_not_rules(directory: Path) -> None:
-    write(directory, alert())
-    (directory / "things.test.yaml").write_text("tests: []\n")
-    assert list(rules.read(directory)) == ["things"]
-
-
-def test_a_file_may_not_take_the_name_of_the_generated_rules(directory: Path) -> None:
-    write(directory, alert(), name="normalisation.yaml")
-    assert "normalisation.yaml: the name is taken by the generated rules; choose another" in problem(directory)
-
-
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [
-        (
-            alert(labels={"severity": "page"}),
-            "Wrong labels.severity: 'page' expected one of critical, warning, info, none",
-        ),
-        (alert(labels={"owner": "platform"}), "SomethingWrong labels.severity: missing"),
-        (alert(annotations={"summary": "It is.", "description": "It is."}), "annotations.dashboard: missing"),
-        (
-            alert(annotations={"sumary": "It is.", "description": "It is.", "dashboard": "a"}),
-            'annotations.sumary: unknown key; did you mean "summary"? allowed: dashboard, description, summary',
-        ),
-        (
-            alert(annotations={"summary": "", "description": "It is.", "dashboard": "a"}),
-            "annotations.summary: '' expected",
-        ),
-        (alert(labels={"severity": "info", "team": True}), "labels.team: true expected text; write it in quotes"),
-        (alert(alert="something_wrong"), "alert: 'something_wrong' expected the name of an alert such as ServiceDown"),
-        (alert(**{"for": "5 minutes"}), "for: '5 minutes' expected a duration in Prometheus' form such as 5m or 1h30m"),
-        (
-            alert(**{"for": 5}),
-            'SomethingWrong for: 5 expected a duration in Prometheus\' form such as 5m or 1h30m; "5"',
-        ),
-        (alert(**{"for": "500ms"}), "in whole seconds"),
-        (alert(fore="5m"), 'fore: unknown key; did you mean "for"?'),
-        (alert(expr=None), "expr: missing"),
-        (alert(expr=1), 'expr: 1 expected text; write it in quotes: "1"'),
-        ({"record": "no_colons", "expr": "vector(1)"}, "no_colons record: 'no_colons' expected a name as level:metric"),
-        ({"expr": "vector(1)"}, "group things, rule 2 record: missing"),
-        ("SomethingWrong", "group things, rule 2: 'SomethingWrong' expected keys with values"),
-    ],
-)
-def test_a_wrong_rule_is_refused_with_its_file_and_place(directory: Path, rule: Any, said: str) -> None:
-    write(directory, alert(), rule)
-    found = problem(directory)
-    assert found.startswith("alerts/things.yaml ")
-    assert said in found
-    assert "rules[" not in found
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "alerts/things.yaml: null expected keys with values: groups"),
-        ("- a", "alerts/things.yaml: expected keys with values: groups"),
-        ("groups: []", "alerts/things.yaml groups: expected at least one item"),
-        ("groups: {a: b}", "alerts/things.yaml groups: expected a list"),
-        ("groups: [{name: a, rules: []}]", "alerts/things.yaml group a rules: expected at least one item"),
-        ("groups: [{name: a, rules: [], rules: []}]", 'alerts/things.yaml line 1: the key "rules" is there already'),
-        ("groups: [3]", "alerts/things.yaml groups[0]: 3 expected keys with values: interval, name, rules"),
-        ("group: []", 'alerts/things.yaml group: unknown key; did you mean "groups"?'),
-    ],
-)
-def test_a_wrong_rule_file_is_refused_with_its_name(directory: Path, text: str, said: str) -> None:
-    (directory / "things.yaml").write_text(text)
-    assert said in problem(directory)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["mine.yml", "mine.YAML", "mine.json", "mine.rules", "below/mine.yaml", "runbooks/mine.yaml", "mine.test.yml"],
-)
-def test_what_looks_like_a_rule_file_is_never_ignored(directory: Path, name: str) -> None:
-    (directory / name).parent.mkdir(exist_ok=True)
-    (directory / name).write_text("groups: []")
-    assert problem(directory) == f"alerts/{name}: is not read; rule files are alerts/<name>.yaml"
-
-
-def test_a_rule_file_has_a_name_that_an_object_can_have(directory: Path) -> None:
-    write(directory, alert(), name="My_Things.yaml")
-    assert problem(directory) == (
-        "alerts/My_Things.yaml: expected lower-case letters, digits and hyphens before .yaml; rename the file"
-    )
-
-
 @pytest.mark.parametrize(
     ("expr", "windows"),
     [
@@ -411,16 +283,3 @@ def test_a_wait_may_have_several_units(directory: Path) -> None:
 def test_what_looks_back_too_far_twice_is_reported_once(directory: Path) -> None:
     write(directory, alert(expr="rate(up[30d]) > rate(down[30d])"))
     assert problem(directory).count("\n") == 0
-
-
-def test_every_wrong_file_is_reported_at_once(directory: Path) -> None:
-    write(directory, alert(expr=None))
-    (directory / "broken.yaml").write_text("groups: [")
-    found = problem(directory)
-    assert "alerts/broken.yaml: not valid YAML: line 2, column 1" in found
-    assert "alerts/things.yaml SomethingWrong expr" in found
-
-
-def test_an_alert_without_runbook_is_refused(directory: Path) -> None:
-    write(directory, alert(alert="NobodyKnows"))
-    assert problem(directory) == "things.yaml NobodyKnows: no runbook; write alerts/runbooks/NobodyKnows.md"
