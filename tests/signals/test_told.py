@@ -22,7 +22,8 @@ from components.alerting.routing import alertmanager_configuration
 from components.metrics.component import FOR_GRACE_PERIOD
 from facts import ROOT
 from settings import Settings, read_stack
-from tests.contract.test_routing import amtool, data, render
+from tests.contract.notified import amtool
+from tests.contract.test_messages import data, render
 from tests.signals.alertmanager import Alertmanager, Told
 from tests.signals.prometheus import configure, holds, notified, prometheus
 
