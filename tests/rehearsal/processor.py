@@ -35,6 +35,9 @@ from simulation.application.kinds import KINDS
 from simulation.application.proxy import BACKENDS
 from simulation.application.service import application
 
+STALL_SECONDS = 4.2
+"""Some of the connections that uvicorn would close after 5 s are then used again just about when it does."""
+
 ENVIRONMENT = os.environ | {"PYTHONPATH": INSTRUMENTATION}
 MARKET_BUY = {"order_type": "market_buy", "asset_id": "ETH", "quantity": 1}
 LIMIT_SELL = {"order_type": "limit_sell", "asset_id": "ADA", "quantity": 100}
