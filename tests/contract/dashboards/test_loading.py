@@ -22,7 +22,7 @@ def test_the_same_catalogue_gives_the_same_text() -> None:
 
 def test_two_dashboards_with_one_uid_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(business_operations, "build", system_health.build)
-    with pytest.raises(ValueError, match=r"system_health\.py: the uid 'system-health' must be set and unique"):
+    with pytest.raises(ValueError, match=r"system_health/__init__\.py: the uid 'system-health' must be set and unique"):
         dashboards.load(CATALOGUE)
 
 
@@ -40,7 +40,7 @@ def test_a_selector_joins_the_matchers_that_are_not_empty() -> None:
 
 def test_a_panel_keeps_its_id_when_others_come_or_go_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {panel["title"]: panel["id"] for panel in panels(BOARDS["system-health"])}
-    monkeypatch.setattr(system_health, "_status", lambda: row("A first row without the panels of before"))
+    monkeypatch.setattr(system_health.status, "row", lambda: row("A first row without the panels of before"))
     shifted = json.loads(dashboards.load(CATALOGUE)["system-health"])
     after = {panel["title"]: panel["id"] for panel in panels(shifted)}
     assert after["Error rate"] == before["Error rate"]

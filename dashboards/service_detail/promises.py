@@ -1,0 +1,99 @@
+"""Is the service up, and does it keep its objectives?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import units
+
+from dashboards import board
+from dashboards.board import Row
+from dashboards.panels import (
+    Query,
+    above,
+    bars,
+    below,
+    row_to_runbook,
+    row_to_service,
+    stat,
+    table,
+    timeseries,
+    to_logs,
+)
+from dashboards.promql import series
+from dashboards.service_detail.selectors import SERVICE
+from dashboards.stack import Stack
+from dashboards.system_health.selectors import BY_SEVERITY, HEALTH
+from facts import BURN_RATES
+
+
+def row(stack: Stack) -> Row:
+    """Status, objectives, error budget and alerts."""
+    return board.row(
+        "Status and objectives",
+        stat(
+            "Status",
+            Query(HEALTH, "{{service}}"),
+            shows="The service now: up when all its targets answer the scrape and its health probe succeeds.",
+            wrong="Read the error logs at the end, then `kubectl get pods` in its namespace.",
+            unit=units.PercentUnit,
+            limits=below(1, 0.01),
+            words={0: "Down", 1: "Up"},
+            width=5,
+            height=6,
+        ),
+        table(
+            "Objectives",
+            Query(f"max by (service, sli) ({series('service:slo_objective:ratio', SERVICE)})", "Objective"),
+            by=["service", "sli"],
+            shows="The catalogue's objectives: the share of requests that succeed, and that are answered in time.",
+            wrong="If they are wrong, change the service's `objectives` in the catalogue.",
+            unit=units.PercentUnit,
+            order=[("Service", False)],
+            width=8,
+            height=6,
+        ),
+        bars(
+            "Error budget left",
+            Query(series("service:slo_error_budget_remaining:ratio", SERVICE), "{{service}} {{sli}}"),
+            shows="The share left of the failures that the objective allows in 14 days. Below 0 the objective is "
+            "missed.",
+            wrong="Stop risky changes while it is low; the burn rate beside it shows when it was spent.",
+            unit=units.PercentUnit,
+            limits=below(0.25, 0),
+            maximum=1,
+            width=11,
+            height=6,
+        ),
+        timeseries(
+            "Budget burn rate",
+            Query(series("service:slo_burn_rate:ratio_rate30m", SERVICE), "{{service}} {{sli}} 30 min"),
+            Query(series("service:slo_burn_rate:ratio_rate3h", SERVICE), "{{service}} {{sli}} 3 h"),
+            shows="How fast the error budget is spent: at 1 it lasts exactly its 14 days. On-call is paged at "
+            f"{BURN_RATES['30m']} over 30 minutes, or {BURN_RATES['3h']} over 3 hours.",
+            wrong="Find the endpoint that fails or is slow below, and what was deployed when it began.",
+            unit=units.Short,
+            limits=above(1, BURN_RATES["3h"]),
+            drill=to_logs(),
+            width=12,
+        ),
+        table(
+            "Firing alerts",
+            Query(
+                f"""
+                1000 * min by (severity, alertname, service) (
+                  {series("ALERTS_FOR_STATE", 'severity!="none"', SERVICE)}
+                    and ignoring (alertstate)
+                  {series("ALERTS", 'alertstate="firing"', 'severity!="none"', SERVICE)}
+                )
+                """,
+                "Active",
+            ),
+            by=["severity", "alertname", "service"],
+            shows="The service's alerts that fire now, silenced ones too, and since when their condition has held.",
+            wrong="Start with the critical one that is active longest: a click on it opens its runbook.",
+            unit=units.DateTimeFromNow,
+            order=BY_SEVERITY,
+            drills={"alertname": row_to_runbook(stack.runbooks), "service": row_to_service()},
+            empty="No alert is firing",
+            width=12,
+        ),
+    )

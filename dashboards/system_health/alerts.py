@@ -1,0 +1,73 @@
+"""Which alerts fire?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import units
+
+from dashboards import board
+from dashboards.board import Row
+from dashboards.panels import Query, row_to_runbook, row_to_service, stat, table, timeseries
+from dashboards.promql import series
+from dashboards.stack import Stack
+from dashboards.system_health.selectors import BY_SEVERITY
+
+# An alert without a `service` label belongs to the platform and is shown whatever service is chosen.
+FIRING = 'alertstate="firing", severity!="none", service=~"$service|"'
+
+
+def row(stack: Stack) -> Row:
+    """How many alerts fire, which ones, and when others did."""
+    return board.row(
+        "Alerts",
+        *(
+            stat(
+                severity.capitalize(),
+                Query(_firing(severity), f"firing, {severity}"),
+                shows=f"Alerts of severity {severity} that fire now, silenced ones included.",
+                wrong="Read the table beside it; each alert's notification links to its runbook.",
+                unit=units.Short,
+                decimals=0,
+                limits=[(None, "green"), (1, colour)],
+                width=4,
+            )
+            for severity, colour in (("critical", "red"), ("warning", "orange"))
+        ),
+        table(
+            "Firing alerts",
+            Query(
+                f"""
+                1000 * min by (severity, alertname, service, owner) (
+                  ALERTS_FOR_STATE{{severity!="none", service=~"$service|"}}
+                    and ignoring (alertstate)
+                  {series("ALERTS", FIRING)}
+                )
+                """,
+                "Active",
+            ),
+            by=["severity", "alertname", "service", "owner"],
+            shows="Every alert that fires now, silenced ones included, and since when its condition has held.",
+            wrong="Start with the critical one that is active longest: a click on it opens its runbook, a click on the "
+            "service its detail.",
+            unit=units.DateTimeFromNow,
+            order=BY_SEVERITY,
+            drills={"alertname": row_to_runbook(stack.runbooks), "service": row_to_service()},
+            empty="No alert is firing",
+            width=16,
+        ),
+        timeseries(
+            "Firing alerts by severity",
+            *(Query(_firing(severity), severity) for severity in ("critical", "warning", "info")),
+            shows="How many alerts fired at each moment.",
+            wrong="Many at once are usually one cause: look for the first one in the status over time.",
+            unit=units.Short,
+            decimals=0,
+            colours={"critical": "red", "warning": "orange", "info": "blue"},
+            stacked=True,
+            width=24,
+            height=6,
+        ),
+    )
+
+
+def _firing(severity: str) -> str:
+    return f"count({series('ALERTS', FIRING, severity=severity)}) or vector(0)"
