@@ -6,7 +6,7 @@ docs/checks.md says where each check comes from, and what is not checked here an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -107,7 +107,7 @@ def divisors_are_not_zero(stack: Stack) -> Findings:
     for rule, node, above in _nodes(stack.rules):
         if promql.operator(node) not in {"/", "%"} or rule.name in DIVISORS:
             continue
-        if not _never_zero(promql.children(node)[1]) and not any(map(_asks_for_more, above)):
+        if not never_zero(promql.children(node)[1]) and not any(map(_asks_for_more, above)):
             yield rule.says(f"`{_text(node)}` divides by what may be 0", "divide by (… > 0)")
 
 
@@ -119,7 +119,8 @@ def _asks_for_more(parent: Expr) -> bool:
     return promql.is_filter(condition) and promql.operator(condition) in {">", ">="}
 
 
-def _never_zero(expr: Expr) -> bool:
+def never_zero(expr: Expr, known: Iterable[str] = NEVER_ZERO) -> bool:
+    """Whether a divisor needs no guard; `known` are patterns of series that are never 0."""
     node = promql.bare(expr)
     value = promql.number(node)
     if value is not None:
@@ -128,7 +129,7 @@ def _never_zero(expr: Expr) -> bool:
         return True
     selectors = promql.selectors(node)
     return bool(selectors) and all(
-        any(re.fullmatch(pattern, selector.name or "") for pattern in NEVER_ZERO) for selector in selectors
+        any(re.fullmatch(pattern, selector.name or "") for pattern in known) for selector in selectors
     )
 
 

@@ -51,6 +51,12 @@ def _grown(counter: str, born: str = "") -> str:
 )"""
 
 
+def quantile(share: float, buckets: str, *, by: str = "", window: str = "$__rate_interval") -> str:
+    """A quantile of a histogram's `buckets` over a window; no series where nothing was counted, as that is NaN."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, sum by ({labels}) (increase({buckets}[{window}]))) >= 0"
+
+
 def union(vectors: Sequence[str]) -> str:
     """All of the vectors, as a balanced tree: a chain would compare the last with the sum of all before it."""
     if len(vectors) == 1:

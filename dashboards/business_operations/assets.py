@@ -21,7 +21,7 @@ def row() -> Row:
         table(
             "Assets",
             Query(price, "Price"),
-            Query(f"{price} / {price_before} - 1", "Change"),
+            Query(f"{price} / ({price_before} > 0) - 1", "Change"),
             Query(balance, "Balance"),
             Query(f"{balance} * {price}", "Value"),
             by=["asset"],
@@ -44,7 +44,7 @@ def row() -> Row:
         ),
         timeseries(
             "Asset price change",
-            Query(f"{price} / {price_before} - 1", "{{asset}}"),
+            Query(f"{price} / ({price_before} > 0) - 1", "{{asset}}"),
             shows="Each asset's price against its price at the start of the chosen time range.",
             wrong="One asset apart from all the others: check its price against another source.",
             unit=units.PercentUnit,

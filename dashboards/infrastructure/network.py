@@ -82,7 +82,7 @@ def row() -> Row:
                 f"""
                 rate({series("node_netstat_Tcp_RetransSegs", NODE)}[$__rate_interval])
                   /
-                rate({series("node_netstat_Tcp_OutSegs", NODE)}[$__rate_interval])
+                (rate({series("node_netstat_Tcp_OutSegs", NODE)}[$__rate_interval]) > 0)
                 """,
                 "{{instance}}",
             ),

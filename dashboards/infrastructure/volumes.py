@@ -38,7 +38,7 @@ def row() -> Row:
             Query(
                 """
                 max by (namespace, persistentvolumeclaim) (
-                  1 - kubelet_volume_stats_inodes_free / kubelet_volume_stats_inodes
+                  1 - kubelet_volume_stats_inodes_free / (kubelet_volume_stats_inodes > 0)
                 )
                 """,
                 "{{persistentvolumeclaim}}",

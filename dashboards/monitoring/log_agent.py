@@ -45,7 +45,7 @@ def row() -> Row:
             Query(
                 """
                 sum(rate(loki_distributor_lag_ms_total{format="otlp"}[$__rate_interval])) / 1000
-                  / sum(rate(loki_request_duration_seconds_count{route="otlp_v1_logs"}[$__rate_interval]))
+                  / (sum(rate(loki_request_duration_seconds_count{route="otlp_v1_logs"}[$__rate_interval])) > 0)
                 """,
                 "newest line of a batch",
             ),

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import units
 from dashboards import board
 from dashboards.board import Row
 from dashboards.panels import Query, above, stat, timeseries
-from dashboards.promql import series
+from dashboards.promql import quantile, series
 from facts import LOKI_MEGABYTES_A_SECOND, LOKI_STREAMS
 
 LOKI_ROUTE = 'route=~"loki_api_v1_.+|otlp_v1_logs"'
@@ -59,11 +59,7 @@ def row() -> Row:
         timeseries(
             "Loki latency P99 by route",
             Query(
-                f"""
-                histogram_quantile(0.99, sum by (le, route) (
-                  rate({series("loki_request_duration_seconds_bucket", LOKI_ROUTE)}[$__rate_interval])
-                ))
-                """,
+                quantile(0.99, series("loki_request_duration_seconds_bucket", LOKI_ROUTE), by="route"),
                 "{{route}}",
             ),
             shows="Time within which Loki answers 99 % of the requests of each kind; otlp_v1_logs is writing.",

@@ -8,7 +8,7 @@ from dashboards import board
 from dashboards.board import Row
 from dashboards.monitoring.selectors import ALERTMANAGER, CHANNEL, PROMETHEUS
 from dashboards.panels import Query, above, states, timeseries
-from dashboards.promql import series
+from dashboards.promql import quantile, series
 
 
 def row() -> Row:
@@ -53,10 +53,10 @@ def row() -> Row:
             *(
                 Query(
                     "max by (pod) "
-                    f"({series('prometheus_notifications_latency_seconds', PROMETHEUS, quantile=quantile)})",
+                    f"({series('prometheus_notifications_latency_seconds', PROMETHEUS, quantile=share)}) >= 0",
                     "{{pod}} " + name,
                 )
-                for quantile, name in (("0.5", "P50"), ("0.99", "P99"))
+                for share, name in (("0.5", "P50"), ("0.99", "P99"))
             ),
             shows="Time that Alertmanager takes to accept a batch of alerts.",
             wrong="Seconds: Alertmanager lacks CPU, or its volume is slow.",
@@ -107,14 +107,7 @@ def row() -> Row:
         ),
         timeseries(
             "Notification latency P95",
-            Query(
-                f"""
-                histogram_quantile(0.95, sum by (le, integration) (
-                  rate({latency}[$__rate_interval])
-                ))
-                """,
-                "{{integration}}",
-            ),
+            Query(quantile(0.95, latency, by="integration"), "{{integration}}"),
             shows="Time within which a channel accepts 95 % of the notifications; bucket bounds are 1, 5, 10, 15 and "
             "20 s.",
             wrong="Above 5 s: the vendor is slow, or egress from the cluster is; see its status page.",

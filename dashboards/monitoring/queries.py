@@ -8,7 +8,7 @@ from dashboards import board
 from dashboards.board import Row
 from dashboards.monitoring.selectors import PROMETHEUS
 from dashboards.panels import Query, above, timeseries
-from dashboards.promql import series
+from dashboards.promql import quantile, series
 
 API = PROMETHEUS + ', handler=~"/api/v1/.+"'
 P99_OF_PHASES = 'quantile="0.99", slice=~"inner_eval|prepare_time|queue_time"'
@@ -21,7 +21,8 @@ def row() -> Row:
         timeseries(
             "Query duration P99 by phase",
             Query(
-                f"max by (slice) ({series('prometheus_engine_query_duration_seconds', PROMETHEUS, P99_OF_PHASES)})",
+                "max by (slice) "
+                f"({series('prometheus_engine_query_duration_seconds', PROMETHEUS, P99_OF_PHASES)}) >= 0",
                 "{{slice}}",
             ),
             shows="99th percentile of the time that queries, including those of rules, wait, select series and "
@@ -34,11 +35,9 @@ def row() -> Row:
         timeseries(
             "API latency P99 by endpoint",
             Query(
-                f"""
-                topk(8, histogram_quantile(0.99, sum by (le, handler) (
-                  rate({series("prometheus_http_request_duration_seconds_bucket", API)}[$__rate_interval])
-                )))
-                """,
+                "topk(8, "
+                + quantile(0.99, series("prometheus_http_request_duration_seconds_bucket", API), by="handler")
+                + ")",
                 "{{handler}}",
             ),
             shows="Time within which Prometheus answers 99 % of the requests to its API, for the eight slowest.",

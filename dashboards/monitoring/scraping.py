@@ -55,7 +55,7 @@ def row() -> Row:
             "Scrape intervals kept",
             Query(
                 "max by (interval) "
-                f"({series('prometheus_target_interval_length_seconds', PROMETHEUS, quantile='0.99')})",
+                f"({series('prometheus_target_interval_length_seconds', PROMETHEUS, quantile='0.99')}) >= 0",
                 "of {{interval}}",
             ),
             shows="Real time between two scrapes of a target, 99th percentile, for each interval that is configured.",

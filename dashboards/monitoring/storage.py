@@ -38,7 +38,7 @@ def row() -> Row:
                 "{{pod}}",
             ),
             Query(f"max({TIME_LIMIT}) / 86400", "wanted"),
-            Query(f"min({SIZE_LIMIT} / ({SAMPLES} * {SAMPLE_BYTES})) / 86400", "fit"),
+            Query(f"min({SIZE_LIMIT} / ({SAMPLES} * {SAMPLE_BYTES} > 0)) / 86400", "fit"),
             shows=f"""
                 Days back to the oldest sample, days that are to be kept, and days that fit into the size limit at
                 today's rate, at {SAMPLE_BYTES} bytes a sample. Without a size limit the last has no value.

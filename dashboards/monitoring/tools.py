@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models import units
 from dashboards import board
 from dashboards.board import Row
 from dashboards.panels import Query, above, stat, timeseries
+from dashboards.promql import quantile
 
 
 def row() -> Row:
@@ -65,11 +66,7 @@ def row() -> Row:
         ),
         timeseries(
             "Grafana: response time P95",
-            Query(
-                "histogram_quantile(0.95, sum by (le) "
-                "(rate(grafana_http_request_duration_seconds_bucket[$__rate_interval])))",
-                "P95",
-            ),
+            Query(quantile(0.95, "grafana_http_request_duration_seconds_bucket"), "P95"),
             shows="Time within which Grafana answers 95 % of its requests, queries of panels included.",
             wrong="Follows its data sources: compare with the latencies of Prometheus and Loki above.",
             unit=units.Seconds,

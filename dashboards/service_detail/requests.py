@@ -40,7 +40,7 @@ def row(measured: Sequence[Service]) -> Row:
             "Response time",
             *(
                 Query(
-                    series(f"service:http_request_latency_seconds:p{percentile}_rate5m", SERVICE),
+                    f"{series(f'service:http_request_latency_seconds:p{percentile}_rate5m', SERVICE)} >= 0",
                     "{{service}} " + f"P{percentile}",
                 )
                 for percentile in (50, 95, 99)

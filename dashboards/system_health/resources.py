@@ -96,7 +96,7 @@ def row() -> Row:
                 f"""
                 sum by (container) (rate({throttled}[$__rate_interval]))
                   /
-                sum by (container) (rate({periods}[$__rate_interval]))
+                (sum by (container) (rate({periods}[$__rate_interval])) > 0)
                 """,
                 "{{container}}",
             ),

@@ -18,7 +18,10 @@ def row() -> Row:
         *(
             timeseries(
                 f"Response time P{percentile}",
-                Query(series(f"service:http_request_latency_seconds:p{percentile}_rate5m", SERVICE), "{{service}}"),
+                Query(
+                    f"{series(f'service:http_request_latency_seconds:p{percentile}_rate5m', SERVICE)} >= 0",
+                    "{{service}}",
+                ),
                 shows=f"{percentile} % of each service's requests of the last 5 minutes were faster than this. "
                 "Interpolated between histogram bounds. " + note,
                 wrong="See whether traffic rose, CPU is throttled or a dependency is slow (Infrastructure, DynamoDB).",

@@ -40,6 +40,7 @@ from checks.dashboard_rules import (
     variables_are_fresh_and_used,
     variables_ask_in_promql,
 )
+from checks.dashboard_values import values_are_numbers
 
 
 def first(board: Board, kind: str = "timeseries") -> Board:
@@ -165,6 +166,15 @@ COUNTER_EXAMPLES: list[tuple[Rule, str, Callable[[Board], Any]]] = [
     (ranges_stay_within_retention, "compound range", with_query("avg_over_time(up[14d25h])")),
     (ranges_stay_within_retention, "offset", with_query("up offset 3w")),
     (ranges_stay_within_retention, "opens too wide", lambda b: b["time"].update({"from": "now-30d"})),
+    (values_are_numbers, "histogram", with_query("histogram_quantile(0.9, sum by (le) (rate(a_bucket[5m])))")),
+    (values_are_numbers, "highest of NaN", with_query("max(histogram_quantile(0.9, rate(a_bucket[5m])))")),
+    (values_are_numbers, "0 or 1", with_query("histogram_quantile(0.9, rate(a_bucket[5m])) >= bool 0")),
+    (values_are_numbers, "guards another", with_query("(up >= 0) + histogram_quantile(0.9, rate(a_bucket[5m]))")),
+    (values_are_numbers, "summary", with_query('max(prometheus_notifications_latency_seconds{quantile="0.9"})')),
+    (values_are_numbers, "recorded", with_query("service:http_request_latency_seconds:p95_rate5m")),
+    (values_are_numbers, "ratio of rates", with_query("rate(a_total[5m]) / rate(b_total[5m])")),
+    (values_are_numbers, "guards the ratio", with_query("rate(a_total[5m]) / rate(b_total[5m]) > 0")),
+    (values_are_numbers, "clamped to 0", with_query("rate(a_total[5m]) / clamp_min(rate(b_total[5m]), 0)")),
     (metrics_exist, "misspelt metric", with_query('sum by (up) (probe_duration_second{service=~"$service"})')),
     (metrics_exist, "misspelt series", lambda b: variables(b)["service"]["query"].update(query="label_values(u, s)")),
     (behaves_as_every_dashboard, "editable", lambda b: b.update(editable=True)),
