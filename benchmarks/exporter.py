@@ -41,7 +41,7 @@ def application(services: int) -> Starlette:
     """The application that serves every page of this many services."""
     all_pods = (*pods(catalogue_of(services)), *monitoring_pods())
     # Pages that do not change are written once: the exporter shares the machine with what is measured.
-    objects = render(kube_state.families(all_pods))
+    objects = render(kube_state.families(time.time(), all_pods))
     probe = render(PROBE)
 
     async def metrics(request: Request) -> Response:

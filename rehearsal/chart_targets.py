@@ -2,7 +2,7 @@
 
 These monitors are in no object of ours, so that nothing here is derived: the table repeats what the pinned charts
 create with our values. It does not prove that they do. Left out, because nothing plays them on this machine: the API
-server, CoreDNS, the kubelet's probes and the configuration reloaders.
+server, the kubelet's probes and the configuration reloaders.
 """
 
 from __future__ import annotations
@@ -142,6 +142,18 @@ CHART_TARGETS = (
         path="/kube-state-metrics-own/metrics",
         labels=_labels(parts.KUBE_STATE_METRICS, "metrics"),
         honor_labels=True,
+    ),
+    ChartTarget(  # the chart's own Service of the pods that the cluster calls kube-dns
+        job="coredns",
+        part="exporters",
+        path="/coredns/metrics",
+        labels={
+            "namespace": "kube-system",
+            "service": f"{parts.STACK}-coredns",
+            "pod": "coredns-rehearsal",
+            "container": "coredns",
+            "endpoint": "http-metrics",
+        },
     ),
     ChartTarget(
         job=parts.KUBELET_JOB,

@@ -9,6 +9,7 @@ from dashboards import board
 from dashboards.infrastructure import (
     cluster,
     costs,
+    dns_and_kubelets,
     dynamodb,
     eks_and_load_balancer,
     network,
@@ -41,6 +42,7 @@ def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
             cluster.row(),
             workloads.row(),
             nodes.row(),
+            dns_and_kubelets.row(),
             volumes.row(),
             network.row(),
             dynamodb.row(),

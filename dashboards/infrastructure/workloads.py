@@ -10,6 +10,7 @@ from dashboards.board import Row
 from dashboards.infrastructure.selectors import NODE, POD
 from dashboards.panels import Query, above, bars, stat, table, timeseries
 from dashboards.promql import series
+from dashboards.terminations import last_terminations
 
 DESIRED = ("spec_replicas", "replicas", "status_desired_number_scheduled")
 READY = ("status_replicas_ready", "status_replicas_ready", "status_number_ready")
@@ -27,7 +28,7 @@ EFFECT = {"cpu": "the container is throttled", "memory": "the kernel OOM-kills t
 
 
 def row() -> Row:
-    """Replicas, rollouts, restarts, containers that wait, and what containers use."""
+    """Replicas, rollouts, restarts and why, containers that wait, and what containers use."""
     return board.row(
         "Workloads",
         table(
@@ -118,6 +119,7 @@ def row() -> Row:
             limits=above(1, 5),
             width=7,
         ),
+        last_terminations(POD, width=24),
         *(_usage(resource, title, unit) for resource, title, unit in RESOURCES),
     )
 

@@ -9,12 +9,14 @@ from dashboards.board import Row
 from dashboards.panels import Query, above, bars, timeseries
 from dashboards.promql import series
 from dashboards.service_detail.selectors import SERVICE
+from dashboards.terminations import last_terminations
 
 PROCESS = f'namespace=~"$namespace", {SERVICE}'
+CONTAINER = 'namespace=~"$namespace", container=~"$service"'
 
 
 def row() -> Row:
-    """CPU, memory, descriptors and restarts by pod."""
+    """CPU, memory, descriptors and restarts by pod, and why containers ended."""
     return board.row(
         "Processes",
         timeseries(
@@ -27,7 +29,6 @@ def row() -> Row:
             wrong="Compare with the request rate: more CPU for the same traffic came with a change of code or data.",
             unit=units.Short,
             soft_max=0.1,
-            width=6,
         ),
         timeseries(
             "Memory",
@@ -35,7 +36,6 @@ def row() -> Row:
             shows="Resident memory of each process.",
             wrong="A steady climb over hours is a leak: the container will be killed at its limit.",
             unit=units.BytesIEC,
-            width=6,
         ),
         timeseries(
             "Open file descriptors",
@@ -47,13 +47,12 @@ def row() -> Row:
             wrong="A climb means that connections are not closed: look for a slow or failing dependency.",
             unit=units.PercentUnit,
             limits=above(0.7, 0.9),
-            width=6,
         ),
         bars(
             "Restarts",
             Query(
-                "sum by (container, pod) (increase("
-                'kube_pod_container_status_restarts_total{namespace=~"$namespace", container=~"$service"}[$__range]))',
+                "sum by (container, pod) "
+                f"(increase({series('kube_pod_container_status_restarts_total', CONTAINER)}[$__range]))",
                 "{{pod}}",
             ),
             shows="Restarts of the service's containers in the chosen time range.",
@@ -61,6 +60,6 @@ def row() -> Row:
             unit=units.Short,
             decimals=0,
             limits=above(1, 3),
-            width=6,
         ),
+        last_terminations(CONTAINER, width=16),
     )

@@ -2,8 +2,8 @@
 
     python -m simulation.exporters.cluster --port 9150
 
-Paths: /kube-state-metrics/metrics, /kubelet/metrics, /cadvisor/metrics, /cloudwatch/metrics; of the stack's own
-programs /operator/metrics, /grafana/metrics, /kube-state-metrics-own/metrics and /kubernetes-events/metrics.
+Paths: /kube-state-metrics/metrics, /kubelet/metrics, /cadvisor/metrics, /coredns/metrics, /cloudwatch/metrics; of the
+stack's own programs /operator/metrics, /grafana/metrics, /kube-state-metrics-own/metrics, /kubernetes-events/metrics.
 Everything served is invented: series names, types and labels are those of the real exporters, the numbers are smooth
 functions of time within healthy limits. What it proves is that rules, dashboards and alerts find their series; it
 proves nothing about a real cluster or AWS account. checks/metrics.yaml says where the names are from.
@@ -33,7 +33,7 @@ from starlette.routing import Route
 import catalogue
 from invalid import InvalidInputError
 from local.serving import listen, serve
-from simulation.exporters import cloudwatch, kube_state, kubelet, stack
+from simulation.exporters import cloudwatch, coredns, kube_state, kubelet, stack
 from simulation.exporters.exposition import Family, page
 from simulation.exporters.inventory import Pod, application_pods, monitoring_pods, rolled_out
 from simulation.exporters.overrides import Overrides, UnknownSeriesError
@@ -46,9 +46,10 @@ Body = TypeVar("Body", "Setting", "Rollout")
 def pages(pods: tuple[Pod, ...]) -> dict[str, Page]:
     """Return the stand-ins by the first part of their path."""
     return {
-        "kube-state-metrics": lambda _: kube_state.families(pods),
-        "kubelet": kubelet.kubelet_families,
+        "kube-state-metrics": lambda now: kube_state.families(now, pods),
+        "kubelet": lambda now: kubelet.kubelet_families(now, pods),
         "cadvisor": lambda now: kubelet.cadvisor_families(now, pods),
+        "coredns": coredns.families,
         "cloudwatch": cloudwatch.families,
         "operator": stack.operator_families,
         "grafana": stack.grafana_families,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +32,14 @@ class Family:
 def single(name: str, kind: Kind, text: str, value: float) -> Family:
     """Return a family of one sample without labels."""
     return Family(name, kind, text, (), (((), value),))
+
+
+def buckets(
+    name: str, text: str, labels: tuple[str, ...], counted: Iterable[Sample], shares: Mapping[str, float]
+) -> Family:
+    """Return the buckets of a histogram: of each count, the share that each upper bound holds."""
+    samples = tuple(((*values, bound), share * count) for values, count in counted for bound, share in shares.items())
+    return Family(f"{name}_bucket", "histogram", text, (*labels, "le"), samples)
 
 
 def render(families: Iterable[Family]) -> str:

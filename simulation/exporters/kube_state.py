@@ -39,7 +39,10 @@ _CONTAINER_STATES: tuple[tuple[str, Kind, str, float], ...] = (
 )
 
 _LAST_TERMINATED = "kube_pod_container_status_last_terminated"
-"""Families that exist only when something went wrong; here so that a drill can set them."""
+"""Families of containers that ended, with samples of crashing ones; a drill can set others."""
+
+_BACK_OFF = 300
+"""Seconds after which a container that keeps crashing is started again."""
 
 # Per kind of workload: label, and families that count its pods.
 _WORKLOADS: dict[parts.Kind, tuple[str, tuple[str, ...]]] = {
@@ -55,10 +58,10 @@ _WORKLOADS: dict[parts.Kind, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def families(pods: tuple[Pod, ...]) -> Iterator[Family]:
-    """Return what a scrape sees of these pods; objects do not change with time."""
+def families(now: float, pods: tuple[Pod, ...]) -> Iterator[Family]:
+    """Return what a scrape at Unix time `now` sees of these pods; only crashing ones change with time."""
     yield from _pod_families(pods)
-    yield from _container_families(pods)
+    yield from _container_families(now, pods)
     yield from _workload_families(pods)
     yield from _node_families()
 
@@ -122,17 +125,20 @@ def _pod_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
         yield Family(f"kube_pod_status_{name}", "gauge", text, (*_POD, "condition"), samples)
 
 
-def _container_families(pods: tuple[Pod, ...]) -> Iterator[Family]:
+def _container_families(now: float, pods: tuple[Pod, ...]) -> Iterator[Family]:
     for name, kind, text, value in _CONTAINER_STATES:
         samples = tuple((_container(pod), value) for pod in pods)
         yield Family(f"kube_pod_container_{name}", kind, text, _CONTAINER, samples)
     text = "Describes the reason the container is currently in waiting state."
-    waiting = tuple(((*_container(pod), "CrashLoopBackOff"), 1.0) for pod in pods if pod.condition == "crashing")
+    crashing = [pod for pod in pods if pod.condition == "crashing"]
+    waiting = tuple(((*_container(pod), "CrashLoopBackOff"), 1.0) for pod in crashing)
     yield Family("kube_pod_container_status_waiting_reason", "gauge", text, (*_CONTAINER, "reason"), waiting)
+    ended = tuple(((*_container(pod), "Error"), 1.0) for pod in crashing)
     text = "Describes the last reason the container was in terminated state."
-    yield Family(f"{_LAST_TERMINATED}_reason", "gauge", text, (*_CONTAINER, "reason"), ())
+    yield Family(f"{_LAST_TERMINATED}_reason", "gauge", text, (*_CONTAINER, "reason"), ended)
+    since = tuple((_container(pod), now // _BACK_OFF * _BACK_OFF) for pod in crashing)
     text = "Last terminated time for a pod container in unix timestamp."
-    yield Family(f"{_LAST_TERMINATED}_timestamp", "gauge", text, _CONTAINER, ())
+    yield Family(f"{_LAST_TERMINATED}_timestamp", "gauge", text, _CONTAINER, since)
     yield _resources(
         "requests",
         "The number of requested request resource by a container.",

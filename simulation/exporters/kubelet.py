@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from simulation.exporters.exposition import Family, Sample
+from simulation.exporters.exposition import Family, Sample, buckets, single
 from simulation.exporters.inventory import VOLUMES, Pod, Volume
 from simulation.exporters.shapes import DAY, total, wave
 
@@ -23,8 +23,36 @@ _CONTAINER = ("container", "id", "image", "name", "namespace", "pod")
 _ROOT = ("", "/", "", "", "", "")
 
 
-def kubelet_families(now: float) -> Iterator[Family]:
+_OPERATIONS = {"container_status": 0.5, "list_containers": 2.0, "list_podsandbox": 2.0, "podsandbox_status": 0.2}
+"""Calls a second to the container runtime, by what is asked of it; none fails."""
+
+_RELISTS = 1.0
+"""Lists of all pods a second, as the kubelet compares them with what should run."""
+_RELIST_SHARES = {"0.005": 0.4, "0.01": 0.8, "0.025": 0.98, "0.05": 0.995, "0.1": 1, "1": 1, "10": 1, "+Inf": 1}
+_STARTS = 0.002
+"""Pods started a second."""
+_START_SHARES = {"0.5": 0.05, "1": 0.3, "2": 0.7, "5": 0.9, "10": 0.98, "30": 1, "60": 1, "3600": 1, "+Inf": 1}
+"""Upper bounds in seconds, and the share within each."""
+
+
+def kubelet_families(now: float, pods: tuple[Pod, ...]) -> Iterator[Family]:
     """Return what a scrape of the kubelet's /metrics at Unix time `now` sees."""
+    yield single("kubelet_running_pods", "gauge", "Number of pods that have a running pod sandbox", len(pods))
+    running = ((("running",), len(pods)), (("exited",), 0), (("created",), 0), (("unknown",), 0))
+    text = "Number of containers currently running"
+    yield Family("kubelet_running_containers", "gauge", text, ("container_state",), running)
+    for name, text, rate in (
+        ("", "Cumulative number of runtime operations by operation type.", 1.0),
+        ("_errors", "Cumulative number of runtime operation errors by operation type.", 0.0),
+    ):
+        calls = tuple(((kind,), total(now, rate * often, kind)) for kind, often in _OPERATIONS.items())
+        yield Family(f"kubelet_runtime_operations{name}_total", "counter", text, ("operation_type",), calls)
+    text = "Duration in seconds for relisting pods in PLEG."
+    counted = (((), total(now, _RELISTS, "relist")),)
+    yield buckets("kubelet_pleg_relist_duration_seconds", text, (), counted, _RELIST_SHARES)
+    text = "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run"
+    counted = (((), total(now, _STARTS, "start")),)
+    yield buckets("kubelet_pod_start_duration_seconds", text, (), counted, _START_SHARES)
     labels = ("namespace", "persistentvolumeclaim")
     for name, text, value in _VOLUME_STATS:
         samples = tuple(((volume.namespace, volume.claim), value(now, volume)) for volume in VOLUMES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulation.exporters.exposition import Family, Sample, single
+from simulation.exporters.exposition import Family, Sample, buckets, single
 from simulation.exporters.inventory import MIB
 from simulation.exporters.shapes import total, wave
 
@@ -82,15 +82,13 @@ def grafana_families(now: float) -> Iterator[Family]:
 def _grafana_requests(now: float) -> Iterator[Family]:
     labels = ("handler", "status_code", "method", "status_source", "slo_group")
     text = "Histogram of latencies for HTTP requests."
-    buckets: list[Sample] = []
-    counts: list[Sample] = []
-    for method, handler, rate in _REQUESTS:
-        key, count = (handler, "200", method, "server", "high-fast"), total(now, rate, handler)
-        buckets += [((*key, bound), share * count) for bound, share in _BUCKETS.items()]
-        counts.append((key, count))
+    counts = tuple(
+        ((handler, "200", method, "server", "high-fast"), total(now, rate, handler))
+        for method, handler, rate in _REQUESTS
+    )
     name = "grafana_http_request_duration_seconds"
-    yield Family(f"{name}_bucket", "histogram", text, (*labels, "le"), tuple(buckets))
-    yield Family(f"{name}_count", "histogram", text, labels, tuple(counts))
+    yield buckets(name, text, labels, counts, _BUCKETS)
+    yield Family(f"{name}_count", "histogram", text, labels, counts)
 
 
 def kube_state_own_families(now: float) -> Iterator[Family]:

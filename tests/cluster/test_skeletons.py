@@ -31,7 +31,7 @@ Render = Callable[[str], Sequence[Object]]
 
 WITHOUT_A_SERVICE = {"kube-prometheus-stack-kubelet", "kube-prometheus-stack-apiserver"}
 """Monitors of Services that no chart makes: the operator makes that of the kubelets, the API server its own."""
-NOT_REHEARSED = {"coredns", "tempo"}
+NOT_REHEARSED = {"tempo"}
 """Jobs that nothing plays in the rehearsal (rehearsal/chart_targets.py); nor are the reloaders."""
 
 only_skeletons = pytest.mark.skipif("CHARTS" in os.environ, reason="the real charts take any value")

@@ -32,6 +32,7 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
     assert code == 0, output
     assert "Expect one page, ServiceDown, within about 2 min 10 s." in output
     roll_out(rehearsal)
+    end_container(rehearsal)
     eventually(lambda: len(rehearsal.notifications()) >= 2, what="PagerDuty and Slack are told")
     told = rehearsal.notifications()
     assert sorted(item["receiver"] for item in told) == ["pagerduty", "slack"]
@@ -106,6 +107,18 @@ def roll_out(rehearsal: Running) -> None:
     """Have the stand-in for kube-state-metrics tell of new replica sets, as a deployment makes them."""
     created = {"series": "kube_replicaset_created", "value": time.time()}
     httpx.post(f"{rehearsal.ports.url('exporters')}/_set", json=created).raise_for_status()
+
+
+def end_container(rehearsal: Running) -> None:
+    """Have the same stand-in tell of a container that ended and was started again."""
+    (found,) = rehearsal.query('kube_pod_container_status_waiting{container="order-service"}')
+    running = {name: found["metric"][name] for name in ("namespace", "pod", "uid", "container")}
+    last = "kube_pod_container_status_last_terminated"
+    for told in (
+        {"series": f"{last}_reason", "labels": running | {"reason": "Error"}, "value": 1},
+        {"series": f"{last}_timestamp", "labels": running, "value": time.time()},
+    ):
+        httpx.post(f"{rehearsal.ports.url('exporters')}/_set", json=told).raise_for_status()
 
 
 def marked_everywhere(rehearsal: Running, annotation: str) -> bool:
