@@ -40,6 +40,7 @@ from checks.dashboard_json import (
 from checks.promql import ast
 from checks.rule_set import scraped, settings_of
 from components.alerting import rules
+from dashboards.log_search import ONE_REQUEST
 from engine.toolchain import tool
 from facts import ROOT
 from quantities import seconds
@@ -63,7 +64,7 @@ UNBOUND = {
     "Resources requested": "the nodes' room is shared by all namespaces",
     "Dependencies": "a dependency may be a service that is not chosen",
     "Lines read and sent by the agents": "an agent collects the logs of every service on its node",
-    "One request": "a request's lines are looked for in all services",
+    ONE_REQUEST: "a request's lines are looked for in all services",
 }
 """Panels with a selector that is not bound on purpose, and why."""
 

@@ -32,6 +32,7 @@ NAMES = {
     "pod": ("prometheus-kube-prometheus-stack-prometheus-0", "loki-0", "order-service-5d9c7f6b8d-x2x9k"),
     "job": ("prometheus-kube-prometheus-stack-prometheus", "loki", "gateway"),
     "severity": ("critical", "warning", "info"),
+    "rank": ("1 critical", "2 warning", "3 info"),
     "severity_text": ("ERROR", "WARN", "INFO"),
     "code": ("200", "404", "500"),
     "status_code": ("200", "404", "500"),

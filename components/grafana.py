@@ -13,6 +13,7 @@ import parts
 from components import sizing, storage
 from components.addresses import loki
 from dashboards.links import NO_REFRESH
+from dashboards.log_search import ONE_REQUEST
 from dashboards.panels import panel_id
 from facts import GRAFANA_FOLDER, GRAFANA_HOME, NAMESPACE
 from settings import Settings
@@ -131,7 +132,7 @@ def _to_lines(settings: Settings, field: str, title: str) -> dict[str, str]:
     """
     # Grafana expands $NAME in provisioning files, so the dollar is written twice. A client's own id may have a plus.
     url = "/d/logs?var-namespace=All&var-request=$${__value.raw:percentencode}"
-    shown = f"from=now-{settings.retention.logs}&to=now&{NO_REFRESH}&viewPanel=panel-{panel_id('One request')}"
+    shown = f"from=now-{settings.retention.logs}&to=now&{NO_REFRESH}&viewPanel=panel-{panel_id(ONE_REQUEST)}"
     return _derived(field, title, url=f"{url}&{shown}")
 
 

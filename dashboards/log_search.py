@@ -24,6 +24,11 @@ FILTERS = f"""|~ `(?i)${{text:regex}}`
 {REQUEST}"""
 NAMESPACE = 'k8s_namespace_name=~"$namespace"'
 FOUND = series("", 'service_name=~"$service"', NAMESPACE) + f" {FILTERS}"
+# Without an id the pattern is `^.*`, which every name matches, so that no stream is searched. With one it matches none,
+# as no name begins after an id.
+CHOSEN_REQUEST = "service_name!~`${request:regex}^.*`"
+ONE_REQUEST = "One request, by the id typed above"
+"""Title of the panel that the links of log lines open."""
 ERRORS = f'{FOUND}\n| detected_level=~"error|critical|fatal"'
 
 # Messages that differ in an id or a long number are one; status codes stay. A line that is no JSON is its own message.
@@ -143,10 +148,12 @@ def _lines() -> Row:
             height=14,
         ),
         logs(
-            "One request",
-            series("", 'service_name=~".+"', NAMESPACE) + f" {REQUEST}",
+            ONE_REQUEST,
+            series("", CHOSEN_REQUEST, NAMESPACE) + f" {REQUEST}",
             shows="All lines of the request, correlation or trace id above, of every service and level, oldest first. "
-            "Without an id, the first lines of the time range.",
+            "Without an id it shows nothing.",
+            empty="no id is typed above, or no line of this time has it; the link *All lines of this request* of a "
+            "line fills it in",
             wrong="Lines of one service are missing: the request did not reach it, or it does not pass the id on.",
             oldest_first=True,
             height=14,

@@ -16,6 +16,7 @@ from dashboards.colours import by_name
 HEADINGS = {
     "alertname": "Alert",
     "dimension_service_name": "AWS service",
+    "rank": "Severity",
     "service_name": "Service",
     "sli": "Indicator",
     "status_code": "Status",
@@ -23,10 +24,12 @@ HEADINGS = {
 """What a label is called above its column, where its own name says less."""
 
 LABEL_WIDTHS = {
-    "severity": 90,
+    "rank": 90,
     "service": 150,
     "service_name": 150,
     "owner": 120,
+    "container": 150,
+    "reason": 150,
     "side": 90,
     "sli": 110,
     "status_code": 80,
@@ -35,6 +38,9 @@ LABEL_WIDTHS = {
 
 SEVERITIES = {"critical": "red", "warning": "orange", "info": "blue"}
 """Colours of an alert's severity, as everywhere."""
+RANK = "rank"
+"""A label that sorts as severities do, and is shown as one: a table sorts by what is in it, not by what is shown."""
+RANKS = {severity: f"{place} {severity}" for place, severity in enumerate(SEVERITIES, 1)}
 
 LEAST_WIDTH = 60
 """Pixels of the narrowest column: Grafana's own 150 push the last columns out of a panel."""
@@ -71,9 +77,9 @@ def label_columns(
 
 
 def _text(label: str) -> dict[str, object]:
-    if label != "severity":
+    if label != RANK:
         return {"custom.cellOptions": common.TableAutoCellOptions(wrap_text=True), **WRAPPED}
-    words = {name: model.ValueMappingResult(text=name, color=colour) for name, colour in SEVERITIES.items()}
+    words = {RANKS[name]: model.ValueMappingResult(text=name, color=colour) for name, colour in SEVERITIES.items()}
     return {
         "custom.cellOptions": common.TableColorTextCellOptions(wrap_text=True),
         **WRAPPED,

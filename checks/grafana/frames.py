@@ -45,6 +45,8 @@ LABELS: dict[str, Sequence[str]] = {
     "service_name": SERVICES,
     "target_service": SERVICES,
     "severity": ("critical", "warning", "info"),
+    "rank": ("1 critical", "2 warning", "3 info"),
+    "rcode": ("NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED"),
     "detected_level": [level.lower() for level in (*LEVELS, "CRITICAL")] + ["unknown"],
     "status_code": ("200", "201", "307", "404", "422", "500", "503"),
     "status": ("ok", "error"),
@@ -70,6 +72,7 @@ LABELS: dict[str, Sequence[str]] = {
 """Values of labels as they occur; other labels have two made up of their names."""
 OF_SERIES: dict[tuple[str, str], Sequence[str]] = {
     ("severity", "log_records"): LEVELS,
+    ("container", 'container=~"$service"'): SERVICES,
     ("status", "alertmanager_alerts"): ("firing", "resolved"),
     ("status", "grafana_http"): ("200", "302", "404", "500"),
 }
@@ -158,6 +161,8 @@ def series_of(panel: Panel, target: dict[str, Any]) -> list[dict[str, str]]:
     names = [*re.findall(r"\{\{\s*(\w+)\s*\}\}", target["legendFormat"]), *re.findall(r"__field\.labels\.(\w+)", asked)]
     names += [name for name in columns_of(panel) if not name.startswith("Value")]
     labels = {name: _occurring(name, target["expr"]) for name in names}
+    if "sli" in labels:  # each service has both
+        return [dict(zip(labels, values, strict=True)) for values in itertools.product(*labels.values())]
     count = max((len(values) for values in labels.values()), default=1)
     return [{name: values[number % len(values)] for name, values in labels.items()} for number in range(count)]
 

@@ -6,13 +6,12 @@ from grafana_foundation_sdk.models import units
 
 from dashboards import board
 from dashboards.board import Row
+from dashboards.firing import firing_alerts
 from dashboards.panels import (
     Query,
     above,
     bars,
     below,
-    row_to_runbook,
-    row_to_service,
     stat,
     table,
     timeseries,
@@ -21,7 +20,7 @@ from dashboards.panels import (
 from dashboards.promql import series
 from dashboards.service_detail.selectors import SERVICE
 from dashboards.stack import Stack
-from dashboards.system_health.selectors import BY_SEVERITY, HEALTH
+from dashboards.system_health.selectors import HEALTH
 from facts import BURN_RATES
 
 
@@ -75,25 +74,5 @@ def row(stack: Stack) -> Row:
             drill=to_logs(),
             width=12,
         ),
-        table(
-            "Firing alerts",
-            Query(
-                f"""
-                1000 * min by (severity, alertname, service) (
-                  {series("ALERTS_FOR_STATE", 'severity!="none"', SERVICE)}
-                    and ignoring (alertstate)
-                  {series("ALERTS", 'alertstate="firing"', 'severity!="none"', SERVICE)}
-                )
-                """,
-                "Active",
-            ),
-            by=["severity", "alertname", "service"],
-            shows="The service's alerts that fire now, silenced ones too, and since when their condition has held.",
-            wrong="Start with the critical one that is active longest: a click on it opens its runbook.",
-            unit=units.DateTimeFromNow,
-            order=BY_SEVERITY,
-            drills={"alertname": row_to_runbook(stack.runbooks), "service": row_to_service()},
-            empty="No alert is firing",
-            width=12,
-        ),
+        firing_alerts(stack, SERVICE, ["alertname", "service"], width=12),
     )

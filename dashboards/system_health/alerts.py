@@ -6,13 +6,14 @@ from grafana_foundation_sdk.models import units
 
 from dashboards import board
 from dashboards.board import Row
-from dashboards.panels import Query, row_to_runbook, row_to_service, stat, table, timeseries
+from dashboards.firing import firing_alerts
+from dashboards.panels import Query, stat, timeseries
 from dashboards.promql import series
 from dashboards.stack import Stack
-from dashboards.system_health.selectors import BY_SEVERITY
 
 # An alert without a `service` label belongs to the platform and is shown whatever service is chosen.
-FIRING = 'alertstate="firing", severity!="none", service=~"$service|"'
+SELECTED = 'service=~"$service|"'
+FIRING = f'alertstate="firing", severity!="none", {SELECTED}'
 
 
 def row(stack: Stack) -> Row:
@@ -32,28 +33,7 @@ def row(stack: Stack) -> Row:
             )
             for severity, colour in (("critical", "red"), ("warning", "orange"))
         ),
-        table(
-            "Firing alerts",
-            Query(
-                f"""
-                1000 * min by (severity, alertname, service, owner) (
-                  ALERTS_FOR_STATE{{severity!="none", service=~"$service|"}}
-                    and ignoring (alertstate)
-                  {series("ALERTS", FIRING)}
-                )
-                """,
-                "Active",
-            ),
-            by=["severity", "alertname", "service", "owner"],
-            shows="Every alert that fires now, silenced ones included, and since when its condition has held.",
-            wrong="Start with the critical one that is active longest: a click on it opens its runbook, a click on the "
-            "service its detail.",
-            unit=units.DateTimeFromNow,
-            order=BY_SEVERITY,
-            drills={"alertname": row_to_runbook(stack.runbooks), "service": row_to_service()},
-            empty="No alert is firing",
-            width=16,
-        ),
+        firing_alerts(stack, SELECTED, ["alertname", "service", "owner"], width=16),
         timeseries(
             "Firing alerts by severity",
             *(Query(_firing(severity), severity) for severity in ("critical", "warning", "info")),

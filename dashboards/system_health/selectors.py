@@ -22,7 +22,4 @@ max by (service) (
 )
 """
 
-BY_SEVERITY = [("Severity", False), ("Active", False)]
-"""Critical alerts first, and of those the oldest."""
-
 SERVICE = 'service=~"$service"'

@@ -104,6 +104,23 @@ def search(rehearsal: Running, boards: list[Board], sources: Sources) -> Callabl
     return ask
 
 
+def test_one_request_shows_nothing_until_it_is_chosen(
+    rehearsal: Running, boards: list[Board], sources: Sources, search: Callable[..., tuple[Line, ...]]
+) -> None:
+    (logs,) = (shown for shown in boards if shown.uid == "logs")
+    titles = panels.shown_by("chosen")["logs"]
+    (one_request,) = (panel for panel in logs.panels if panel.title in titles)
+    having = eventually(lambda: [line for line in search() if line.labels.get("request_id")], what="no line has an id")
+    wanted = having[0].labels["request_id"]
+
+    def lines(typed: str) -> tuple[Line, ...]:
+        choice = variables.everything(logs) | {"request": variables.Typed(typed)}
+        return sources.ask(one_request, choice, period(rehearsal)).lines
+
+    assert {line.labels.get("request_id") for line in lines(wanted)} == {wanted}
+    assert lines("") == ()
+
+
 @pytest.mark.parametrize(("field", "label"), [("request", "request_id"), ("user", "user")])
 def test_lines_are_found_by_request_and_by_user(
     search: Callable[..., tuple[Line, ...]], field: str, label: str

@@ -34,7 +34,7 @@ def source(kind: str, settings: Settings = PROD) -> dict[str, Any]:
 @pytest.mark.parametrize("retention", ["7d", "14d"])
 def test_an_id_leads_to_its_lines_as_long_as_they_are_kept(field: str, retention: str) -> None:
     place = follow(source("loki", keeping(retention)), field, "a+b & c#1%", BOARDS)
-    assert (place.panel.board, place.panel.title) == ("logs", "One request")
+    assert (place.panel.board, place.panel.title) == ("logs", "One request, by the id typed above")
     assert place.choice["request"] == "a+b & c#1%"
     assert place.since == seconds(retention)
 

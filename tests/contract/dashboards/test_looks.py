@@ -6,6 +6,7 @@ Every rule comes with a counter-example, as in `test_rules`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -222,16 +223,19 @@ def test_a_firing_alert_leads_to_its_runbook_and_its_service(stack: str, uid: st
 
 @pytest.mark.parametrize("uid", ["system-health", "service-detail"])
 def test_critical_alerts_come_first(uid: str) -> None:
-    first = panel(STACKS["prod"][uid], "Firing alerts")["options"]["sortBy"][0]
-    assert first == {"displayName": "Severity", "desc": False}
-    assert min("critical", "warning", "info") == "critical"
+    alerts = panel(STACKS["prod"][uid], "Firing alerts")
+    assert alerts["options"]["sortBy"][0] == {"displayName": "Severity", "desc": False}
+    words = own(alerts, "Severity")["mappings"][0]["options"]
+    assert [words[rank]["text"] for rank in sorted(words)] == ["critical", "warning", "info"]
+    ranked = re.findall(r'"rank", "(\d \w+)", "severity", "(\w+)"', alerts["targets"][0]["expr"])
+    assert dict(ranked) == {rank: word["text"] for rank, word in words.items()}
 
 
 def test_a_severity_has_its_colour() -> None:
     severity = own(panel(STACKS["prod"]["system-health"], "Firing alerts"), "Severity")
     assert severity["custom.cellOptions"]["type"] == "color-text"
     shown = severity["mappings"][0]["options"]
-    assert {name: item["color"] for name, item in shown.items()} == {
+    assert {item["text"]: item["color"] for item in shown.values()} == {
         "critical": "red",
         "warning": "orange",
         "info": "blue",

@@ -187,10 +187,45 @@ QUERY_CASES = [
             for series, value in ((f'ALERTS{{alertstate="{state}"', 1), ('ALERTS_FOR_STATE{job=""', 1700000000))
         },
         {
-            '{alertname="HighErrorRate", severity="critical", service="a"}': 1700000000e3,
-            '{alertname="NodeDown", severity="warning", owner="platform"}': 1700000000e3,
+            '{alertname="HighErrorRate", rank="1 critical", service="a"}': 1700000000e3,
+            '{alertname="NodeDown", rank="2 warning", owner="platform"}': 1700000000e3,
         },
         id="firing alerts of the service and of the platform, by the millisecond since they are active",
+    ),
+    pytest.param(
+        "monitoring",
+        "Notification latency P95",
+        {
+            f'alertmanager_notification_latency_seconds_bucket{{job="kube-prometheus-stack-alertmanager", '
+            f'integration="{channel}", le="{bound}"}}': f"{values}x60"
+            for bound in ("1.0", "+Inf")
+            for channel, values in (("slack", "0+600"), ("email", "7+0"))
+        },
+        {'{integration="slack"}': 0.95},
+        id="a channel that notified nobody has no latency, which is not NaN",
+    ),
+    pytest.param(
+        "infrastructure",
+        "Last terminations",
+        {
+            'kube_pod_container_status_last_terminated_reason{namespace="n", pod="a-1", container="a", '
+            'reason="OOMKilled"}': "1x60",
+            'kube_pod_container_status_last_terminated_timestamp{namespace="n", pod="a-1", container="a"}': "1700x60",
+            'kube_pod_container_status_last_terminated_timestamp{namespace="n", pod="b-1", container="b"}': "1800x60",
+        },
+        {'{container="a", pod="a-1", reason="OOMKilled"}': 1700e3},
+        id="a container is there with its reason, at the millisecond that it ended",
+    ),
+    pytest.param(
+        "infrastructure",
+        "Failed runtime calls",
+        {
+            'kubelet_runtime_operations_total{node="a", operation_type="list_containers"}': "0+600x60",
+            'kubelet_runtime_operations_total{node="b", operation_type="list_containers"}': "0+600x60",
+            'kubelet_runtime_operations_errors_total{node="b", operation_type="pull_image"}': "0+600x60",
+        },
+        {'{node="a"}': 0, '{node="b"}': 60},
+        id="a kubelet whose calls never failed has no errors, not no value",
     ),
     pytest.param(
         "logs",

@@ -156,7 +156,11 @@ REQUIRED_PANELS: dict[str, dict[str, list[str]]] = {
         "With its logs and traces beside it": ["Log lines by level", "Error logs", "All logs", "Slow or failed traces"],
     },
     "logs": {
-        "Search by request id, text, level, user": ["Lines found", "Newest errors", "One request"],
+        "Search by request id, text, level, user": [
+            "Lines found",
+            "Newest errors",
+            "One request, by the id typed above",
+        ],
         "Volume and error patterns": ["Lines by service", "Lines by level", "Messages of errors", "Errors by action"],
     },
     "monitoring": {
