@@ -10,8 +10,8 @@ from functools import cache
 
 from checks import promql, rule_set
 from checks.dashboard_json import Board, trees
-from checks.promql import Expr, ast
 from checks.expression_checks import NEVER_ZERO, never_zero
+from checks.promql import Expr, ast
 
 SIZES = {
     r"node_filefd_maximum|node_nf_conntrack_entries_limit|process_max_fds": "a limit of the kernel",

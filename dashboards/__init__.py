@@ -14,6 +14,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from catalogue import Catalogue
+from dashboards import service_colours
 from dashboards.board import link_to
 from dashboards.stack import EVERYTHING, Stack
 from settings import Settings
@@ -43,6 +44,7 @@ def _boards(catalogue: Catalogue, stack: Stack) -> dict[str, Dashboard]:
         if not board.uid or board.uid in boards:
             file = f"{info.name}/__init__.py" if info.ispkg else f"{info.name}.py"
             raise ValueError(f"dashboards/{file}: the uid {board.uid!r} must be set and unique; give it another")
+        service_colours.keep(board, [service.name for service in catalogue.services])
         boards[board.uid] = board
     return boards
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import json
 from importlib import metadata
 
@@ -9,8 +10,8 @@ import pytest
 
 import dashboards
 from catalogue import Service
-from checks.dashboard_json import BOARDS, CATALOGUE, panels
-from dashboards import business_operations, infrastructure, monitoring, service_detail, system_health
+from checks.dashboard_json import BOARDS, CATALOGUE, Board, own, panels
+from dashboards import business_operations, infrastructure, monitoring, service_colours, service_detail, system_health
 from dashboards.board import row
 from dashboards.panels import LogQuery, table
 from dashboards.promql import series
@@ -68,3 +69,59 @@ def test_a_catalogue_without_measured_services_is_refused_in_words() -> None:
 def test_the_sdk_is_the_maintained_line() -> None:
     """Resolvers prefer "10.1.0", an epoch build for Grafana 10.1 that writes an old schema."""
     assert metadata.version("grafana-foundation-sdk").removeprefix("v") == "0.0.21"
+
+
+def lines_of(board: Board, *names: str) -> dict[str, set[str]]:
+    """The colours that the graphs of a dashboard give the lines of these names."""
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for panel in panels(board):
+        for name in names if panel["type"] == "timeseries" else ():
+            found[name] |= {own(panel, name)["color"]["fixedColor"]} if "color" in own(panel, name) else set()
+    return found
+
+
+SERVICES = [service.name for service in CATALOGUE.services]
+
+
+def test_a_service_has_one_colour_on_every_graph_and_none_of_trouble() -> None:
+    shown: dict[str, set[str]] = {name: set() for name in SERVICES}
+    for board in BOARDS.values():
+        for name, colours in lines_of(board, *SERVICES).items():
+            shown[name] |= colours
+    assert all(len(colours) == 1 for colours in shown.values()), shown
+    assert len({colour for colours in shown.values() for colour in colours}) == len(SERVICES)
+    for board in BOARDS.values():
+        names = [f"{name}{line}" for name in SERVICES for line in ("", " availability", " P99", " latency 3 h")]
+        for colours in lines_of(board, *names).values():
+            assert not {colour for colour in colours if trouble(colour)}
+
+
+def trouble(colour: str) -> bool:
+    """Whether a colour is red, orange or yellow."""
+    hue, _, _ = colorsys.rgb_to_hls(*(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)))
+    return not 70 <= 360 * hue <= 330
+
+
+def test_a_graph_of_a_service_alone_never_leaves_its_colour_to_chance() -> None:
+    left = [
+        (uid, panel["title"])
+        for uid, board in BOARDS.items()
+        for panel in panels(board)
+        if panel["type"] == "timeseries"
+        and {"{{service}}", "{{service_name}}"} & {target.get("legendFormat") for target in panel["targets"]}
+        and not all("color" in own(panel, name) for name in SERVICES)
+    ]
+    assert left == []
+
+
+def test_an_added_service_changes_no_colour() -> None:
+    added = Service(name="added-service", port=8999, prefix="added")
+    larger = CATALOGUE.model_copy(update={"services": (*CATALOGUE.services, added)})
+    board = json.loads(dashboards.load(larger)["system-health"])
+    assert lines_of(board, *SERVICES) == lines_of(BOARDS["system-health"], *SERVICES)
+    (new,) = lines_of(board, "added-service")["added-service"]
+    assert not trouble(new)
+
+
+def test_the_colours_of_thirty_services_are_different() -> None:
+    assert len({service_colours.colour(place) for place in range(30)}) == 30
