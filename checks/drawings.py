@@ -30,6 +30,7 @@ COMMAND = "make schema"
 NAMES = {
     "service": ("gateway", "order-service", "user-service"),
     "pod": ("prometheus-kube-prometheus-stack-prometheus-0", "loki-0", "order-service-5d9c7f6b8d-x2x9k"),
+    "le": ("0.1", "0.25", "+Inf"),
     "job": ("prometheus-kube-prometheus-stack-prometheus", "loki", "gateway"),
     "severity": ("critical", "warning", "info"),
     "rank": ("1 critical", "2 warning", "3 info"),
@@ -137,8 +138,16 @@ def _table(panel: Panel) -> Seen:
     return drawn | ({"out of sight": hidden} if hidden else {}) | {"rows": _lines(row for row in rows if row)}
 
 
+def _heatmap(panel: Panel) -> Seen:
+    """The rows from the lowest on, with what is last in them."""
+    unit = panel.raw["options"]["cellValues"]["unit"]
+    rows = charts.buckets(panel, _sample(panel, 1.0))
+    return {"rows": _lines([f"up to {name}", units.text(points[-1][1], unit)] for name, points in rows)}
+
+
 _KINDS: dict[str, Callable[[Panel], Seen]] = {
     "bargauge": _tiles,
+    "heatmap": _heatmap,
     "stat": _tiles,
     "state-timeline": _bands,
     "table": _table,

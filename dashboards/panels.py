@@ -260,7 +260,7 @@ def logs(
         type_val="logs",
         id_val=panel_id(title),
         title=title,
-        description=_description(f"{cleandoc(shows)} If it is empty: {empty}" if empty else shows, wrong),
+        description=description(f"{cleandoc(shows)} If it is empty: {empty}" if empty else shows, wrong),
         datasource=LOKI,
         targets=[query],
         options=logs_models.Options(show_time=True, wrap_log_message=True, enable_log_details=True, sort_order=order),
@@ -283,7 +283,7 @@ def traces(title: str, traceql: str, *, shows: str, wrong: str, width: int = GRI
         type_val="table",
         id_val=panel_id(title),
         title=title,
-        description=_description(shows, wrong),
+        description=description(shows, wrong),
         datasource=TEMPO,
         targets=[query],
         options=table_models.Options(),
@@ -317,7 +317,7 @@ def _panel(
         type_val=kind,
         id_val=panel_id(title),
         title=title,
-        description=_description(look["shows"], look["wrong"]),
+        description=description(look["shows"], look["wrong"]),
         datasource=data_source(queries[0]),
         interval=RESOLUTION,
         targets=[target(kind, _ref_id(number), query) for number, query in enumerate(queries)],
@@ -369,7 +369,8 @@ def _thresholds(limits: Limits) -> model.ThresholdsConfig:
     )
 
 
-def _description(shows: str, wrong: str) -> str:
+def description(shows: str, wrong: str) -> str:
+    """What a panel says when asked: what it shows, and what to do when it looks wrong."""
     return f"{cleandoc(shows)}\n\n**When it looks wrong:** {cleandoc(wrong)}"
 
 

@@ -12,7 +12,13 @@ PROMETHEUS = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 LOKI = common.DataSourceRef(type_val="loki", uid="${loki_datasource}")
 TEMPO = common.DataSourceRef(type_val="tempo", uid="${tempo_datasource}")
 
-Kind = Literal["bargauge", "stat", "state-timeline", "table", "timeseries"]
+Kind = Literal["bargauge", "heatmap", "stat", "state-timeline", "table", "timeseries"]
+
+FORMATS: dict[Kind, prometheus.PromQueryFormat] = {
+    "heatmap": prometheus.PromQueryFormat.HEATMAP,
+    "table": prometheus.PromQueryFormat.TABLE,
+}
+"""How Grafana is to read an answer, where it is not a line for each series."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,11 @@ def data_source(query: Query | LogQuery) -> common.DataSourceRef:
 
 def target(kind: Kind, ref_id: str, query: Query | LogQuery) -> prometheus.Dataquery | loki.Dataquery:
     """A query as a panel of this kind asks it: over time, or at the end of the time range only."""
-    over_time = kind in {"timeseries", "state-timeline"}  # the others would show a vanished series' last value
+    over_time = kind in {
+        "timeseries",
+        "state-timeline",
+        "heatmap",
+    }  # the others would show a vanished series' last value
     if isinstance(query, LogQuery):
         return loki.Dataquery(
             ref_id=ref_id,
@@ -57,7 +67,7 @@ def target(kind: Kind, ref_id: str, query: Query | LogQuery) -> prometheus.Dataq
         legend_format=query.legend,
         range_val=over_time,
         instant=not over_time,
-        format_val=prometheus.PromQueryFormat.TABLE if kind == "table" else prometheus.PromQueryFormat.TIME_SERIES,
+        format_val=FORMATS.get(kind, prometheus.PromQueryFormat.TIME_SERIES),
         editor_mode=prometheus.QueryEditorMode.CODE,
         datasource=PROMETHEUS,
     )

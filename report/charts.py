@@ -25,6 +25,11 @@ DAY_SECONDS = 86400
 UNIFIED_HOVER = 12
 """Up to so many series are told together where the pointer is; more would cover the graph."""
 
+NO_CELL = 1e-9
+"""Up to here a heatmap leaves a cell out."""
+SCHEMES = {"Blues": ("#08306b", "#08519c", "#2171b5", "#4292c6", "#6baed6", "#9ecae1", "#c6dbef", "#deebf7", "#f7fbff")}
+"""Colours of heatmaps, from few to many, as Grafana turns them round in its dark theme."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -154,6 +159,61 @@ def states(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
     )
     figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, dtick=1)
     return _plain(figure)
+
+
+def heat(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
+    """A cell for each bucket of a histogram at each time, lighter the more is in it. Raises LookError."""
+    rows = buckets(panel, shown)
+    start = min(time for _, points in rows for time, _ in points)
+    end = max(time for _, points in rows for time, _ in points)
+    cells = [_at_steps(points, start, end, frame.step) for _, points in rows]
+    unit = ((panel.raw.get("options") or {}).get("cellValues") or {}).get("unit") or field(panel).unit
+    figure = _figure(frame)
+    figure.add_trace(
+        go.Heatmap(
+            x0=start * 1000,
+            dx=frame.step * 1000,
+            y0=0.5,  # a row ends at the line of its bound
+            dy=1,
+            z=[[value if value and value > NO_CELL else None for value in row] for row in cells],
+            text=[["" if value is None else units.text(value, unit) for value in row] for row in cells],
+            customdata=[[name] * len(row) for (name, _), row in zip(rows, cells, strict=True)],
+            colorscale=_scheme(panel),
+            colorbar={"orientation": "h", "thickness": 8, "len": 0.3, "x": 1, "xanchor": "right", "y": -0.12},
+            xgap=1,
+            ygap=1,
+            hovertemplate="up to %{customdata}: %{text}<br>%{x}<extra></extra>",
+        )
+    )
+    ticks = {"tickvals": [*range(1, len(rows) + 1)], "ticktext": [name for name, _ in rows]}
+    figure.update_yaxes(range=[0, len(rows)], fixedrange=True, nticks=None, **ticks)
+    return _plain(figure)
+
+
+def buckets(panel: Panel, shown: Shown) -> list[tuple[str, list[tuple[float, float]]]]:
+    """The buckets of a histogram from the lowest on, by their upper bounds as Grafana writes them, less each other.
+
+    Raises LookError for series that are not the cumulative buckets of one histogram.
+    """
+    unit = ((panel.raw.get("options") or {}).get("yAxis") or {}).get("unit") or "short"
+    formats = {item.get("format") for item in panel.raw.get("targets") or ()}
+    if formats != {"heatmap"} or any(set(one.labels) != {"le"} for one in shown.series):
+        raise LookError(f"{panel.title}: the report draws heatmaps of buckets: format heatmap, and the label le alone")
+    rows, below = [], dict[float, float]()
+    for one in sorted(shown.series, key=lambda one: float(one.labels["le"])):
+        bound, points = float(one.labels["le"]), dict(one.points)
+        name = units.text(bound, unit) if math.isfinite(bound) else one.labels["le"]
+        rows.append((name, [(time, max(value - below.get(time, 0.0), 0.0)) for time, value in points.items()]))
+        below = points
+    return rows
+
+
+def _scheme(panel: Panel) -> list[tuple[float, str]]:
+    scheme = ((panel.raw.get("options") or {}).get("color") or {}).get("scheme")
+    if scheme not in SCHEMES:
+        raise LookError(f"{panel.title}: colours of the scheme {scheme!r}: the report knows {', '.join(SCHEMES)}")
+    shades = SCHEMES[scheme]
+    return [(place / (len(shades) - 1), shade) for place, shade in enumerate(shades)]
 
 
 def _figure(frame: Frame) -> go.Figure:

@@ -98,6 +98,10 @@ def _states(panel: Panel, shown: Shown, frame: Frame) -> Element:
     return tag("div", _graph(charts.states(panel, first, frame)), pager, class_="graph")
 
 
+def _heatmap(panel: Panel, shown: Shown, frame: Frame) -> Element:
+    return tag("div", _graph(charts.heat(panel, shown, frame)), class_="graph")
+
+
 def _graph(figure: dict[str, Any]) -> Element:
     return tag("div", data(figure), class_="plot")
 
@@ -259,6 +263,7 @@ def _line(line: Line) -> Element:
 
 KINDS: dict[str, Callable[[Panel, Shown, Frame], Element]] = {
     "bargauge": _bars,
+    "heatmap": _heatmap,
     "logs": _log,
     "stat": _tiles,
     "state-timeline": _states,

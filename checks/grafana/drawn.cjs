@@ -144,6 +144,13 @@ function restoreInfinity({ defaults, overrides } = {}) {
     if (thresholds?.steps[0]?.value === null) thresholds.steps[0].value = -Infinity;
 }
 
+// The rows of a heatmap are named by their bounds, which it writes in the unit of its axis if they are numbers.
+function rowsOf(panel, fields) {
+  const format = data.getValueFormat(panel.options.yAxis.unit);
+  const named = (name) => (Number.isFinite(Number(name)) ? data.formattedValueToString(format(Number(name))) : name);
+  return fields.map((field) => (field.type === "number" ? { ...field, name: named(field.name) } : field));
+}
+
 async function drawn({ panel, frames: sent }) {
   restoreInfinity(panel.fieldConfig);
   const received = sent.map(data.dataFrameFromJSON);
@@ -155,8 +162,9 @@ async function drawn({ panel, frames: sent }) {
     theme,
     timeZone: TIME_ZONE,
   });
+  const fields = frames.flatMap((frame) => frame.fields.map((field) => fieldOf(field, frame, frames)));
   return {
-    fields: frames.flatMap((frame) => frame.fields.map((field) => fieldOf(field, frame, frames))),
+    fields: panel.type === "heatmap" ? rowsOf(panel, fields) : fields,
     tiles: panel.options?.reduceOptions ? tilesOf(panel, frames) : [],
     ignored: ignoredOf(panel, frames),
   };

@@ -5,6 +5,8 @@
   a result is one frame without fields.
 - Prometheus with format `table`, a frame for each query: `Time`, a text column for each label, and the value, which is
   called `Value` if the panel has one query and `Value #A` otherwise (packages/grafana-prometheus, transformDFToTable).
+- Prometheus with format `heatmap`, a frame for each bucket, named by its bound and without what is in lower ones
+  (transformToHistogramOverTime there).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ DATE = re.compile(r"^(dateTime|time:)")
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 AGES: Sequence[int] = (0, 20_000, 600_000, 86_400_000 * 3)
 """Milliseconds since a time that is shown."""
-OVER_TIME = ("timeseries", "state-timeline")
+OVER_TIME = ("timeseries", "state-timeline", "heatmap")
 """Panels that show a range of time; the others show one value for each series."""
 
 NO_DATA = "no data"
@@ -53,6 +55,7 @@ LABELS: dict[str, Sequence[str]] = {
     "result": ("success", "failure"),
     "phase": ("Pending", "Running", "Succeeded", "Failed", "Unknown"),
     "side": ("buy", "sell"),
+    "le": ("0.005", "0.1", "0.25", "1", "2.5", "+Inf"),
     "type": ("deposit", "withdrawal"),
     "sli": ("availability", "latency"),
     "asset": ("BTC", "ETH", "USDT"),

@@ -58,6 +58,8 @@ SERIES_COLOURS = {
 """Colours of the series of a level or a status code, by the end of their names."""
 CALM = re.compile(r"\b(INFO|DEBUG|TRACE|2\d\d)$", re.IGNORECASE)
 """The ends of names of series that have none of the alarming colours."""
+CALM_SCHEMES = {"Blues", "Greens", "Greys", "Purples"}
+"""Colours of heatmaps that mean neither good nor bad."""
 TOPS = {"percentunit": 1.0, "percent": 100.0}
 """The whole, in units that are shares of it."""
 
@@ -153,6 +155,21 @@ def scales_fit(one: Shown) -> Iterator[str]:
             yield f"the bar of {tile.name} begins at the smallest value, not at zero"
 
 
+def heatmaps_are_of_buckets(one: Shown) -> Iterator[str]:
+    """Read as cumulative buckets, with bounds in a unit, and in colours none of which is one of trouble."""
+    if one.kind != "heatmap":
+        return
+    if one.panel["options"].get("calculate") or any(t.get("format") != "heatmap" for t in one.panel["targets"]):
+        yield "its rows hold what is in the rows below them, too"
+    if (scheme := one.panel["options"]["color"].get("scheme")) not in CALM_SCHEMES:
+        yield f"its colours are {scheme}"
+    yield from (
+        f"the bound of a row is {field.name}"
+        for field in one.fields
+        if not re.fullmatch(r"\+Inf|[\d.]+ \S+", field.name) and one.sample.complete
+    )
+
+
 def dates_are_shown(one: Shown) -> Iterator[str]:
     """What is a time reads like one, and only numbers are."""
     for field in one.fields:
@@ -187,6 +204,7 @@ RULES: tuple[Rule, ...] = (
     explained_absence_is_no_alarm,
     levels_have_their_colours,
     scales_fit,
+    heatmaps_are_of_buckets,
     dates_are_shown,
     words_are_shown,
     nothing_is_passed_over,

@@ -9,14 +9,17 @@ from grafana_foundation_sdk.models import units
 from catalogue import Service
 from dashboards import board
 from dashboards.board import Row
+from dashboards.heatmaps import heatmap
 from dashboards.panels import Query, timeseries, to_logs
 from dashboards.promql import series
 from dashboards.service_detail.selectors import SERVICE, each
 from dashboards.system_health.selectors import ERROR_RATIO, P95_SECONDS
 
+BUCKETS = series("<prefix>_request_latency_seconds_bucket", SERVICE, "<endpoints>")
+
 
 def row(measured: Sequence[Service]) -> Row:
-    """Requests by status, error rate and response time."""
+    """Requests by status and by response time, error rate and percentiles."""
     return board.row(
         "Requests, errors and latency",
         timeseries(
@@ -51,6 +54,16 @@ def row(measured: Sequence[Service]) -> Row:
             unit=units.Seconds,
             limits=P95_SECONDS,
             drill=to_logs(),
+        ),
+        heatmap(
+            "Requests by response time",
+            f"sum by (le) (\n{each(measured, f'rate({BUCKETS}[$__rate_interval])')}\n)",
+            shows="Requests per second between each two bounds of the histogram, by how long they took: the lighter, "
+            "the more. The line of a bound is the longest time below it.",
+            wrong="Two bands are two kinds of requests, of which a percentile shows one: find the slow one by its "
+            "endpoint below. All of it moving up is the service or a store as a whole.",
+            unit=units.Seconds,
+            counted=units.RequestsPerSecond,
         ),
         timeseries(
             "Requests by status code",

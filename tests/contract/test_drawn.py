@@ -24,6 +24,7 @@ from checks.grafana.rules import (
     colours_follow_the_limits,
     dates_are_shown,
     explained_absence_is_no_alarm,
+    heatmaps_are_of_buckets,
     levels_have_their_colours,
     names_say_what_is_shown,
     nothing_bad_is_no_alarm,
@@ -79,6 +80,12 @@ def panel(kind: str = "stat", legend: str = "{{service}}", *legends: str, **chan
         "transformations": changes.pop("transformations", [] if kind != "table" else [columns("service")]),
         "fieldConfig": {"overrides": changes.pop("overrides", []), "defaults": defaults | changes},
     }
+
+
+def of_buckets(unit: str = "s", scheme: str = "Blues", form: str = "heatmap") -> Panel:
+    made = panel("heatmap", "{{le}}")
+    made["targets"][0]["format"] = form
+    return made | {"options": {"yAxis": {"unit": unit}, "color": {"scheme": scheme}}}
 
 
 def steps(limits: Limits) -> dict[str, Any]:
@@ -189,6 +196,9 @@ BROKEN: list[tuple[Rule, Panel, str]] = [
     (scales_fit, panel("timeseries", unit="percentunit", max=100), "drawn from 0 to 100 percentunit"),
     (scales_fit, panel("timeseries", min=7, max=7), "drawn from 7 to 7 short"),
     (scales_fit, panel("bargauge", min=None), "begins at the smallest value, not at zero"),
+    (heatmaps_are_of_buckets, of_buckets(form="time_series"), "its rows hold what is in the rows below them, too"),
+    (heatmaps_are_of_buckets, of_buckets(scheme="Oranges"), "its colours are Oranges"),
+    (heatmaps_are_of_buckets, of_buckets(unit="none"), "the bound of a row is 0.005"),
     (dates_are_shown, DATED, "Service shows the string gateway as NaN"),
     (
         words_are_shown,

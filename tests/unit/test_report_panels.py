@@ -19,6 +19,7 @@ from tests.unit.report_samples import (
     config,
     dashboard,
     panel,
+    panel_json,
     series,
     styles,
     text,
@@ -177,6 +178,39 @@ def test_states_have_the_colour_and_the_word_of_each_time() -> None:
     assert trace["z"] == [[0, 1, None], [None, None, 0]]
     assert trace["colorscale"][0][1] == colours.NAMED["orange"]
     assert trace["colorscale"][-1][1] == colours.NAMED["red"]
+
+
+def heatmap(scheme: str = "Blues", form: str = "heatmap") -> Panel:
+    options = {"cellValues": {"unit": "reqps"}, "yAxis": {"unit": "s"}, "color": {"scheme": scheme}}
+    made = panel_json("heatmap", options=options)
+    made["targets"][0]["format"] = form
+    (found,) = board.read(dashboard(made)).panels
+    return found
+
+
+def test_a_heatmap_has_the_buckets_less_each_other_from_the_lowest_on() -> None:
+    of = heatmap()
+    cumulative = {"+Inf": (9.0, 9.0), "0.25": (8.0, 6.0), "0.1": (3.0, 7.0)}
+    shown = Shown(tuple(series(of, *values, le=bound) for bound, values in cumulative.items()))
+    figure = charts.heat(of, shown, FRAME)
+    (trace,) = figure["data"]
+    assert figure["layout"]["yaxis"]["ticktext"] == ["100 ms", "250 ms", "+Inf"]
+    assert trace["z"] == [[3, 7], [5, None], [1, 3]], "nothing, and less than below, are no cell"
+    assert trace["text"][0] == ["3 req/s", "7 req/s"]
+    assert (trace["x0"], trace["y0"]) == (1_000_000, 0.5), "a row ends at the line of its bound"
+
+
+@pytest.mark.parametrize(
+    ("of", "label", "words"),
+    [
+        (heatmap(form="time_series"), "le", "format heatmap, and the label le alone"),
+        (heatmap(), "service", "format heatmap, and the label le alone"),
+        (heatmap(scheme="Oranges"), "le", "scheme 'Oranges': the report knows Blues"),
+    ],
+)
+def test_what_is_no_heatmap_of_buckets_is_refused(of: Panel, label: str, words: str) -> None:
+    with pytest.raises(look.LookError, match=words):
+        charts.heat(of, Shown((series(of, 1.0, **{label: "1"}),)), FRAME)
 
 
 def test_series_are_renamed_as_the_panel_says() -> None:
