@@ -9,7 +9,7 @@ from dashboards.panels import Query, table
 from dashboards.promql import series
 
 
-def last_terminations(selected: str, *, width: int) -> Panel:
+def last_terminations(selected: str, *, width: int, height: int = 8) -> Panel:
     """A row for each container that ended at least once, with why and when it did last."""
     reason = series("kube_pod_container_status_last_terminated_reason", selected)
     ended = series("kube_pod_container_status_last_terminated_timestamp", selected)
@@ -31,4 +31,5 @@ def last_terminations(selected: str, *, width: int) -> Panel:
         unit=units.DateTimeFromNow,
         empty="No container has ended",
         width=width,
+        height=height,
     )

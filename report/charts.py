@@ -179,12 +179,15 @@ def heat(panel: Panel, shown: Shown, frame: Frame) -> dict[str, Any]:
             text=[["" if value is None else units.text(value, unit) for value in row] for row in cells],
             customdata=[[name] * len(row) for (name, _), row in zip(rows, cells, strict=True)],
             colorscale=_scheme(panel),
-            colorbar={"orientation": "h", "thickness": 8, "len": 0.3, "x": 1, "xanchor": "right", "y": -0.12},
+            colorbar=_scale_below(
+                units.scale(unit, max((max(filter(None, row), default=0) for row in cells), default=0))
+            ),
             xgap=1,
             ygap=1,
             hovertemplate="up to %{customdata}: %{text}<br>%{x}<extra></extra>",
         )
     )
+    figure.update_layout(margin_b=24)
     ticks = {"tickvals": [*range(1, len(rows) + 1)], "ticktext": [name for name, _ in rows]}
     figure.update_yaxes(range=[0, len(rows)], fixedrange=True, nticks=None, **ticks)
     return _plain(figure)
@@ -206,6 +209,11 @@ def buckets(panel: Panel, shown: Shown) -> list[tuple[str, list[tuple[float, flo
         rows.append((name, [(time, max(value - below.get(time, 0.0), 0.0)) for time, value in points.items()]))
         below = points
     return rows
+
+
+def _scale_below(scale: units.Scale) -> dict[str, Any]:
+    place = {"x": 1, "xanchor": "right", "y": -0.12, "yanchor": "top", "len": 0.3}
+    return place | {"orientation": "h", "thickness": 8, "nticks": 4, "ticksuffix": scale.suffix}
 
 
 def _scheme(panel: Panel) -> list[tuple[float, str]]:

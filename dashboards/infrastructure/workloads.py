@@ -119,7 +119,7 @@ def row() -> Row:
             limits=above(1, 5),
             width=7,
         ),
-        last_terminations(POD, width=24),
+        last_terminations(POD, width=24, height=6),
         *(_usage(resource, title, unit) for resource, title, unit in RESOURCES),
     )
 

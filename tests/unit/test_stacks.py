@@ -126,6 +126,15 @@ def test_prometheus_stops_growing_before_its_volume_is_full(dev: Program) -> Non
     assert request == "5Gi"
 
 
+def test_what_panels_read_of_the_cluster_is_scraped(dev: Program, prod: Program, changed: Program) -> None:
+    """The chart scrapes CoreDNS and the kubelets unless it is told not to, and drops nothing more than it does."""
+    for program in (dev, prod, changed):
+        stack = values(program, "kube-prometheus-stack")
+        assert "coreDns" not in stack
+        assert stack["kubelet"].keys() == {"serviceMonitor"}
+        assert not [key for key in stack["kubelet"]["serviceMonitor"] if not key.lower().endswith("interval")]
+
+
 @pytest.mark.parametrize(("platform", "watched"), [("eks", False), ("kind", False), ("other", True)])
 def test_unreachable_control_planes_are_not_watched(
     platform: str, watched: bool, dev: Program, prod: Program, changed: Program
