@@ -79,14 +79,18 @@ def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
         "description": f"{_use('message.summary')}\n{_use('message.description')}",
         "runbook": _use("link.runbook"),
         "dashboard": _use("link.dashboard"),
+        # Alertmanager adds its own texts of every alert where there are none: what is over as if it held, and links to
+        # Prometheus, which is not exposed.
+        **dict.fromkeys(("firing", "resolved"), ""),
     }
     return {
         "url": pagerduty.url,
         "routing_key_file": credential("pagerduty"),
-        "description": f"{_use('message.title')}: {_use('message.summary')}" + (f" ({note})" if note else ""),
+        # The incident's title to its end: whether it fires, PagerDuty says by itself.
+        "description": f"{_use('message.subject')}: {_use('message.summary')}" + (f" ({note})" if note else ""),
         "severity": _use("message.pagerduty_severity"),
         "client": "Order processor monitoring",
-        "client_url": "{{ .ExternalURL }}",
+        "client_url": _use("link.dashboard"),
         "class": _use("message.alert"),
         "component": _use("message.service"),
         "group": "{{ .CommonLabels.namespace }}",

@@ -48,7 +48,7 @@ def _pagerduty(message: Notification, event: Mapping[str, Any]) -> str:
     payload = payload or {}
     details = payload.get("custom_details")
     details = details if isinstance(details, dict) else {}
-    shown = ((key, value) for key, value in details.items() if not isinstance(value, dict | list))
+    shown = ((key, value) for key, value in details.items() if value and not isinstance(value, dict | list))
     links = [
         mrkdwn.link(_str(item.get("href")), _str(item.get("text")) or _str(item.get("href")))
         for item in _objects(event.get("links"))

@@ -18,6 +18,7 @@ LABELS = {
     "owner": "orders-team",
     "severity": "critical",
     "cluster": "prod",
+    "prometheus": "monitoring/kube-prometheus-stack-prometheus",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,7 +21,7 @@ ANNOTATIONS = {
     "runbook_url": "https://runbooks.test/ServiceDown.md",
     "dashboard_url": "https://grafana.test/d/system-health?var-service=order-service",
 }
-START = "2026-11-23T10:00:00Z"
+START, END = "2026-11-23T10:00:00Z", "2026-11-23T10:06:30.4Z"
 AN_HOUR_BEFORE = 1795424400000
 
 
@@ -35,7 +36,7 @@ def data(status: str, *alerts: dict[str, Any]) -> dict[str, Any]:
     return {
         "receiver": "oncall",
         "status": status,
-        "alerts": [{"status": status, "startsAt": START, "endsAt": START, **alert} for alert in alerts],
+        "alerts": [{"status": status, "startsAt": START, "endsAt": END, **alert} for alert in alerts],
         "groupLabels": {name: value for name, value in alerts[0]["labels"].items() if name in grouped},
         "commonLabels": common("labels"),
         "commonAnnotations": common("annotations"),
@@ -53,9 +54,16 @@ SERVICE_RUNBOOK = "https://wiki.test/order-service"
 SAMPLES = {
     "firing": data("firing", alert()),
     "resolved": data("resolved", alert()),
+    "one of two over": data(
+        "firing",
+        alert({"pod": "a"}, description="a is") | {"status": "resolved"},
+        alert({"pod": "b"}, description="b is"),
+    ),
     "two alerts": data("firing", alert({"pod": "a"}, description="a"), alert({"pod": "b"}, description="b")),
     "service runbook": data("firing", alert(service_runbook_url=SERVICE_RUNBOOK)),
     "escalation": data("firing", {"labels": UNRESOLVED, "annotations": ANNOTATIONS}),
+    "escalation resolved": data("resolved", {"labels": UNRESOLVED, "annotations": ANNOTATIONS}),
+    "bare resolved": data("resolved", {"labels": {"alertname": "Forgotten"}, "annotations": {}}),
     "several services": data(
         "firing",
         alert({"alertname": "LatencyDegraded", "severity": "warning"}, description="a"),
@@ -119,7 +127,9 @@ def test_what_vendors_refuse_when_empty_never_is(sample: dict[str, Any], templat
     assert said["oncall.pagerduty_configs.0.severity"] in {"critical", "error", "warning", "info"}
 
 
-@pytest.mark.parametrize("name", ["firing", "resolved", "two alerts", "service runbook", "no service"])
+@pytest.mark.parametrize(
+    "name", ["firing", "resolved", "one of two over", "two alerts", "service runbook", "no service"]
+)
 def test_pagerdutys_details_are_texts(name: str, template_files: str, tmp_path: Path) -> None:
     """Alertmanager reads each as YAML and sends an object for what looks like one."""
     for place, text in render(STACKS["prod"], SAMPLES[name], template_files, tmp_path).items():
@@ -150,7 +160,7 @@ CHANNELS = {
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-@pytest.mark.parametrize("name", ["firing", "resolved", "service runbook", "escalation", "no service"])
+@pytest.mark.parametrize("name", ["firing", "service runbook", "escalation", "no service"])
 def test_every_channel_says_all_that_is_to_be_said(
     channel: str, name: str, template_files: str, tmp_path: Path
 ) -> None:
@@ -197,7 +207,7 @@ def test_slack_says_what_happened_to_whom_and_where_to_look(template_files: str,
 
 def test_pagerduty_says_what_happened_to_whom_and_where_to_look(template_files: str, tmp_path: Path) -> None:
     pagerduty = said_by("PagerDuty", "service runbook", template_files, tmp_path)
-    assert pagerduty["description"] == "[FIRING] ServiceDown order-service (prod): A service is down."
+    assert pagerduty["description"] == "ServiceDown order-service (prod): A service is down.", "resolved or not"
     assert pagerduty["severity"] == "critical"
     assert pagerduty["details.alertname"] == "ServiceDown"
     assert pagerduty["details.service"] == "order-service"
@@ -252,6 +262,51 @@ def test_the_silence_link_is_of_the_labels_that_all_alerts_of_the_message_have(
             assert address == "https://alertmanager.test/#/silences/new?"
             assert unquote(filtered) == matchers
             assert not set(filtered) & set(' +&#?="')
+
+
+@pytest.mark.parametrize("name", ["resolved", "note resolved", "escalation resolved", "bare resolved"])
+def test_what_is_over_is_not_said_as_if_it_still_were(name: str, template_files: str, tmp_path: Path) -> None:
+    """In no channel of any receiver: no value, no way to silence it; but that it is over, and since when."""
+    sample = SAMPLES[name]
+    said = render(STACKS["prod"], sample, template_files, tmp_path)
+    whole = "\n".join(said.values())
+    assert "silences/new" not in whole
+    assert "|Acknowledge>" not in whole
+    assert "Acknowledge:" not in whole
+    assert ANNOTATIONS["description"] not in whole
+    over = "since 2026-11-23 10:06:30 UTC" + ("" if "escalation" in name else ", after firing for 6m 30s") + "."
+    texts = [
+        text
+        for place, text in said.items()
+        if place.endswith((".text", ".details.description")) and "links" not in place
+    ]
+    assert texts
+    for text in texts:
+        assert over in text
+
+
+def test_an_incident_keeps_its_title_when_it_is_resolved(template_files: str, tmp_path: Path) -> None:
+    """PagerDuty shows that of the first event: a status in it would be wrong from the resolve on."""
+    for sample in SAMPLES.values():
+        said = render(STACKS["prod"], sample, template_files, tmp_path)
+        assert not re.search("firing|resolved|INFO", said["oncall.pagerduty_configs.0.description"], re.IGNORECASE)
+
+
+def test_of_a_message_of_several_alerts_it_is_said_which_are_over(template_files: str, tmp_path: Path) -> None:
+    said = render(STACKS["prod"], SAMPLES["one of two over"], template_files, tmp_path)
+    assert said["oncall.slack_configs.0.text"].splitlines()[:3] == [
+        "*A service is down.*",
+        "pod a, service order-service: over since 2026-11-23 10:06:30 UTC, after firing for 6m 30s.",
+        "b is",
+    ]
+    assert "|Acknowledge>" in said["oncall.slack_configs.0.text"]
+
+
+def test_no_text_of_pagerduty_is_alertmanagers_own() -> None:
+    """It has every label and value of what is over, and links to Prometheus, which nothing exposes."""
+    for receiver in routing.alertmanager_configuration(STACKS["prod"])["receivers"]:
+        for integration in receiver.get("pagerduty_configs", []):
+            assert integration["details"]["firing"] == integration["details"]["resolved"] == ""
 
 
 def test_a_resolve_looks_like_one(template_files: str, tmp_path: Path) -> None:
