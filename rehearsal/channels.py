@@ -7,7 +7,8 @@ import secrets
 
 from local.ports import Ports
 from local.state import State, write
-from simulation.receivers.linked import ALERTMANAGER, PAGES
+from simulation.receivers.alertmanager import ALERTMANAGER
+from simulation.receivers.linked import PAGES
 
 
 def channel_secrets(state: State, ports: Ports) -> dict[str, str]:

@@ -22,6 +22,7 @@ from rehearsal import speed
 from rehearsal.deployed import Deployed
 from simulation import redis
 from simulation.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS
+from simulation.receivers.prometheus import PROMETHEUS
 
 INSTRUMENTATION = str(ROOT / "instrumentation" / "src")
 """Where the simulated services find the instrumentation package, which is not installed: requirements have hashes."""
@@ -75,6 +76,8 @@ def _receivers(state: State, ports: Ports, pace: int) -> Program:
         f"--store={state.received}",
         f"--credentials={credentials}",
         f"--alertmanager={ports.url('alertmanager')}",
+        f"--prometheus={ports.url('prometheus')}",
+        f"--port-offset={ports.offset}",
         f"--report={shlex.join(_python('report'))}",
         *speed.heartbeat_flags(HEARTBEAT_PERIOD_SECONDS, HEARTBEAT_GRACE_SECONDS, pace),
     )
@@ -149,7 +152,9 @@ def _prometheus(state: State, ports: Ports, pace: int) -> Program:
         f"--config.file={state.configuration / 'prometheus' / 'prometheus.yaml'}",
         f"--storage.tsdb.path={state.data / 'prometheus'}",
         f"--web.listen-address={ports.address('prometheus')}",
-        f"--web.external-url={ports.url('prometheus')}",
+        # Where an alert's link to its expression leads: Prometheus is built without its own page.
+        f"--web.external-url={ports.url('receivers')}{PROMETHEUS}",
+        "--web.route-prefix=/",
         "--web.enable-lifecycle",
         "--web.enable-otlp-receiver",
         *speed.prometheus_flags(rules["alert"]["forGracePeriod"], pace),

@@ -4,7 +4,7 @@
 
 Slack, PagerDuty and the heartbeat answer on the HTTP port at /slack/<token>, /pagerduty/v2/enqueue and
 /heartbeat/<token>, mail on the SMTP port (STARTTLS and AUTH required). What arrived is at / and /notifications, what
-its links lead to at /pages and /d.
+its links lead to at /pages, /d, /alertmanager and /prometheus.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ import asyncio
 import math
 import shlex
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from ssl import SSLContext
 
 import click
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from local.serving import listen, serve
 from simulation.receivers import certificates, credentials, mail
+from simulation.receivers.alertmanager import AlertmanagerPage
 from simulation.receivers.control import Control
 from simulation.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS, Heartbeat
 from simulation.receivers.linked import Linked
 from simulation.receivers.notifications import Store
+from simulation.receivers.prometheus import PrometheusPage
 from simulation.receivers.refusals import Outages, RefusedError
 from simulation.receivers.vendors import Vendors, refuse
 
@@ -35,7 +38,7 @@ def application(
     known: credentials.Credentials,
     store: Store,
     heartbeat: Heartbeat,
-    linked: Linked,
+    linked: Sequence[Route],
     smtp: socket.socket,
     tls: SSLContext,
 ) -> Starlette:
@@ -55,7 +58,7 @@ def application(
         routes=[
             *Control(store, heartbeat, outages).routes(),
             *Vendors(known, store, heartbeat, outages).routes(),
-            *linked.routes(),
+            *linked,
         ],
         exception_handlers={RefusedError: refuse},
         lifespan=lifespan,
@@ -120,6 +123,8 @@ def seconds(text: str) -> float:
     help="What draws a dashboard that a message links to: python -m report.",
 )
 @click.option("--alertmanager", default="", metavar="URL", help="Where a silence that a message links to is made.")
+@click.option("--prometheus", default="", metavar="URL", help="Where a query that an alert links to is run.")
+@click.option("--port-offset", type=int, default=0, help="What is added to the ports that pages name.")
 def main(
     http_port: int,
     smtp_port: int,
@@ -130,6 +135,8 @@ def main(
     heartbeat_grace: float,
     report: str,
     alertmanager: str,
+    prometheus: str,
+    port_offset: int,
 ) -> None:
     """Run the receivers until a signal ends them."""
     try:
@@ -141,7 +148,9 @@ def main(
     store = Store(store_directory)
     heartbeat = Heartbeat(store, heartbeat_period, heartbeat_grace)
     tls = certificates.server_context(certificate_directory)
-    serve(application(known, store, heartbeat, Linked(shlex.split(report), alertmanager), smtp, tls), http)
+    linked = (Linked(shlex.split(report), port_offset), AlertmanagerPage(alertmanager), PrometheusPage(prometheus))
+    routes = [route for part in linked for route in part.routes()]
+    serve(application(known, store, heartbeat, routes, smtp, tls), http)
 
 
 if __name__ == "__main__":

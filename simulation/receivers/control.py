@@ -39,10 +39,14 @@ class Control:
             Route("/fail", self.fail, methods=["POST"]),
         ]
 
-    async def page(self, _: Request) -> Response:
-        """A page for people."""
+    async def page(self, request: Request) -> Response:
+        """A page for people, or 304 where the browser has it already: it asks every few seconds."""
+        tag = f'"{self.store.version}-{self.heartbeat.count}-{self.heartbeat.missed}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304)
         records = self.store.all()
-        return HTMLResponse(page.render(records, pagerduty.incidents(records), self.heartbeat))
+        body = page.render(records, pagerduty.incidents(records), self.heartbeat)
+        return HTMLResponse(body, headers={"ETag": tag})
 
     async def healthy(self, _: Request) -> Response:
         """Whether the process serves."""

@@ -1,4 +1,4 @@
-"""What a message links to on this machine: runbooks, dashboards drawn when opened, and a form for a silence."""
+"""What a message links to on this machine: runbooks, and dashboards drawn when opened."""
 
 from __future__ import annotations
 
@@ -13,77 +13,41 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-import httpx
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from facts import ROOT
+from simulation.receivers import prometheus
 from simulation.receivers.document import document
 
 PAGES = "/pages"
 """Below it are the project's Markdown pages by their paths, so that their links to each other lead somewhere."""
-ALERTMANAGER = "/alertmanager"
-"""Where Alertmanager's own page would be, whose address its links name: it is built without that page."""
-_SILENCE = Path(__file__).with_name("silence.js").read_text()
-_SILENCES = "/api/v2/silences"
-_FORWARD_SECONDS = 10
 LONGEST_SECONDS = 7 * 86400
 """How far back a dashboard is drawn at most."""
 _UID = re.compile(r"[\w-]+")
+_ADDRESS = re.compile(r"(?<=//127\.0\.0\.1:)\d+")
+"""The port in an address of the rehearsal, as the pages name it; those after `kubectl port-forward` are localhost's."""
 
 
 @dataclass
 class Linked:
     """The endpoints.
 
-    `report` is the command that draws a dashboard; without it there is none to open. `alertmanager` is the address to
-    send silences to.
+    `report` is the command that draws a dashboard; without it there is none to open. `port_offset` is how far the ports
+    are from those that the pages name.
     """
 
     report: Sequence[str] = ()
-    alertmanager: str = ""
+    port_offset: int = 0
     root: Path = ROOT
     _drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def routes(self) -> list[Route]:
-        """Return where pages, dashboards and the form are."""
-        return [
-            Route(PAGES + "/{path:path}", self.page),
-            Route("/d/{uid}", self.dashboard),
-            Route(ALERTMANAGER, self.silence),
-            Route(ALERTMANAGER + "/", self.silence),
-            Route(ALERTMANAGER + _SILENCES, self.forward, methods=["POST"]),
-        ]
-
-    async def silence(self, _: Request) -> Response:
-        """The form for a new silence, whose matchers the link names after its #."""
-        form = f"""<main class="text"><h1>New silence</h1>
-<p>It replaces the form of Alertmanager's own page, and creates a real silence in {escape(self.alertmanager)}.</p>
-<pre id="matchers"></pre>
-<form action="{ALERTMANAGER}{_SILENCES}" hidden>
-<p><label>Hours <input name="hours" type="number" min="0.1" step="any" value="2" required></label></p>
-<p><label>Author <input name="author" required></label></p>
-<p><label>Comment <input name="comment" size="60" required></label></p>
-<p><button>Create</button></p>
-</form>
-<p id="said" role="status"></p></main>"""
-        return HTMLResponse(document("New silence", form, _SILENCE))
-
-    async def forward(self, request: Request) -> Response:
-        """Hand a new silence on: Alertmanager takes none from a page of another address."""
-        if request.headers.get("content-type") != "application/json":  # what another site's form cannot send
-            return _problem(415, "a silence is sent as application/json")
-        async with httpx.AsyncClient(trust_env=False) as client:
-            try:
-                answer = await client.post(
-                    f"{self.alertmanager}{_SILENCES}", json=await request.json(), timeout=_FORWARD_SECONDS
-                )
-            except (httpx.HTTPError, ValueError) as error:
-                return PlainTextResponse(f"Alertmanager was not reached: {error}", 502)
-        return Response(answer.content, answer.status_code, media_type="application/json")
+        """Return where pages and dashboards are."""
+        return [Route(PAGES + "/{path:path}", self.page), Route("/d/{uid}", self.dashboard)]
 
     async def page(self, request: Request) -> Response:
         """A Markdown page of the project."""
@@ -93,7 +57,11 @@ class Linked:
         below = path.relative_to(self.root).parts if path.is_relative_to(self.root) else (".",)
         if path.suffix != ".md" or any(part.startswith(".") for part in below) or not path.is_file():
             return _problem(404, f"{asked} is not a page of this project; the alerts' pages are in alerts/runbooks")
-        return HTMLResponse(document(path.stem, f'<main class="text">{markdown(path.read_text())}</main>'))
+        return HTMLResponse(document(path.stem, f'<main class="text">{markdown(self._here(path.read_text()))}</main>'))
+
+    def _here(self, text: str) -> str:
+        """A page with the ports of this rehearsal."""
+        return _ADDRESS.sub(lambda port: str(int(port[0]) + self.port_offset), text)
 
     async def dashboard(self, request: Request) -> Response:
         """A dashboard as it is now, by the link that Grafana would open: `from` in ms, `var-<name>`."""
@@ -127,8 +95,9 @@ def _options(request: Request) -> list[str]:
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML; its headings have the anchors that repository hosts give them."""
+    """Markdown as HTML: headings with the anchors that repository hosts give them, PromQL with a link to its result."""
     reader = MarkdownIt("commonmark").enable("table")
+    reader.add_render_rule("fence", _block)
     reader.options["html"] = False
     tokens = reader.parse(text)
     seen = Counter[str]()
@@ -139,6 +108,13 @@ def markdown(text: str) -> str:
             seen[anchor] += 1
     rendered: str = reader.renderer.render(tokens, reader.options, {})
     return rendered
+
+
+def _block(_: object, tokens: Sequence[Token], place: int, *__: object) -> str:
+    """A block of code."""
+    code = tokens[place].content
+    run = f'<p><a href="{escape(prometheus.link(code.strip()))}">Run this query</a></p>\n'
+    return f"<pre><code>{escape(code)}</code></pre>\n{run if tokens[place].info == 'promql' else ''}"
 
 
 def _anchor(heading: Token) -> str:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -71,10 +72,13 @@ class Store:
         self._file = os.fdopen(descriptor, "a+", encoding="utf-8")
         self._path.chmod(0o600)
         self._notifications = self._read()
+        self.version = time.time_ns()
+        """Another number after each change and each start."""
 
     def add(self, notification: Notification) -> None:
         """Keep a notification."""
         self._notifications.append(notification)
+        self.version += 1
         self._file.write(json.dumps(asdict(notification)) + "\n")
         self._file.flush()
 
@@ -85,6 +89,7 @@ class Store:
     def clear(self) -> None:
         """Forget every notification, on disk too."""
         self._notifications.clear()
+        self.version += 1
         self._file.truncate(0)
 
     def _read(self) -> list[Notification]:

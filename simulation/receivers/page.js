@@ -1,4 +1,5 @@
-// New messages are added above those that are there, which stay as they are: one that is read does not close.
+// New messages are added above those that are there, which stay as they are: one that is read does not close, even
+// when it is older than those that the page lists. Nothing is sent while nothing is new.
 const local = (root) => {
   for (const time of root.querySelectorAll("time:not([title])")) {
     time.title = time.textContent;
@@ -6,9 +7,12 @@ const local = (root) => {
   }
 };
 
+let known = "";
+
 const refresh = async () => {
-  const answer = await fetch(location.href, { cache: "no-store" });
-  if (!answer.ok) return;
+  const answer = await fetch(location.href, { cache: "no-store", headers: { "If-None-Match": known } });
+  if (!answer.ok) return; // 304 is none
+  known = answer.headers.get("ETag");
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const id of ["heartbeat", "incidents", "count"]) {
     const shown = document.getElementById(id);
@@ -19,7 +23,9 @@ const refresh = async () => {
   const list = document.getElementById("messages");
   const wanted = [...fresh.querySelectorAll("#messages > article")];
   const ids = new Set(wanted.map((article) => article.id));
-  for (const article of [...list.children]) if (!ids.has(article.id)) article.remove();
+  for (const article of [...list.children]) {
+    if (!ids.has(article.id) && !article.querySelector("details[open]")) article.remove();
+  }
   for (const article of wanted.reverse()) {
     if (document.getElementById(article.id)) continue;
     list.prepend(document.adoptNode(article));

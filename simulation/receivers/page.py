@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 
 from simulation.receivers import shown
-from simulation.receivers.document import document
+from simulation.receivers.document import document, moment, table
 from simulation.receivers.heartbeat import Heartbeat
 from simulation.receivers.notifications import Notification, rfc3339
 from simulation.receivers.pagerduty import Incident
 
 SHOWN = 200
-"""How many of the latest notifications the page lists."""
+"""How many of the latest notifications, and of the latest incidents, the page lists."""
 
 _NAMES = {"slack": "Slack", "pagerduty": "PagerDuty", "email": "E-mail", "heartbeat": "Heartbeat"}
 _SCRIPT = Path(__file__).with_name("page.js").read_text()
@@ -37,30 +37,26 @@ appear by themselves.</p>
 
 
 def _heartbeat(heartbeat: Heartbeat) -> str:
-    last = _time(rfc3339(heartbeat.last)) if heartbeat.last else "never since the start"
+    last = moment(rfc3339(heartbeat.last)) if heartbeat.last else "never since the start"
     state = "<strong>missed</strong>" if heartbeat.missed else "on time"
     return f"Heartbeat: {state}; last: {last}."
 
 
 def _incidents(incidents: Sequence[Incident]) -> str:
     columns = ("Opened", "Status", "Alerts", "Services", "Summary", "Resolved")
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    rows = "".join(f"<tr>{_incident(incident)}</tr>\n" for incident in reversed(incidents))
-    rows = rows or f'<tr><td colspan="{len(columns)}">none yet</td></tr>\n'
-    table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
-    return f"<table><caption>PagerDuty incidents</caption>\n{table}</table>"
+    rows = [_incident(incident) for incident in incidents[::-1][:SHOWN]]
+    return table(columns, rows, empty="none yet", caption="PagerDuty incidents")
 
 
-def _incident(incident: Incident) -> str:
-    cells = (
-        _time(incident.opened),
+def _incident(incident: Incident) -> tuple[str, ...]:
+    return (
+        moment(incident.opened),
         escape(incident.status),
         _list(incident.alertnames),
         _list(incident.services),
         escape(incident.summary or ""),
-        _time(incident.resolved) if incident.resolved else "",
+        moment(incident.resolved) if incident.resolved else "",
     )
-    return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
 def _message(number: int, message: Notification) -> str:
@@ -72,14 +68,10 @@ def _message(number: int, message: Notification) -> str:
     # The time is part of the name: after all is forgotten, numbers begin again.
     return (
         f'<article class="message" id="m{number}-{escape(message.received)}">\n'
-        f"<header><strong>{name}</strong> {_time(message.received)} {head}</header>\n"
+        f"<header><strong>{name}</strong> {moment(message.received)} {head}</header>\n"
         f"{refused}{shown.body(message)}\n"
         f"<details><summary>as JSON</summary><pre>{raw}</pre></details>\n</article>\n"
     )
-
-
-def _time(moment: str) -> str:
-    return f'<time datetime="{escape(moment)}">{escape(moment)}</time>'
 
 
 def _list(items: Iterable[str]) -> str:

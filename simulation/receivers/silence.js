@@ -1,9 +1,18 @@
 // The matchers that the link names, and a silence of them in Alertmanager, as the form of its own page makes it.
-const form = document.querySelector("form");
+const section = document.getElementById("new");
+const form = section.querySelector("form");
 const said = document.getElementById("said");
 
+const local = () => {
+  for (const time of document.querySelectorAll("time:not([title])")) {
+    time.title = time.textContent;
+    time.textContent = new Date(time.dateTime).toLocaleString();
+  }
+};
+
 const matchers = () => {
-  const filter = new URLSearchParams(location.hash.split("?")[1] || "").get("filter") || "";
+  const [path, query] = location.hash.split("?");
+  const filter = path === "#/silences/new" ? new URLSearchParams(query || "").get("filter") || "" : "";
   return [...filter.matchAll(/(\w+)=("(?:\\.|[^"\\])*")/g)].map(([, name, value]) => ({
     name, value: JSON.parse(value), isRegex: false, isEqual: true,
   }));
@@ -11,27 +20,41 @@ const matchers = () => {
 
 const show = () => {
   const found = matchers();
+  const page = found.some(({ name, value }) => name === "alertname" && value === "PageUnresolved");
   document.getElementById("matchers").textContent = found.map(({ name, value }) => `${name}="${value}"`).join("\n");
-  form.hidden = found.length === 0;
-  said.textContent = found.length ? "" : "Open the link Acknowledge or Silence of a message: it names what to silence.";
+  for (const words of section.querySelectorAll("[data-of]")) words.hidden = (words.dataset.of === "page") !== page;
+  form.querySelector("button").textContent = page ? "Acknowledge" : "Silence";
+  section.hidden = found.length === 0;
+  said.textContent = "";
+};
+
+const refresh = async () => {
+  const fresh = new DOMParser().parseFromString(await (await fetch(location.pathname)).text(), "text/html");
+  document.getElementById("lists").replaceWith(document.adoptNode(fresh.getElementById("lists")));
+  local();
 };
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { hours, author, comment } = form.elements;
   const now = Date.now();
+  const end = new Date(now + hours.value * 3600000);
   const silence = {
     matchers: matchers(),
     startsAt: new Date(now).toISOString(),
-    endsAt: new Date(now + hours.value * 3600000).toISOString(),
+    endsAt: end.toISOString(),
     createdBy: author.value,
     comment: comment.value,
   };
   const answer = await fetch(form.action, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(silence),
   }).catch((error) => ({ ok: false, text: async () => String(error) }));
-  said.textContent = `${answer.ok ? "Silenced" : "Alertmanager refused it"}: ${await answer.text()}`;
+  said.textContent = answer.ok
+    ? `Muted until ${end.toLocaleString()}. The silence is listed below.`
+    : `Alertmanager refused it: ${await answer.text()}`;
+  if (answer.ok) await refresh().catch(() => {});
 });
 
 addEventListener("hashchange", show);
 show();
+local();

@@ -43,7 +43,9 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
     assert code == 1
     assert "ServiceDown critical order-service" in output
     panels.wait_until_shown(rehearsal, panels.shown_by("outage"))
-    assert unopened(rehearsal, told) == []
+    (alert,) = rehearsal.get("alertmanager", "/api/v2/alerts", filter='alertname="ServiceDown"')
+    found = {link for item in told for link in links(item["raw"])} | {alert["generatorURL"]}
+    assert unopened(rehearsal, found, *OPENS) == []
 
     code, output = rehearsal.run("heal")
     assert code == 0, output
@@ -59,34 +61,39 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
     resolved = over()
     assert sorted(item["receiver"] for item in resolved) == ["pagerduty", "slack"]
     assert {tuple(item["services"]) for item in resolved} == {("order-service",)}
+    for item in resolved:
+        text = "\n".join(strings(item["raw"]))
+        assert re.search(r"over since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, after firing for ", text)
+        assert "no target of it" not in text, "as if it still were"
+    found = {link for item in resolved for link in links(item["raw"])}
+    assert unopened(rehearsal, found, RUNBOOK, DASHBOARD) == []
     told = rehearsal.notifications()
     assert len(told) == 4, f"something else was told: {[item['title'] for item in told]}"
     assert [item["status"] for item in rehearsal.get("receivers", "/incidents")] == ["resolved"]
 
 
-def unopened(rehearsal: Running, told: list[Notification]) -> list[str]:
-    """The links of these messages that do not open what they say; a few of each kind there must be."""
-    opens = {
-        "/pages/alerts/runbooks/ServiceDown.md": '<h1 id="servicedown">ServiceDown</h1>',
-        "/d/system-health": "System Health",
-        "/alertmanager": 'id="matchers"',
-    }
-    found = {link for item in told for link in links(item)}
-    assert {urlsplit(link).path.rstrip("/") for link in found} == opens.keys()
+RUNBOOK, DASHBOARD = "/pages/alerts/runbooks/ServiceDown.md", "/d/system-health"
+OPENS = {
+    RUNBOOK: '<h1 id="servicedown">ServiceDown</h1>',
+    DASHBOARD: "System Health",
+    "/alertmanager": 'id="matchers"',
+    "/prometheus/graph": "Result now",
+}
+"""What is on the page of each kind of link, by the link's path."""
+
+
+def unopened(rehearsal: Running, found: set[str], *paths: str) -> list[str]:
+    """Those of the links that do not open what they say; they must lead to these paths, and to no other."""
+    assert {urlsplit(link).path.rstrip("/") for link in found} == set(paths)
     assert {urlsplit(link).port for link in found} == {rehearsal.ports["receivers"]}
     answers = {link: httpx.get(link, timeout=300, follow_redirects=True) for link in sorted(found)}
-    wanted = {link: opens[urlsplit(link).path.rstrip("/")] for link in answers}
+    wanted = {link: OPENS[urlsplit(link).path.rstrip("/")] for link in answers}
     return [link for link, answer in answers.items() if answer.status_code != 200 or wanted[link] not in answer.text]
 
 
-def links(message: Notification) -> set[str]:
-    """Every address in what a message shows; of PagerDuty's details not those for programs, below `firing`."""
-    raw = message["raw"]
-    if message["receiver"] == "pagerduty":
-        details = {key: value for key, value in raw["payload"]["custom_details"].items() if isinstance(value, str)}
-        raw = [raw["links"], raw["client_url"], details]
-    text = "\n".join(strings(raw))
-    return set(re.findall(r"https?://[^\s|<>]+", text))
+def links(message: Any) -> set[str]:
+    """Every address in a message as it was sent."""
+    return set(re.findall(r"https?://[^\s|<>]+", "\n".join(strings(message))))
 
 
 def strings(value: Any) -> Iterator[str]:

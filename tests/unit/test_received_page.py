@@ -1,47 +1,25 @@
-"""Messages as people see them, and what their links open: nothing that a label says becomes markup."""
+"""Messages as people see them: nothing that a label says becomes markup."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-import sys
-import threading
 import time
-from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
-from facts import ROOT
-from local.ports import free_ports
-from simulation.receivers import mrkdwn, page, shown
+from simulation.receivers import mrkdwn, page, pagerduty, shown
+from simulation.receivers.control import Control
 from simulation.receivers.heartbeat import Heartbeat
-from simulation.receivers.linked import Linked, markdown
 from simulation.receivers.notifications import Notification, Store
+from simulation.receivers.refusals import Outages
+from tests.unit.browser import Browser, Elements
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 ALLOWED = {"a", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h3", "iframe", "p", "pre", "strong"}
-
-
-class Elements(HTMLParser):
-    """The elements and attributes of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-        self.links: list[str] = []
-        self.attributes: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.links += [value or "" for name, value in attrs if name == "href"]
 
 
 @pytest.mark.parametrize(
@@ -164,127 +142,43 @@ def test_a_message_keeps_its_name_when_others_come_and_gets_another_after_all_ar
     assert "http-equiv" not in page.render([first], [], beat)
 
 
-class Browser:
-    """Opens the addresses of the receivers, without a socket."""
+class Receivers:
+    """The page of what was received."""
 
-    def __init__(self, linked: Linked) -> None:
-        self._transport = httpx.ASGITransport(app=Starlette(routes=linked.routes()))
+    def __init__(self, directory: Path) -> None:
+        self.store = Store(directory)
+        self.heartbeat = Heartbeat(self.store, 60, 60)
+        self._browser = Browser(Control(self.store, self.heartbeat, Outages()))
 
-    def get(self, path: str) -> httpx.Response:
-        return self._ask("GET", path)
-
-    def post(self, path: str, **body: Any) -> httpx.Response:
-        return self._ask("POST", path, **body)
-
-    def _ask(self, method: str, path: str, **body: Any) -> httpx.Response:
-        async def answer() -> httpx.Response:
-            async with httpx.AsyncClient(transport=self._transport, base_url="http://here.test") as client:
-                return await client.request(method, path, **body)
-
-        return asyncio.run(answer())
+    def get(self, known: str = "") -> httpx.Response:
+        return self._browser.get("/", headers={"If-None-Match": known})
 
 
-@pytest.fixture
-def client() -> Browser:
-    return Browser(Linked(alertmanager="http://127.0.0.1:9093"))
+def test_the_page_is_sent_again_only_if_something_is_new(tmp_path: Path) -> None:
+    """A browser asks every few seconds for as long as it is open."""
+    receivers = Receivers(tmp_path)
+    tag = receivers.get().headers["ETag"]
+    assert receivers.get(tag).status_code == 304
+    happenings: list[Callable[[], None]] = [
+        lambda: receivers.store.add(slack(text="new")),
+        receivers.heartbeat.beat,
+        receivers.store.clear,
+    ]
+    for happens in happenings:
+        happens()
+        fresh = receivers.get(tag)
+        assert fresh.status_code == 200
+        tag = fresh.headers["ETag"]
+        assert receivers.get(tag).status_code == 304
+    assert Receivers(tmp_path).get(tag).status_code == 200, "after a restart it may be another"
 
 
-def test_a_runbook_is_a_web_page_and_so_is_each_that_it_links_to(client: Browser) -> None:
-    answer = client.get("/pages/alerts/runbooks/ServiceDown.md")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert '<h1 id="servicedown">ServiceDown</h1>' in answer.text
-    links = Elements(answer.text).links
-    assert "ServiceUnmeasured.md" in links
-    for link in links:
-        assert client.get(f"/pages/alerts/runbooks/{link}").status_code == 200, link
-
-
-def test_every_link_of_every_runbook_opens(client: Browser) -> None:
-    pages = sorted((ROOT / "alerts" / "runbooks").glob("*.md"))
-    links = {link for file in pages for link in Elements(markdown(file.read_text())).links if "://" not in link}
-    assert len(links) > 40
-    refused = [link for link in links if client.get(f"/pages/alerts/runbooks/{link}").status_code != 200]
-    assert refused == []
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "alerts/runbooks/Nothing.md",
-        "Pulumi.dev.yaml",
-        "../etc/passwd",
-        quote("../../etc/hosts", safe=""),
-        ".github/x.md",
-    ],
-)
-def test_only_pages_of_the_project_are_shown(client: Browser, path: str) -> None:
-    answer = client.get(f"/pages/{path}")
-    assert answer.status_code == 404
-
-
-def test_markdown_has_tables_and_anchors_and_no_markup_of_its_own() -> None:
-    made = markdown("# A `b`, c\n\n| a |\n|---|\n| <b>x</b> |\n\n# A `b`, c\n\n<script>1</script>\n")
-    assert '<h1 id="a-b-c">' in made
-    assert '<h1 id="a-b-c-1">' in made
-    assert "<td>&lt;b&gt;x&lt;/b&gt;</td>" in made
-    assert "<script>" not in made
-
-
-def test_a_dashboards_link_draws_it_with_its_variable_and_its_hour(tmp_path: Path) -> None:
-    program = tmp_path / "report.py"
-    program.write_text(
-        "import sys, pathlib\n"
-        "pathlib.Path(sys.argv[sys.argv.index('--out') + 1]).write_text(' '.join(sys.argv[1:]))\nsys.exit(1)\n"
-    )
-    start = int((time.time() - 5400) * 1000)
-    browser = Browser(Linked([sys.executable, str(program)]))
-    text = browser.get(f"/d/system-health?var-service=order-service&from={start}&to=now").text
-    assert re.search(r"--board system-health .*--since 540\ds --choose service=order-service", text)
-    assert "--since 604800s" in browser.get("/d/system-health?from=1").text
-
-
-def test_what_cannot_be_drawn_says_why(client: Browser) -> None:
-    assert client.get("/d/system-health").status_code == 404  # no report here
-    answer = Browser(Linked([sys.executable, "-c", "print('<b>no such board')"])).get("/d/nope")
-    assert answer.status_code == 502
-    assert "&lt;b&gt;no such board" in answer.text
-
-
-def test_the_form_for_a_silence_names_where_it_is_made(client: Browser) -> None:
-    for address in ("/alertmanager", "/alertmanager/"):
-        answer = client.get(address)
-        assert answer.status_code == 200
-        assert "http://127.0.0.1:9093" in answer.text
-        assert '<form action="/alertmanager/api/v2/silences" hidden>' in answer.text
-
-
-def test_a_silence_reaches_alertmanager_and_its_answer_comes_back() -> None:
-    received: list[bytes] = []
-
-    class Alertmanager(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(self.path.encode() + self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"silenceID":"1"}')
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Alertmanager) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        browser = Browser(Linked(alertmanager=f"http://127.0.0.1:{server.server_port}"))
-        answer = browser.post("/alertmanager/api/v2/silences", json={"comment": "a"})
-    assert (answer.status_code, answer.json()) == (200, {"silenceID": "1"})
-    assert received == [b'/api/v2/silences{"comment":"a"}']
-
-
-def test_a_form_of_another_site_makes_no_silence(client: Browser) -> None:
-    assert client.post("/alertmanager/api/v2/silences", data={"a": "b"}).status_code == 415
-
-
-def test_an_alertmanager_that_does_not_answer_is_said() -> None:
-    (port,) = free_ports(1)
-    answer = Browser(Linked(alertmanager=f"http://127.0.0.1:{port}")).post("/alertmanager/api/v2/silences", json={})
-    assert answer.status_code == 502
-    assert "Alertmanager was not reached" in answer.text
+def test_the_page_is_bounded_whatever_was_received(tmp_path: Path) -> None:
+    events = [
+        Notification(receiver="pagerduty", title="s", status="firing", raw={"dedup_key": str(number)})
+        for number in range(page.SHOWN + 50)
+    ]
+    made = page.render(events, pagerduty.incidents(events), Heartbeat(Store(tmp_path), 60, 60))
+    assert made.count("<article") == page.SHOWN
+    assert made.count("<td>triggered</td>") == page.SHOWN
+    assert f"{page.SHOWN} of {page.SHOWN + 50}" in made
