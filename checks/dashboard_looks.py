@@ -188,12 +188,12 @@ def nothing_bad_is_not_red(board: Board) -> list[str]:
     ]
 
 
-def explained_absence_is_not_red(board: Board) -> list[str]:
-    """Grafana gives the text for no value the colour of the lowest values."""
+def absence_is_neither_red_nor_green(board: Board) -> list[str]:
+    """Grafana gives the text for no value the colour of the lowest values: minutes after the start that is an alarm."""
     return [
-        f"{panel['title']}: {defaults(panel)['noValue']!r} is red"
+        f"{panel['title']}: no data has the colour of the lowest values"
         for panel in panels(board)
-        if panel["type"] in {"stat", "bargauge"} and "noValue" in defaults(panel) and low_is_bad(panel)
+        if panel["type"] in {"stat", "bargauge"}
         if not any(mapping["options"].get("match") == "null" for mapping in defaults(panel).get("mappings", ()))
     ]
 

@@ -55,6 +55,9 @@ __all__ = [
     "where_there_is",
 ]
 
+TILES = {"stat", "bargauge"}
+"""Kinds of panels that say in the colour of a value that there is none."""
+
 RESOLUTION = "${interval}"
 """The least time between two points of a panel, which every dashboard lets its reader choose.
 
@@ -295,7 +298,11 @@ def where_there_is(part: str, *made: model.Panel) -> Sequence[model.Panel]:
     """The panels, each of which says that it needs `part` when it has no data."""
     for panel in made:
         if panel.field_config is not None:
-            _explain(panel.type_val, panel.field_config.defaults, f"No data: needs {part}")
+            defaults, text = panel.field_config.defaults, f"No data: needs {part}"
+            defaults.no_value = text
+            if panel.type_val in TILES:
+                words = [item for item in defaults.mappings or () if not isinstance(item, model.SpecialValueMap)]
+                defaults.mappings = [*words, _absent(text)]
     return made
 
 
@@ -330,13 +337,10 @@ def _panel(
     return panel
 
 
-def _explain(kind: str, defaults: model.FieldConfig, text: str) -> None:
-    """Say why there is no value; Grafana gives this text the colour of the lowest ones, which may be red."""
-    defaults.no_value = text
-    if kind in {"stat", "bargauge"}:
-        result = model.ValueMappingResult(text=text, color="blue")
-        nothing = model.DashboardSpecialValueMapOptions(model.SpecialValueMatch.NULL, result)
-        defaults.mappings = [*(defaults.mappings or []), model.SpecialValueMap(nothing)]
+def _absent(text: str) -> model.SpecialValueMap:
+    """What a tile or a bar says without a value: Grafana gives it the colour of the lowest ones, red or green."""
+    result = model.ValueMappingResult(text=text, color="blue")
+    return model.SpecialValueMap(model.DashboardSpecialValueMapOptions(model.SpecialValueMatch.NULL, result))
 
 
 def _many(queries: Sequence[Query | LogQuery]) -> bool:
@@ -347,20 +351,21 @@ def _many(queries: Sequence[Query | LogQuery]) -> bool:
 def _defaults(kind: Kind, look: Look, style: object | None) -> model.FieldConfig:
     by_name, by_value = model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME, model.FieldColorModeId.THRESHOLDS
     words = {str(value): model.ValueMappingResult(text=word) for value, word in look.get("words", {}).items()}
-    defaults = model.FieldConfig(
+    mappings: list[model.ValueMapping] = [model.ValueMap(words)] if words else []
+    if kind in TILES:
+        mappings.append(_absent(look.get("empty", "No data")))
+    return model.FieldConfig(
         unit=look["unit"],
         decimals=look.get("decimals"),
         thresholds=_thresholds(look.get("limits", [(None, "green")])),
         color=model.FieldColor(by_name if kind == "timeseries" else by_value),
-        mappings=[model.ValueMap(words)] if words else None,
+        mappings=mappings or None,
+        no_value=look.get("empty"),
         min_val=0 if "maximum" in look or kind == "bargauge" else None,  # the shortest bar would have no length
         max_val=look.get("maximum"),
         links=list(look["drill"]) if "drill" in look else None,
         custom=style,
     )
-    if "empty" in look:
-        _explain(kind, defaults, look["empty"])
-    return defaults
 
 
 def _thresholds(limits: Limits) -> model.ThresholdsConfig:

@@ -23,6 +23,8 @@ ASKED_AT_ONCE = 6
 """Queries under way at a time: the sources work on this machine too."""
 SHORTEST = 5 * 60
 """Seconds that a graph shows at least, however young the data is."""
+SETTLED = 5 * 60
+"""Seconds after which each rule has its first result: the slowest group is evaluated every 3 minutes."""
 
 State = Literal["shown", "healthy", "empty", "early", "elsewhere", "failed"]
 """`healthy` is empty where that is good news, and `early` where the data is younger than the panel looks back;
@@ -86,13 +88,13 @@ def plan(
 ) -> Plan:
     """What to ask for the board that this JSON describes, over the last `since` seconds, with what is chosen.
 
-    By default it has the choices that it opens with, and looks as far back as when it is opened or, if that is less, as
-    `sources` have data.
+    By default it has the choices that it opens with and looks as far back as when it is opened. In any case it looks
+    no further back than `sources` have data: what was not yet running then would look like an outage.
     """
     board = chosen(read(text), choice or {})
     looks = {item["name"]: item for item in json.loads(text)["annotations"]["list"]}
     period = Period.last(since or board.since)
-    return Plan(board, period if since or sources is None else _with_data(period, sources), looks)
+    return Plan(board, period if sources is None else _with_data(period, sources), looks)
 
 
 def _with_data(period: Period, sources: Sources) -> Period:
@@ -137,10 +139,10 @@ def _drawn(panel: Panel, sources: Sources, choice: Choice, frame: Frame) -> Draw
         if panel.since:
             period = _with_data(Period.last(panel.since, end=period.end), sources)
         shown = sources.ask(panel, choice, period)
-        state, wanted = _state(panel, shown), _reach(panel)
-        if state == "empty" and wanted:
+        state, wanted = _state(panel, shown), max(_reach(panel), SETTLED)
+        if state == "empty":
             had = sources.age(Period.last(wanted, end=period.end))
-            if had < wanted:
+            if 0 < had < wanted:
                 return Drawn(panel, draw.early(wanted, had), "early")
         body = draw.body(panel, shown, replace(frame, period=period, step=_step(panel, choice, period)))
     except (QueryError, httpx.HTTPError, ValueError, LookupError) as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from checks.dashboard_json import Board, has_numbers, panels
 from checks.grafana.drawn import Cell, Drawn, Field, Limits, Panel, Tile, draw
-from checks.grafana.frames import DATE, NO_DATA, OVER_TIME, Sample, columns_of, options_of, samples, words_of
+from checks.grafana.frames import DATE, NO_DATA, OVER_TIME, Sample, columns_of, samples, words_of
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,10 @@ def nothing_bad_is_no_alarm(one: Shown) -> Iterator[str]:
             yield f"{tile.name} is {tile.colour} at {tile.text}"
 
 
-def explained_absence_is_no_alarm(one: Shown) -> Iterator[str]:
-    """A tile that says why it is empty is neither red nor orange: Grafana gives it the colour of the lowest values."""
+def absence_is_no_alarm_and_not_good(one: Shown) -> Iterator[str]:
+    """A tile without a value is neither red nor green: Grafana gives it the colour of the lowest values."""
     for tile in one.drawn.tiles if one.sample.what == NO_DATA else ():
-        if tile.text in options_of(one.panel, "noValue") and tile.colour in ALARMING:
+        if tile.colour in {*ALARMING, "green"}:
             yield f"{tile.text!r} is {tile.colour}"
 
 
@@ -201,7 +201,7 @@ RULES: tuple[Rule, ...] = (
     tables_have_their_columns,
     colours_follow_the_limits,
     nothing_bad_is_no_alarm,
-    explained_absence_is_no_alarm,
+    absence_is_no_alarm_and_not_good,
     levels_have_their_colours,
     scales_fit,
     heatmaps_are_of_buckets,

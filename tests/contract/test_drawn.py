@@ -21,9 +21,9 @@ from checks.grafana.rules import (
     RULES,
     Rule,
     Shown,
+    absence_is_no_alarm_and_not_good,
     colours_follow_the_limits,
     dates_are_shown,
-    explained_absence_is_no_alarm,
     heatmaps_are_of_buckets,
     levels_have_their_colours,
     names_say_what_is_shown,
@@ -41,6 +41,9 @@ from engine.npm import NODE
 
 LEVELS: Limits = [(None, "green"), (1, "orange"), (3, "red")]
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
+
+
+ABSENT = {"type": "special", "options": {"match": "null", "result": {"text": "No data", "color": "blue"}}}
 
 
 def deployed_boards(stack: str) -> list[Board]:
@@ -65,6 +68,7 @@ def panel(kind: str = "stat", legend: str = "{{service}}", *legends: str, **chan
         "min": 0,
         "color": {"mode": "palette-classic" if kind == "timeseries" else "thresholds"},
         "thresholds": steps([(None, "green")]),
+        "mappings": [ABSENT] if kind in ("stat", "bargauge") else [],
     }
     over_time = kind in ("timeseries", "state-timeline")
     table = {"format": "table", "instant": True}
@@ -116,7 +120,7 @@ def fixed(colour: str) -> dict[str, str]:
 DATED = panel("table", "Since", unit="dateTimeFromNow")
 """What a real Grafana showed as NaN while alerts fired."""
 SHARE = panel(unit="percentunit", thresholds=steps([(None, "green"), (0.9, "dark-red")]))
-EXPLAINED = panel(noValue="Not used here")
+EXPLAINED = panel(noValue="Not used here", mappings=[])
 MATCHED = panel(
     "timeseries", "{{service}} {{sli}}", overrides=[override("/latency$/", "color", fixed("#123456"), "byRegexp")]
 )
@@ -187,8 +191,8 @@ BROKEN: list[tuple[Rule, Panel, str]] = [
         "Failed is red at 0",
     ),
     (
-        explained_absence_is_no_alarm,
-        panel(noValue="Not used", thresholds=steps([(None, "red"), (1, "green")])),
+        absence_is_no_alarm_and_not_good,
+        panel(noValue="Not used", mappings=[], thresholds=steps([(None, "red"), (1, "green")])),
         "'Not used' is red",
     ),
     (levels_have_their_colours, panel("timeseries", "{{service}} {{status_code}}"), "503 is green, not red"),

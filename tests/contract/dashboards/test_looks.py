@@ -18,11 +18,11 @@ import screen
 from checks.dashboard_json import CATALOGUE, Board, Rule, columns, links, own, panels, queries, variables
 from checks.dashboard_links import links_lead_somewhere, links_to_another_time_do_not_refresh
 from checks.dashboard_looks import (
+    absence_is_neither_red_nor_green,
     areas_of_nothing_have_no_edge,
     bars_begin_at_zero,
     colours_mean_the_same,
     columns_fit,
-    explained_absence_is_not_red,
     graphs_have_a_scale,
     legends_have_room,
     legends_put_the_offender_first,
@@ -100,7 +100,7 @@ COUNTER_EXAMPLES: list[tuple[Rule, str, Callable[[Board], Any]]] = [
         change("stat", "fieldConfig", overrides=[{"matcher": {"id": "byName", "options": "a"}, "properties": [FIXED]}]),
     ),
     (
-        explained_absence_is_not_red,
+        absence_is_neither_red_nor_green,
         "as the lowest",
         change("stat", *DEFAULTS, noValue="none", thresholds={"steps": RED}, mappings=[]),
     ),
@@ -219,6 +219,13 @@ def test_a_firing_alert_leads_to_its_runbook_and_its_service(stack: str, uid: st
     runbooks = SETTINGS[stack].links.runbooks
     assert own(alerts, "Alert")["links"][0]["url"] == f"{runbooks}/${{__data.fields.Alert}}.md"
     assert "/d/service-detail?var-service=" in own(alerts, "Service")["links"][0]["url"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_alert_of_the_chart_leads_to_its_runbook(stack: str) -> None:
+    """It has no service, so Service detail never shows it."""
+    links = own(panel(STACKS[stack]["system-health"], "Firing alerts"), "Alert")["links"]
+    assert links[-1]["url"] == f"{SETTINGS[stack].links.runbooks}/charts/README.md"
 
 
 @pytest.mark.parametrize("uid", ["system-health", "service-detail"])
