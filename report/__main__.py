@@ -19,7 +19,7 @@ from rehearsal.__main__ import CONSOLE, rehearsal, reported
 from rehearsal.deployed import Deployed
 from rehearsal.lifecycle import STACK
 from report.gather import Drawing, gather, plan
-from report.images import pictures
+from report.images import browser, pictures
 from report.page import headline, page
 from report.sources import Sources
 
@@ -56,6 +56,8 @@ def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequ
     drawn; the page is written all the same, and the panel says why.
     """
     length = _length(since) if since else None
+    if images:
+        browser(images)  # rather than after all is drawn
     if not rehearsal().status():
         raise RehearsalError("the rehearsal is not running; start it with: make up")
     kept, now = state.from_environment(), time.time()
@@ -64,8 +66,10 @@ def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequ
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(page(drawings, stack=STACK, now=now))
     CONSOLE.print(f"{headline(drawings)}, in {time.time() - now:.0f} s\n  {file.resolve().as_uri()}", markup=False)
-    for picture in pictures(file, drawings, images) if images else ():
-        CONSOLE.print(f"  {picture}", markup=False)
+    if images:
+        CONSOLE.print(f"taking pictures of {len(drawings)} dashboards …", markup=False)
+        for number, picture in enumerate(pictures(file, drawings, images), 1):
+            CONSOLE.print(f"  {number} of {len(drawings)}: {picture}", markup=False)
     failed = [panel.panel.title for drawing in drawings for panel in drawing.panels if panel.state == "failed"]
     if failed:
         CONSOLE.print(f"could not be drawn: {', '.join(failed)}", markup=False)

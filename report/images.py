@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import screen
@@ -22,13 +22,22 @@ _HEADING = 8
 """Pixels by which a row's heading is higher than a row of the grid."""
 
 
-def pictures(page: Path, drawings: Sequence[Drawing], directory: Path) -> list[Path]:
-    """Write one PNG for each board of a page, at full height. Raises RehearsalError."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
+def browser(directory: Path) -> str:
+    """The program that takes the pictures for this directory. Raises RehearsalError if there is none."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
         raise RehearsalError(f"IMAGES={directory}: no {' or '.join(BROWSERS)} on PATH; install Chromium")
+    return found
+
+
+def pictures(page: Path, drawings: Sequence[Drawing], directory: Path) -> Iterator[Path]:
+    """Write one PNG for each board of a page, at full height, and yield each once it is there.
+
+    A picture takes seconds, and minutes on a busy machine. Raises RehearsalError.
+    """
+    program = browser(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    return [_picture(browser, page, drawing.board, directory) for drawing in drawings]
+    return (_picture(program, page, drawing.board, directory) for drawing in drawings)
 
 
 def _picture(browser: str, page: Path, board: Board, directory: Path) -> Path:

@@ -299,8 +299,8 @@ class Young:
 
 @pytest.mark.parametrize(
     ("age", "since", "length"),
-    [(1200, None, 1200), (90, None, 300), (90_000, None, 3600), (1200, 7200, 7200), (0, None, 300)],
-    ids=["young", "very young", "old", "as it is told", "no data"],
+    [(1200, None, 1200), (90, None, 300), (90_000, None, 3600), (1200, 7200, 1200), (1200, 600, 600), (0, None, 300)],
+    ids=["young", "very young", "old", "asked for more", "asked for less", "no data"],
 )
 def test_a_board_opens_at_the_age_of_the_data(age: float, since: float | None, length: float) -> None:
     period = gather.plan(dashboard(panel_json()), since, Young(age).sources).period
@@ -327,6 +327,7 @@ def test_a_panel_has_its_own_range_as_far_as_there_is_data() -> None:
         ("rate(x[12h])", 86400, "empty"),
         ("rate(x[5m])", 600, "empty"),
         ("x", 600, "empty"),
+        ("x", 60, "early"),
     ],
 )
 def test_a_panel_that_needs_older_data_says_so(expr: str, age: float, state: str) -> None:
@@ -335,7 +336,7 @@ def test_a_panel_that_needs_older_data_says_so(expr: str, age: float, state: str
     (found,) = gather.gather(gather.plan(dashboard(raw)), Young(age).sources, {}).panels
     assert found.state == state
     if state == "early":
-        assert "No data yet: looks back" in text(found.body)
+        assert "No data yet: needs data of" in text(found.body)
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
@@ -360,6 +361,26 @@ def test_a_picture_is_taken_of_each_board_at_full_height(tmp_path: Path, monkeyp
     words = file.read_text()
     assert f"{tmp_path.as_uri()}/report.html#one" in words
     assert "--window-size=1300,1388" in words
+
+
+def test_each_picture_is_named_as_soon_as_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take minutes together on a busy machine."""
+    browser = tmp_path / "chromium"
+    browser.write_text('#!/bin/sh\nfor word; do case $word in --screenshot=*) : > "${word#*=}";; esac; done\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    made = images.pictures(tmp_path / "report.html", [drawn_board(), drawn_board()], tmp_path / "made")
+    picture = next(made)
+    picture.unlink()
+    assert list(made) == [picture], "the second is taken after the first was named"
+    assert picture.exists()
+
+
+def test_a_missing_browser_is_said_before_anything_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = CliRunner().invoke(command.main, ["--images", str(tmp_path / "made")])
+    assert done.exit_code == 1
+    assert "on PATH; install Chromium" in done.output
 
 
 def test_without_a_browser_it_says_which_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
