@@ -19,6 +19,8 @@ from facts import GRAFANA_FOLDER, GRAFANA_HOME, NAMESPACE
 from settings import Settings
 
 DASHBOARDS = "/tmp/dashboards"  # noqa: S108 - a directory of the pod, where the chart's sidecar writes
+HOME = "/etc/grafana/home"
+"""A directory of the pod with the dashboard that Grafana opens with."""
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of a Secret, not its content
 CHART_ADMIN_SECRET = parts.GRAFANA.service
 
@@ -45,7 +47,7 @@ class Grafana(pulumi.ComponentResource):
         self._namespace = args.namespace
         self._config_map("grafana-datasources", data_sources_file(args.settings), "grafana_datasource")
         for uid, text in sorted(args.dashboards.items()):
-            self._config_map(f"dashboard-{uid}", {f"{uid}.json": text}, "grafana_dashboard", folder=GRAFANA_FOLDER)
+            self._config_map(_dashboard(uid), {f"{uid}.json": text}, "grafana_dashboard", folder=GRAFANA_FOLDER)
         self.admin_secret = self._administrator(args.admin_password) if args.admin_password else None
         self.register_outputs({"adminSecret": self.admin_secret})
 
@@ -64,6 +66,11 @@ class Grafana(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         return pulumi.Output.from_input(secret.metadata.name).apply(str)
+
+
+def _dashboard(uid: str) -> str:
+    """Name of the ConfigMap with a dashboard."""
+    return f"dashboard-{uid}"
 
 
 def data_sources_file(settings: Settings) -> dict[str, str]:
@@ -166,10 +173,20 @@ def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -
                 "disable_gravatar": True,
             },
             "users": {"allow_sign_up": False},
-            "dashboards": {"default_home_dashboard_path": f"{DASHBOARDS}/{GRAFANA_FOLDER}/{GRAFANA_HOME}.json"},
+            "dashboards": {"default_home_dashboard_path": f"{HOME}/{GRAFANA_HOME}.json"},
             # Its own counts of dashboards and data sources, which `make verify` reads; by default every half hour.
             "metrics": {"total_stats_collector_interval_seconds": 60},
         },
+        # Not where the sidecar writes it, some time after Grafana has started and would open with an error.
+        "extraConfigmapMounts": [
+            {
+                "name": "home",
+                "configMap": _dashboard(GRAFANA_HOME),
+                "mountPath": HOME,
+                "readOnly": True,
+                "optional": True,  # a pod would wait for one that a failed deployment has not made
+            }
+        ],
         "sidecar": _sidecar(),
     }
     if admin_secret is not None:

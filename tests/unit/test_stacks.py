@@ -331,14 +331,13 @@ def test_dashboards_are_in_a_folder_that_the_sidecar_makes(dev: Program) -> None
     assert sidecar["provider"]["foldersFromFilesStructure"] is True
 
 
-def test_grafana_opens_with_a_dashboard_that_its_sidecar_writes(dev: Program) -> None:
+def test_grafana_opens_with_a_dashboard_that_is_there_before_it_starts(dev: Program) -> None:
+    """Its sidecar writes the others later, and Grafana opens with an error until then."""
     grafana = values(dev, "kube-prometheus-stack")["grafana"]
     home = grafana["grafana.ini"]["dashboards"]["default_home_dashboard_path"]
-    written = {
-        f"{grafana['sidecar']['dashboards']['folder']}/{item.inputs['metadata']['annotations']['grafana_folder']}/{file}"
-        for item in dev.of(CONFIG_MAP)
-        if item.name.startswith("dashboard-")
-        for file in item.inputs["data"]
+    maps = {item.inputs["metadata"]["name"]: item.inputs["data"] for item in dev.of(CONFIG_MAP)}
+    mounted = {
+        f"{mount['mountPath']}/{file}" for mount in grafana["extraConfigmapMounts"] for file in maps[mount["configMap"]]
     }
-    assert home in written
+    assert home in mounted
     assert home.endswith("/system-health.json")
