@@ -24,6 +24,9 @@ LOKI_STREAMS = 5_000
 BUSYBOX = "docker.io/library/busybox:1.37.0-uclibc"
 """Linked statically, so that its shell also runs in an image without libraries."""
 
+CHART_ALERTS_RUNBOOK = "charts/README.md"
+"""The one runbook of all alerts that charts bring, below the runbooks of ours."""
+
 GRAFANA_FOLDER = "Order processor"
 """Where Grafana has the dashboards."""
 GRAFANA_HOME = "system-health"

@@ -14,8 +14,11 @@ from dashboards.stack import Stack
 from dashboards.tables import RANK, RANKS
 
 
-def firing_alerts(stack: Stack, selected: str, by: Sequence[str], *, width: int) -> Panel:
-    """A row for each firing alert that `selected` selects, with its labels `by`, and since when it holds."""
+def firing_alerts(stack: Stack, selected: str, by: Sequence[str], *, width: int, of_charts: bool = False) -> Panel:
+    """A row for each firing alert that `selected` selects, with its labels `by`, and since when it holds.
+
+    `of_charts`: alerts that charts bring are among them, and have a runbook of their own.
+    """
     alerts = f"""{series("ALERTS_FOR_STATE", 'severity!="none"', selected)}
     and ignoring (alertstate)
   {series("ALERTS", 'alertstate="firing"', 'severity!="none"', selected)}"""
@@ -28,7 +31,7 @@ def firing_alerts(stack: Stack, selected: str, by: Sequence[str], *, width: int)
         wrong="Start with the first: a click on it opens its runbook, a click on the service its detail.",
         unit=units.DateTimeFromNow,
         order=[("Severity", False), ("Active", False)],
-        drills={"alertname": row_to_runbook(stack.runbooks), "service": row_to_service()},
+        drills={"alertname": row_to_runbook(stack.runbooks, of_charts=of_charts), "service": row_to_service()},
         empty="No alert is firing",
         width=width,
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import DashboardLink
 
+from facts import CHART_ALERTS_RUNBOOK
+
 NO_REFRESH = "refresh=1d"
 """What keeps a dashboard that a link opens from asking everything again while it is read."""
 
@@ -23,11 +25,17 @@ def row_to_service(column: str = "Service") -> list[DashboardLink]:
     return [_service("${__data.fields." + column + "}")]
 
 
-def row_to_runbook(runbooks: str | None, column: str = "Alert") -> list[DashboardLink]:
-    """A link from a table's row to the page of the alert in its `column`; none without an address of runbooks."""
+def row_to_runbook(runbooks: str | None, column: str = "Alert", *, of_charts: bool = False) -> list[DashboardLink]:
+    """A link from a table's row to the page of the alert in its `column`; none without an address of runbooks.
+
+    `of_charts` adds the one page of the alerts that charts bring, for tables that have those, too.
+    """
     alert = "${__data.fields." + column + "}"
-    link = DashboardLink(title=f"Runbook of {alert}", url=f"{runbooks}/{alert}.md", target_blank=True)
-    return [link] if runbooks else []
+    pages = {f"Runbook of {alert}": f"{alert}.md"}
+    if of_charts:
+        pages["Runbook of the chart's alerts: Kube…, Node…, Prometheus…"] = CHART_ALERTS_RUNBOOK
+    links = [DashboardLink(title=title, url=f"{runbooks}/{page}", target_blank=True) for title, page in pages.items()]
+    return links if runbooks else []
 
 
 def to_logs(label: str = "service") -> list[DashboardLink]:

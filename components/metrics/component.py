@@ -147,7 +147,7 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
             "serviceMonitor": {"interval": interval, "cAdvisorInterval": interval, "resourceInterval": interval}
         },
         **control_plane(settings),
-        "defaultRules": default_rules(settings.platform),
+        "defaultRules": default_rules(settings.platform, settings.links),
         "customRules": custom_rules(settings.escalation),
     }
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from components.alerting.escalation import later
-from settings import Escalation
+from facts import CHART_ALERTS_RUNBOOK
+from settings import Escalation, Links
 
 Platform = Literal["eks", "kind", "other"]
 
@@ -204,13 +205,15 @@ _WITH_ALERTS = (
 )
 
 
-def default_rules(platform: Platform) -> dict[str, Any]:
-    """The chart's value `defaultRules`: which groups and alerts stay, and whose they are."""
+def default_rules(platform: Platform, links: Links) -> dict[str, Any]:
+    """The chart's value `defaultRules`: which groups and alerts stay, whose they are, and their runbook."""
     off = (*COVERED_BY_OURS, *NOBODY_NEEDS, *OFF_ON_PLATFORM[platform])
     # The exporter's own `service` would be taken for what the alert is about; an empty label is none.
     labels = {"owner": "platform", "service": ""}
     return {
         "create": True,
+        # The chart adds /<group>/<alert in lower case>. Its own pages are on another host, and some do not exist.
+        "runbookUrl": f"{links.runbooks}/{CHART_ALERTS_RUNBOOK}#",
         "rules": groups(platform),
         "disabled": dict.fromkeys(off, True),
         "additionalRuleGroupLabels": dict.fromkeys(_WITH_ALERTS, labels),

@@ -33,7 +33,7 @@ def row(stack: Stack) -> Row:
             )
             for severity, colour in (("critical", "red"), ("warning", "orange"))
         ),
-        firing_alerts(stack, SELECTED, ["alertname", "service", "owner"], width=16),
+        firing_alerts(stack, SELECTED, ["alertname", "service", "owner"], width=16, of_charts=True),
         timeseries(
             "Firing alerts by severity",
             *(Query(_firing(severity), severity) for severity in ("critical", "warning", "info")),

@@ -21,8 +21,10 @@ from components.metrics.default_rules import (
     TOLD_AT_ONCE,
     Platform,
 )
-from facts import ROOT
-from settings import Escalation
+from facts import CHART_ALERTS_RUNBOOK, ROOT
+from settings import Escalation, Links
+from simulation.receivers.linked import Linked
+from tests.unit.browser import Browser
 
 DOCUMENT = ROOT / "docs" / "default-rules.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
@@ -31,12 +33,13 @@ GROUP_OF = {name: group for group, name, *_ in map(str.split, ALERTS.read_text()
 SEVERITIES = {name: set(severities) for _, name, *severities in map(str.split, ALERTS.read_text().splitlines()[2:])}
 EXPLAINED = {name: (choice.strip(), why.strip()) for name, choice, why in ROW.findall(DOCUMENT.read_text())}
 CUSTOM = default_rules.custom_rules(Escalation())
+LINKS = Links(runbooks="http://here.test/pages/alerts/runbooks")
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
 
 
 def stays(alert: str, platform: Platform) -> bool:
     """Whether the chart installs an alert, as it does unless the alert or its group is off."""
-    values = default_rules.default_rules(platform)
+    values = default_rules.default_rules(platform, LINKS)
     return values["rules"].get(GROUP_OF[alert], True) and alert not in values["disabled"]
 
 
@@ -85,7 +88,7 @@ def test_a_group_is_off_when_none_of_its_alerts_is_left(platform: Platform) -> N
     switched = default_rules.groups(platform)
     for group in set(GROUP_OF.values()):
         alerts = [alert for alert in GROUP_OF if GROUP_OF[alert] == group]
-        disabled = default_rules.default_rules(platform)["disabled"]
+        disabled = default_rules.default_rules(platform, LINKS)["disabled"]
         assert not switched.get(group, True) or not all(alert in disabled for alert in alerts), group
 
 
@@ -93,12 +96,12 @@ def test_a_group_is_off_when_none_of_its_alerts_is_left(platform: Platform) -> N
 def test_the_chart_knows_every_group(platform: Platform) -> None:
     """`disabled` takes any name, so the alerts are checked against the list above."""
     known = KeyList(list_file(KUBE_PROMETHEUS_STACK).read_text().splitlines())
-    assert not list(known.unknown({"defaultRules": default_rules.default_rules(platform)}))
+    assert not list(known.unknown({"defaultRules": default_rules.default_rules(platform, LINKS)}))
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_what_stays_has_an_owner_and_not_the_exporters_service(platform: Platform) -> None:
-    labels = default_rules.default_rules(platform)["additionalRuleGroupLabels"]
+    labels = default_rules.default_rules(platform, LINKS)["additionalRuleGroupLabels"]
     for alert, group in GROUP_OF.items():
         if stays(alert, platform):
             assert labels[group] == {"owner": "platform", "service": ""}
@@ -141,3 +144,26 @@ def test_a_wait_is_the_charts_and_the_stacks() -> None:
     assert custom["KubeAPIDown"] == {"severity": "warning", "for": "35m"}
     assert custom["KubeAPIErrorBudgetBurn"] == {"severity": "warning"}
     assert custom["KubeNodeEviction"] == {"severity": "warning", "for": "20m"}
+
+
+def runbook(alert: str, platform: Platform) -> str:
+    """The link that the chart makes in each of its alerts."""
+    return f"{default_rules.default_rules(platform, LINKS)['runbookUrl']}/kubernetes/{alert.lower()}"
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_alert_that_stays_has_a_runbook_that_opens(platform: Platform) -> None:
+    """As the rehearsal serves it: one page, which has a meaning and a first step for each."""
+    staying = [alert for alert in GROUP_OF if stays(alert, platform)]
+    (address,) = {runbook(alert, platform).partition("#")[0] for alert in staying}
+    page = Browser(Linked()).get(address.removeprefix("http://here.test"))
+    assert page.status_code == 200
+    rows = re.findall(r"<tr>\n<td><code>(\w+)</code></td>\n<td>(.+?)</td>\n<td>(.+?)</td>\n</tr>", page.text)
+    assert not set(staying) - {alert for alert, *_ in rows}
+    assert "kubectl" in page.text
+
+
+def test_the_runbook_of_the_charts_alerts_has_each_that_stays_once_and_no_other() -> None:
+    page = (ROOT / "alerts" / "runbooks" / CHART_ALERTS_RUNBOOK).read_text()
+    listed = [name for name, *_ in ROW.findall(page)]
+    assert sorted(listed) == sorted(alert for alert in GROUP_OF if any(stays(alert, each) for each in PLATFORMS))

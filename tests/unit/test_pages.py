@@ -15,7 +15,7 @@ PAGES = sorted(
     [
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
-        *ROOT.glob("alerts/runbooks/*.md"),
+        *ROOT.glob("alerts/runbooks/**/*.md"),
         *ROOT.glob("examples/**/*.md"),
         *ROOT.glob("instrumentation/*.md"),
     ]

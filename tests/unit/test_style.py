@@ -32,7 +32,7 @@ PAGES = sorted(
     [
         *ROOT.glob("*.md"),
         *(page for page in ROOT.glob("docs/**/*.md") if page.name != "style.md"),
-        *ROOT.glob("alerts/runbooks/*.md"),
+        *ROOT.glob("alerts/runbooks/**/*.md"),
         *ROOT.glob("examples/**/*.md"),
         *ROOT.glob("instrumentation/*.md"),
     ]
