@@ -67,7 +67,7 @@ def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequ
     file.write_bytes(page(drawings, stack=STACK, now=now))
     CONSOLE.print(f"{headline(drawings)}, in {time.time() - now:.0f} s\n  {file.resolve().as_uri()}", markup=False)
     if images:
-        CONSOLE.print(f"taking pictures of {len(drawings)} dashboards …", markup=False)
+        CONSOLE.print("taking a picture of each dashboard …", markup=False)
         for number, picture in enumerate(pictures(file, drawings, images), 1):
             CONSOLE.print(f"  {number} of {len(drawings)}: {picture}", markup=False)
     failed = [panel.panel.title for drawing in drawings for panel in drawing.panels if panel.state == "failed"]

@@ -75,7 +75,7 @@ def empty(panel: Panel) -> Element:
 def early(wanted: float, age: float) -> Element:
     """A panel that needs data for longer than there is."""
     wanted_text, had = (units.text(length, "s") for length in (wanted, age))
-    return tag("div", f"No data yet: needs data of {wanted_text}, and there is data of {had}", class_="nothing")
+    return tag("div", f"No data yet: needs up to {wanted_text} of data, and there is {had}", class_="nothing")
 
 
 def failed(error: Exception) -> Element:

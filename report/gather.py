@@ -23,6 +23,8 @@ ASKED_AT_ONCE = 6
 """Queries under way at a time: the sources work on this machine too."""
 SHORTEST = 5 * 60
 """Seconds that a graph shows at least, however young the data is."""
+MISSING = "No data"
+"""How the words of a panel begin that lacks what it needs: in the first minutes that may only not be there yet."""
 SETTLED = 5 * 60
 """Seconds after which each rule has its first result: the slowest group is evaluated every 3 minutes."""
 
@@ -140,7 +142,7 @@ def _drawn(panel: Panel, sources: Sources, choice: Choice, frame: Frame) -> Draw
             period = _with_data(Period.last(panel.since, end=period.end), sources)
         shown = sources.ask(panel, choice, period)
         state, wanted = _state(panel, shown), max(_reach(panel), SETTLED)
-        if state == "empty":
+        if state == "empty" or (shown.empty and (panel.empty or "").startswith(MISSING)):
             had = sources.age(Period.last(wanted, end=period.end))
             if 0 < had < wanted:
                 return Drawn(panel, draw.early(wanted, had), "early")

@@ -336,7 +336,21 @@ def test_a_panel_that_needs_older_data_says_so(expr: str, age: float, state: str
     (found,) = gather.gather(gather.plan(dashboard(raw)), Young(age).sources, {}).panels
     assert found.state == state
     if state == "early":
-        assert "No data yet: needs data of" in text(found.body)
+        assert "No data yet: needs up to" in text(found.body)
+
+
+@pytest.mark.parametrize(
+    ("words", "age", "state"),
+    [
+        ("No data: needs a stack with AWS", 60, "early"),
+        ("No data: needs a stack with AWS", 600, "healthy"),
+        ("No alert is firing", 60, "healthy"),
+    ],
+)
+def test_in_the_first_minutes_what_is_missing_may_only_not_be_there_yet(words: str, age: float, state: str) -> None:
+    raw = instant(fieldConfig={"defaults": {"noValue": words}, "overrides": []})
+    (found,) = gather.gather(gather.plan(dashboard(raw)), Young(age).sources, {}).panels
+    assert found.state == state
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
