@@ -31,7 +31,7 @@ def main() -> None:
     """Deploy the selected stack, or say everything that is wrong with its input and register nothing."""
     try:
         (settings, secrets), catalogue = collect(
-            lambda: configuration.load(pulumi.Config()), lambda: catalogues.load(ROOT / "services.yaml")
+            lambda: configuration.load(pulumi.Config(), ROOT), lambda: catalogues.load(ROOT / "services.yaml")
         )
         catalogue = catalogue.of_stack(settings)
         rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings)

@@ -325,8 +325,8 @@ def load(path: Path) -> Catalogue:
     """
     told = path.with_name(EVENTS)
     services, events = collect(
-        lambda: validated(Catalogue, documents.read(path), path.name),
-        lambda: validated(Events, documents.read(told), told.name).events if told.exists() else (),
+        lambda: validated(Catalogue, documents.read(path), path),
+        lambda: validated(Events, documents.read(told), told).events if told.exists() else (),
     )
     try:
         return Catalogue(namespace=services.namespace, services=services.services, events=events)

@@ -6,34 +6,45 @@ import copy
 import difflib
 import re
 from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+import documents
+from documents import Loc
 from validation import InvalidInputError, shown
 
 M = TypeVar("M", bound=BaseModel)
-Loc = tuple[int | str, ...]
 Place = Callable[[Loc], str]
+"""What stands before a problem: where in a file its key is, or the key itself."""
 
 
-def validated(model: type[M], document: Any, where: str, place: Place | None = None) -> M:
-    """The document as a model. Raises InvalidInputError with every problem; `place` says where in `where` each is."""
+def validated(
+    model: type[M], document: Any, file: Path, name: str = "", key: Callable[[Any, Loc], str] | None = None
+) -> M:
+    """The document of a YAML file as a model.
+
+    Raises InvalidInputError with every problem, each with its line and its key; `key` says what people call it.
+    """
     try:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidInputError(problems(error, model, where, place=place)) from None
+        called = partial(key, document) if key else path
+        raise InvalidInputError(problems(error, model, key=called, line=documents.places(file, name))) from None
 
 
 def problems(
     error: ValidationError,
     model: type[BaseModel],
-    where: str,
+    where: str = "",
     besides: Collection[Loc] = (),
-    place: Place | None = None,
+    key: Place | None = None,
+    line: Place = lambda _: "",
 ) -> list[str]:
-    """One readable line per pydantic error: the key's path in `where`, its value, what is allowed.
+    """One readable line per pydantic error: its line in a file, the key's path in `where`, its value, what is allowed.
 
     Errors at a path of `besides`, which was reported already, are left out.
     """
@@ -42,8 +53,10 @@ def problems(
     for detail in details:
         if detail["loc"] not in besides and not _only_wrong_items(detail, details):
             context = detail.get("ctx", {})
-            found += context.get(_COMPLETE) or [f"{where} {line}" for line in context.get(_CONFLICTS, ())]
-            found += [] if {_COMPLETE, _CONFLICTS} & set(context) else [_problem(detail, model, where, place)]
+            at, start = line(detail["loc"]), f"{where} " if where else ""
+            found += context.get(_COMPLETE) or [f"{at}{start}{text}" for text in context.get(_CONFLICTS, ())]
+            if not {_COMPLETE, _CONFLICTS} & set(context):
+                found.append(at + _problem(detail, model, where, (key or path)(detail["loc"])))
     return list(dict.fromkeys(found))
 
 
@@ -84,17 +97,27 @@ def _remove(document: Any, loc: Loc) -> None:
         return  # it is missing, which is what was wrong with it
 
 
-def _problem(detail: ErrorDetails, model: type[BaseModel], where: str, place: Place | None) -> str:
-    key = (place or path)(detail["loc"])
-    start = f"{where} {key}" if key else where
+def _problem(detail: ErrorDetails, model: type[BaseModel], where: str, key: str) -> str:
+    start = "".join(f"{part}: " for part in (" ".join(filter(None, (where, key))),) if part)
     if detail["type"] == "extra_forbidden":
-        return f"{start}: unknown key; {_suggestion(detail['loc'], model)}"
+        return f"{start}unknown key; {_suggestion(detail['loc'], model)}"
     if detail["type"] == "missing":
-        return f"{start}: missing; it has no default"
+        return f"{start}missing; it has no default"
     value = detail["input"]
-    has_shown = not isinstance(value, dict | list | tuple | BaseModel)
-    written = f" {shown(value)!r}" if isinstance(value, str) else f" {shown(value)}"
-    return f"{start}:{written if has_shown else ''} {_words(detail, model)}"
+    written = f"{shown(value)!r} " if isinstance(value, str) else f"{shown(value)} "
+    return f"{start}{'' if _is_nested(value) or _is_empty(detail) else written}{_words(detail, model)}"
+
+
+_SECTION, _LIST = ("model_type", "dict_type", "model_attributes_type"), ("tuple_type", "list_type")
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list | tuple | BaseModel)
+
+
+def _is_empty(detail: ErrorDetails) -> bool:
+    """Whether there is nothing where a section or a list belongs."""
+    return detail["input"] is None and detail["type"] in (*_SECTION, *_LIST)
 
 
 def _words(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -104,11 +127,12 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> str:
         options = re.findall(r"'([^']*)'", str(context["expected"]))
         near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.5)
         return f"expected one of {', '.join(options)}" + (f'; did you mean "{near[0]}"?' if near else "")
-    if kind in ("model_type", "dict_type", "model_attributes_type"):
+    empty = "it is empty; " if _is_empty(detail) else ""
+    if kind in _SECTION:
         known = keys(model, detail["loc"]) if kind != "dict_type" else []
-        return f"expected keys with values{': ' * bool(known)}{', '.join(known)}"
-    if kind in ("tuple_type", "list_type"):
-        return f"expected a list{f', such as [{value}]' if isinstance(value, str) and value else ''}"
+        return f"{empty}expected keys with values{': ' * bool(known)}{', '.join(known)}"
+    if kind in _LIST:
+        return f"{empty}expected a list{f', such as [{value}]' if isinstance(value, str) and value else ''}"
     return _SIMPLE[kind] if kind in _SIMPLE else _sentence(detail["msg"])
 
 

@@ -249,7 +249,7 @@ class Drills(Section):
 
 def read(file: Path = FILE) -> tuple[Drill, ...]:
     """The drills of a file. Raises InvalidInputError with every problem."""
-    return validated(Drills, documents.read(file), file.name).drills
+    return validated(Drills, documents.read(file), file).drills
 
 
 def chosen(drills: tuple[Drill, ...], names: tuple[str, ...]) -> tuple[Drill, ...]:

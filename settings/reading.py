@@ -6,7 +6,9 @@ and become `Secrets`. Both are complete and consistent when `load` returns, or i
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ import pulumi
 from pydantic import ValidationError
 
 import documents
-from problems import Loc, problems, unknown, without
+from documents import Loc
+from problems import problems, unknown, without
 from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT
 from settings.model import Settings
 from settings.notifications import Deployment
-from validation import InvalidInputError
+from validation import InvalidInputError, collect
 
 CONFIG_KEYS = tuple(f"{PROJECT}:{key}" for key in ("stack", *CHANNEL_SECRETS.values(), GRAFANA_PASSWORD))
 """Every key of this project; other projects' and providers' keys may stand beside them."""
@@ -36,8 +39,8 @@ class Secrets:
     grafana_admin_password: pulumi.Output[str] | None = None
 
 
-def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
-    """Read and validate the selected stack's configuration.
+def load(config: pulumi.Config, project: Path) -> tuple[Settings, Secrets]:
+    """Read and validate the selected stack's configuration; `project` is where its file is, unless it is elsewhere.
 
     Channels that the stack declares but has no secret for are refused or left out, as `unsetChannels` says:
     the returned settings name exactly the channels that can be used.
@@ -46,9 +49,34 @@ def load(config: pulumi.Config) -> tuple[Settings, Secrets]:
     document = config.get_object("stack")
     secrets = {key: config.get_secret(key) for key in (*CHANNEL_SECRETS.values(), GRAFANA_PASSWORD)}
     present = frozenset(key for key, value in secrets.items() if value is not None)
-    return parse(document, Deployment(pulumi.get_stack(), present)), Secrets(
-        **{_snake(key): value for key, value in secrets.items()}
+    stack = pulumi.get_stack()
+    file = _same(project / f"Pulumi.{stack}.yaml", document)
+    _, settings = collect(
+        lambda: _refuse_unknown(pulumi.runtime.get_config_env(), remedy=f"pulumi config rm --stack {stack} "),
+        lambda: parse(document, Deployment(stack, present), file),
     )
+    return settings, Secrets(**{_snake(key): value for key, value in secrets.items()})
+
+
+def _same(file: Path, document: Any) -> Path | None:
+    """The file if it holds what Pulumi has read: the lines of another one would mislead."""
+    with contextlib.suppress(InvalidInputError, AttributeError):
+        if documents.read(file)["config"][KEY] == document:
+            return file
+    return None
+
+
+def _refuse_unknown(config: Mapping[str, Any], line: Callable[[Loc], str] = lambda _: "", remedy: str = "") -> None:
+    """Refuse keys of this project that nothing reads; `remedy` is a command that takes the key."""
+    wrong = [str(key) for key in config if str(key).startswith(f"{PROJECT}:") and key not in CONFIG_KEYS]
+    if wrong:
+        raise InvalidInputError(
+            [
+                f"{line(('config', key))}{key}: unknown key; {unknown(key, CONFIG_KEYS)}"
+                + (f"; remove it with: {remedy}{key.removeprefix(f'{PROJECT}:')}" if remedy else "")
+                for key in wrong
+            ]
+        )
 
 
 def stack_file(project: Path, stack: str) -> Path:
@@ -65,7 +93,7 @@ def _stacks(project: Path) -> list[str]:
 
 def read_stack(path: Path) -> Settings:
     """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program. Raises InvalidInputError."""
-    return parse(read_config(path).get(KEY))
+    return parse(read_config(path).get(KEY), file=path)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -76,16 +104,13 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         raise InvalidInputError([f"{path.name}: no such file; the stacks are: {', '.join(_stacks(path.parent))}"])
-    document = documents.read(path) or {}
-    config = document.get("config") or {} if isinstance(document, dict) else document
-    if not isinstance(config, dict):
+    document = documents.read(path)
+    config = document.get("config") if isinstance(document, dict) else document
+    if config is not None and not isinstance(config, dict):
         raise InvalidInputError([f"{path.name}: expected the key `config`, and below it `{KEY}`; see Pulumi.dev.yaml"])
-    wrong = [key for key in map(str, config) if key.startswith(f"{PROJECT}:") and key not in CONFIG_KEYS]
-    if wrong:
-        raise InvalidInputError(
-            [f"{path.name} config.{key}: unknown key; {unknown(key, CONFIG_KEYS)}" for key in wrong]
-        )
-    return config
+    found: dict[str, Any] = config or {}
+    _refuse_unknown(found, documents.places(path))
+    return found
 
 
 def config_schema(stack: dict[str, Any]) -> dict[str, Any]:
@@ -105,20 +130,23 @@ def config_schema(stack: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse(document: Any, deployment: Deployment | None = None) -> Settings:
-    """Validate the structured key's content. Raises InvalidInputError with every problem.
+def parse(document: Any, deployment: Deployment | None = None, file: Path | None = None) -> Settings:
+    """Validate the structured key's content. Raises InvalidInputError with every problem, and its line in `file`.
 
     In a deployment, channels whose secret is not set are refused or left out, as `unsetChannels` says.
     """
     if document is None:
-        raise InvalidInputError([f"{KEY}: missing; Pulumi.<stack>.yaml needs it, docs/settings.md shows what is in it"])
+        start = f"{file.name}: " if file else ""
+        needed = "Pulumi.<stack>.yaml needs it, docs/settings.md shows what is in it"
+        raise InvalidInputError([f"{start}{KEY}: missing; {needed}"])
     found: list[str] = []
     reported: set[Loc] = set()
     while True:
         try:
             settings = Settings.model_validate(document, context=deployment, by_alias=True, by_name=False)
         except ValidationError as error:
-            new = problems(error, Settings, KEY, besides=reported)
+            line = documents.places(file, below=("config", KEY)) if file else lambda _: ""
+            new = problems(error, Settings, KEY, besides=reported, line=line)
             if not new:
                 raise InvalidInputError(found) from error
             found += new

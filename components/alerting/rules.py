@@ -20,8 +20,9 @@ from catalogue import Catalogue
 from components.alerting import business_hours
 from components.alerting.escalation import escalations, when_told
 from components.alerting.normalisation import NORMALISATION, generated_groups
-from problems import Loc, validated
+from documents import Loc
 from problems import path as key_path
+from problems import validated
 from quantities import DURATION_IN_TEXT, milliseconds, seconds
 from settings import Settings
 from validation import InvalidInputError, text
@@ -154,11 +155,11 @@ def read(directory: Path) -> dict[str, dict[str, Any]]:
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     document: dict[str, Any] = yaml_files.read(path, name)
-    validated(_RuleFile, document, name, partial(_place, document))
+    validated(_RuleFile, document, path, name, _key)
     return document
 
 
-def _place(document: Any, loc: Loc) -> str:
+def _key(document: Any, loc: Loc) -> str:
     """Where a key is: below the alert's or the series' name, as people look for it, and not below numbers."""
     match loc:
         case ("groups", int(number), "rules", int(index), _, *rest):

@@ -83,7 +83,7 @@ def test_bad_entries_are_refused_by_key_and_value(tmp_path: Path, text: str, exp
 def test_a_wrong_entry_that_is_the_only_one_is_not_missing_as_well(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError) as error:
         load(write(tmp_path, "services: [{name: a, port: 99999}]"))
-    assert [problem.split(": ")[0] for problem in error.value.problems] == ["services.yaml services[0].port"]
+    assert [problem.rpartition(": ")[0] for problem in error.value.problems] == ["services.yaml:1: services[0].port"]
 
 
 TOLD = "logger: a, action: b, message: c"

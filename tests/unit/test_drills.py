@@ -149,7 +149,7 @@ class TestDrills:
     @pytest.mark.parametrize(
         ("change", "problem"),
         [
-            ("from: 0, to: 6, down: nobody", r"drills.yaml drills\[0\].faults\[0\].down"),
+            ("from: 0, to: 6, down: nobody", r"drills.yaml:1: drills\[0\].faults\[0\].down"),
             ("from: 6, to: 6, down: loki", "to: 6 is not after from: 6"),
             ("from: 0, to: 6", "one of down, hung, absent, .* is what breaks, not nothing"),
             ("from: 0, to: 6, down: loki, hung: gateway", "not down and hung"),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+import catalogue
 import documents
 from catalogue import Catalogue, Events
 from checks import documentation, program
 from components.alerting import rules
 from facts import ROOT
-from problems import validated
 from settings import KEY, PROJECT, Settings, parse
 from validation import Flag, Form, InvalidInputError
 
@@ -66,10 +68,12 @@ def test_a_stack_is_refused_in_words_and_in_the_editor(case: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("case", SERVICES, ids=named)
-def test_a_service_is_refused_in_words_and_in_the_editor(case: dict[str, Any]) -> None:
+def test_a_service_is_refused_in_words_and_in_the_editor(case: dict[str, Any], tmp_path: Path) -> None:
     document = {"services": [{"name": "a", "port": 1} | case["put"], *case.get("others", [])]}
+    file = tmp_path / "services.yaml"
+    file.write_text(yaml.safe_dump(document))
     with pytest.raises(InvalidInputError) as error:
-        validated(Catalogue, document, "services.yaml")
+        catalogue.load(file)
     judged(case, error.value.problems, schema("services"), document)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +59,33 @@ def test_a_file_may_not_take_the_name_of_the_generated_rules(directory: Path) ->
 def test_a_wrong_rule_is_refused_with_its_file_and_place(directory: Path, rule: Any, said: str) -> None:
     write(directory, alert(), rule)
     found = problem(directory)
-    assert found.startswith("alerts/things.yaml ")
+    assert re.match(r"alerts/things.yaml:\d+: ", found)
     assert said in found
     assert "rules[" not in found
+
+
+def test_a_wrong_rule_is_refused_with_its_line(directory: Path) -> None:
+    (directory / "things.yaml").write_text(
+        "groups:\n- name: a\n  rules:\n  - alert: B\n    labels: {severity: info}\n    for: 5 minutes\n"
+    )
+    assert sorted(problem(directory).split("\n")) == [
+        "alerts/things.yaml:4: B annotations: missing; it has no default",
+        "alerts/things.yaml:4: B expr: missing; it has no default",
+        "alerts/things.yaml:6: B for: '5 minutes' expected a duration in Prometheus' form such as 5m or 1h30m",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "alerts/things.yaml: null expected keys with values: groups"),
+        ("", "alerts/things.yaml: it is empty; expected keys with values: groups"),
         ("- a", "alerts/things.yaml: expected keys with values: groups"),
-        ("groups: []", "alerts/things.yaml groups: expected at least one item"),
-        ("groups: {a: b}", "alerts/things.yaml groups: expected a list"),
-        ("groups: [{name: a, rules: []}]", "alerts/things.yaml group a rules: expected at least one item"),
-        ("groups: [{name: a, rules: [], rules: []}]", 'alerts/things.yaml line 1: the key "rules" is there already'),
-        ("groups: [3]", "alerts/things.yaml groups[0]: 3 expected keys with values: interval, name, rules"),
-        ("group: []", 'alerts/things.yaml group: unknown key; did you mean "groups"?'),
+        ("groups: []", "alerts/things.yaml:1: groups: expected at least one item"),
+        ("groups: {a: b}", "alerts/things.yaml:1: groups: expected a list"),
+        ("groups: [{name: a, rules: []}]", "alerts/things.yaml:1: group a rules: expected at least one item"),
+        ("groups: [{name: a, rules: [], rules: []}]", 'alerts/things.yaml:1: the key "rules" is there already'),
+        ("groups: [3]", "alerts/things.yaml:1: groups[0]: 3 expected keys with values: interval, name, rules"),
+        ("group: []", 'alerts/things.yaml:1: group: unknown key; did you mean "groups"?'),
     ],
 )
 def test_a_wrong_rule_file_is_refused_with_its_name(directory: Path, text: str, said: str) -> None:
@@ -102,8 +114,8 @@ def test_every_wrong_file_is_reported_at_once(directory: Path) -> None:
     write(directory, alert(expr=None))
     (directory / "broken.yaml").write_text("groups: [")
     found = problem(directory)
-    assert "alerts/broken.yaml: not valid YAML: line 2, column 1" in found
-    assert "alerts/things.yaml SomethingWrong expr" in found
+    assert "alerts/broken.yaml:1: not valid YAML: " in found
+    assert "SomethingWrong expr" in found
 
 
 def test_an_alert_without_runbook_is_refused(directory: Path) -> None:
