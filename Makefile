@@ -40,7 +40,7 @@ down: $(READY) ## Stop everything
 	@$(PY) -m rehearsal down
 
 fault: $(READY) ## Break a service, and say when to expect a page: KIND=down|errors|latency SERVICE=order-service
-	@$(PY) -m rehearsal fault "$(KIND)" "$(SERVICE)"
+	@$(PY) -m rehearsal fault -- "$(KIND)" "$(SERVICE)"
 
 heal: $(READY) ## Undo every fault, and say when pages resolve
 	@$(PY) -m rehearsal heal
@@ -49,7 +49,7 @@ drill: $(READY) tools ## Real faults, and whether the right people are notified 
 	@$(PY) -m drills $(foreach name,$(NAME),--name "$(name)")
 
 check-lines: $(READY) tools ## What the log agent finds in a service's log: FILE=order-service.log (SERVICE=order-service)
-	@$(PY) -m rehearsal.check_lines "$(FILE)" $(if $(SERVICE),--service "$(SERVICE)")
+	@$(PY) -m rehearsal.check_lines $(if $(SERVICE),--service "$(SERVICE)") -- "$(FILE)"
 
 # --- checks -----------------------------------------------------------------------------------------------------
 # `make test` runs its parts side by side, the longest first: most of them wait for scrapes and alerts most of the time.
@@ -137,7 +137,7 @@ test-cluster-operation: $(READY)
 	@$(PYTEST) tests/cluster $(patsubst %,--ignore %,$(LIVES))
 
 test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, and with its lowest versions, a minute each: VERSIONS="3.12 3.13"
-	@$(PY) -m checks.pythons $(VERSIONS)
+	@$(PY) -m checks.pythons -- $(VERSIONS)
 
 mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some
 	@$(PY) -m checks.mutation.mutate $(if $(FILE),--file "$(FILE)") $(if $(RULE),--rule "$(RULE)")
@@ -146,7 +146,7 @@ bench-rules: $(READY) tools ## What the rules cost with 6, 60 and 600 services: 
 	@$(PY) -m benchmarks.rules $(if $(SIZES),--sizes "$(SIZES)")
 
 bench-dashboards: $(READY) tools ## What the dashboards cost with 60 services and 15 days: 25 minutes (KEEP=directory keeps the data)
-	@$(PY) -m benchmarks.dashboards $(if $(KEEP),--keep "$(KEEP)") $(if $(SERVICES),--services $(SERVICES)) $(if $(DAYS),--days $(DAYS))
+	@$(PY) -m benchmarks.dashboards $(if $(KEEP),--keep "$(KEEP)") $(if $(SERVICES),--services "$(SERVICES)") $(if $(DAYS),--days "$(DAYS)")
 
 bench-engine: $(READY) ## What a preview and an up of the dev stack cost, against its Helm releases alone: 10 minutes on an idle machine
 	@$(PY) -m benchmarks.engine
@@ -157,7 +157,7 @@ bench-instrumentation: $(READY) ## What instrumentation/ costs a service, agains
 bench-logs: $(READY) tools ## What logs are lost when things break, the agent's and searches' speed: 25 minutes (KEEP=directory keeps the data, DAYS=1 for less)
 	@$(PY) -m benchmarks.logs_loss
 	@$(PY) -m benchmarks.logs_throughput
-	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days $(DAYS))
+	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days "$(DAYS)")
 
 lint: $(READY) ## ruff, import-linter, deptry, vulture, mypy, promtool, amtool, actionlint
 	@$(VENV)/bin/ruff format --check .
@@ -184,22 +184,22 @@ examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git
 	@$(PY) -m checks.examples
 
 preview: $(READY) ## pulumi preview of a stack with the vendor's CLI
-	@$(PY) -m verify.context "$(STACK)" >/dev/null
+	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@pulumi preview --diff --stack "$(STACK)"
 
 deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it
-	@$(PY) -m verify.context "$(STACK)" >/dev/null
+	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@pulumi up --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
 destroy: $(READY) ## pulumi destroy of a stack with the vendor's CLI, after a preview; a protected stack is refused: STACK=dev|prod
-	@$(PY) -m verify.context "$(STACK)" >/dev/null
+	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@pulumi destroy --stack "$(STACK)"
 
 verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none
-	@context="$(or $(CONTEXT),$$($(PY) -m verify.context "$(STACK)"))" && $(PY) -m verify --stack "$(STACK)" --context "$$context"
+	@context="$(or $(CONTEXT),$$($(PY) -m verify.context -- "$(STACK)"))" && $(PY) -m verify --stack "$(STACK)" --context "$$context"
 
 schema: $(READY) ## Write the JSON Schemas for editors, docs/settings.md, the pages of alerts and runbooks, and what is seen of each panel
 	@$(PY) -m checks.documentation

@@ -1,5 +1,10 @@
 """What is raised for input that is not valid; apart from what checks it, which takes long to import."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
 
 class InvalidInputError(ValueError):
     """Everything wrong with the input, one problem a line."""
@@ -7,3 +12,14 @@ class InvalidInputError(ValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(f"  - {problem}" for problem in problems))
         self.problems = problems
+
+    @property
+    def alone(self) -> str:
+        """All of it where nothing stands before it: a single problem needs no list."""
+        return self.problems[0] if len(self.problems) == 1 else f"the input is not valid:\n{self}"
+
+
+def one_of(known: Sequence[str], value: str) -> str:
+    """Which values there are, and which of them was probably meant; completes the sentence "expected …"."""
+    near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
+    return f"one of {', '.join(known)}" + (f'; did you mean "{near[0]}"?' if near else "")

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 import documents
 from documents import Loc
+from invalid import one_of
 from validation import InvalidInputError, shown
 
 M = TypeVar("M", bound=BaseModel)
@@ -125,8 +126,7 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "literal_error":
         options = re.findall(r"'([^']*)'", str(context["expected"]))
-        near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.5)
-        return f"expected one of {', '.join(options)}" + (f'; did you mean "{near[0]}"?' if near else "")
+        return f"expected {one_of(options, str(value))}"
     empty = "it is empty; " if _is_empty(detail) else ""
     if kind in _SECTION:
         known = keys(model, detail["loc"]) if kind != "dict_type" else []

@@ -12,7 +12,7 @@ import httpx
 
 from benchmarks.errors import BenchmarkError
 from local import interruption
-from local.errors import RehearsalError
+from local.errors import RehearsalError, said
 from validation import InvalidInputError
 
 INTERRUPTED = 130
@@ -28,7 +28,7 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except (AssertionError, BenchmarkError, RehearsalError, InvalidInputError) as error:  # some use tests' helpers
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(said(error)) from None
         except httpx.HTTPError as error:
             raise click.ClickException(f"the server that is measured does not answer any more: {error}") from None
         except KeyboardInterrupt:

@@ -37,6 +37,7 @@ from quantities import seconds
 from report.board import Board, read
 from settings import Settings
 from simulation.exporters.shapes import DAY
+from targets import Target
 
 SERVICES = 60
 DAYS = 15.0
@@ -171,7 +172,7 @@ def run(services: int, days: float, keep: Path | None, tell: Tell) -> Results:
             return measure(client, made, whole, tell)
 
 
-@click.command()
+@click.command(cls=Target, example="make bench-dashboards SERVICES=60 DAYS=15 KEEP=data")
 @click.option("--services", type=click.IntRange(1), default=SERVICES, show_default=True, help="How many services.")
 @click.option("--days", type=click.FloatRange(0.5), default=DAYS, show_default=True, help="How many days of history.")
 @click.option(

@@ -20,6 +20,7 @@ from benchmarks.report import Run
 from catalogue import Catalogue
 from quantities import seconds
 from settings import Settings
+from targets import Misuse, Target
 
 SIZES = (6, 60, 600)
 WARM_UP_SECONDS = 60
@@ -49,7 +50,7 @@ def run(catalogue: Catalogue, settings: Settings, rules: stack.Rules, measured_s
     return Run(services, rules.plain, rules.generated, cost)
 
 
-@click.command()
+@click.command(cls=Target, example="make bench-rules SIZES=6,60,600")
 @click.option("--sizes", default=",".join(map(str, SIZES)), show_default=True, help="Numbers of services, ascending.")
 @click.option(
     "--minutes",
@@ -85,7 +86,7 @@ def _counts(sizes: str) -> list[int]:
     except ValueError:
         counts = []
     if not counts or counts != sorted(set(counts)) or counts[0] < 1:
-        raise click.BadParameter(f"{sizes}: expected ascending numbers such as 6,60,600", param_hint="--sizes")
+        raise Misuse(f"SIZES={sizes}: expected ascending numbers such as 6,60,600")
     return counts
 
 

@@ -14,12 +14,13 @@ from drills.page import page
 from drills.run import Result, Runner
 from drills.stack import deployment
 from drills.summary import latencies, line
+from targets import Target
 
 SPEED = 30
 """The speed of drills unless SPEED says another."""
 
 
-@click.command()
+@click.command(cls=Target, example="make drill NAME=killed")
 @click.option("--name", "names", multiple=True, metavar="NAME", help="Only this drill; may be given several times.")
 @click.option("--list", "listed", is_flag=True, help="Say which drills there are, and run none.")
 def main(names: Sequence[str], listed: bool) -> None:

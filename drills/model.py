@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 import documents
+from invalid import one_of
 from problems import validated
 from validation import Duration, InvalidInputError, Name, Section
 
@@ -255,7 +256,7 @@ def read(file: Path = FILE) -> tuple[Drill, ...]:
 def chosen(drills: tuple[Drill, ...], names: tuple[str, ...]) -> tuple[Drill, ...]:
     """The drills of these names, or all. Raises InvalidInputError for a name that none has."""
     known = {drill.name: drill for drill in drills}
-    wrong = [f"NAME={name}: expected one of {', '.join(known)}" for name in names if name not in known]
+    wrong = [f"NAME={name}: expected {one_of(list(known), name)}" for name in names if name not in known]
     if wrong:
         raise InvalidInputError(wrong)
     return tuple(known[name] for name in names) or drills

@@ -16,7 +16,7 @@ from rich.console import Console
 from facts import ROOT
 from invalid import InvalidInputError
 from local import interruption, ports
-from local.errors import RehearsalError
+from local.errors import RehearsalError, said
 from local.ports import Ports
 from local.state import State
 from rehearsal import speed
@@ -34,7 +34,7 @@ def ended(run: Callable[[], bool]) -> NoReturn:
     try:
         code = HELD if run() else FAILED
     except (RehearsalError, InvalidInputError) as error:
-        CONSOLE.print(f"Error: {error}", markup=False)
+        CONSOLE.print(f"Error: {said(error)}", markup=False)
         code = UNABLE
     except httpx.HTTPError as error:
         CONSOLE.print(f"Error: a process of the rehearsal did not answer: {error}", markup=False)

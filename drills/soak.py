@@ -25,6 +25,7 @@ from rehearsal import health
 from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
 from rehearsal.lifecycle import Rehearsal
+from targets import Target
 
 LOOK_SECONDS, LOOK_REAL_SECONDS = 5.0, 0.5
 """Between two looks at Alertmanager, in the stack's time; but by the real clock not more often than this."""
@@ -115,7 +116,7 @@ class Soak:
         self._said = len(sent)
 
 
-@click.command()
+@click.command(cls=Target, example="make soak HOURS=4 SEED=7")
 @click.option("--hours", type=click.FloatRange(0, 24 * 14, min_open=True), required=True, help="Of the stack's time.")
 @click.option("--seed", type=int, help="Plays the same noise again; by default another one each time.")
 def main(hours: float, seed: int | None) -> None:

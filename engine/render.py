@@ -38,6 +38,7 @@ from facts import ROOT
 from invalid import InvalidInputError
 from local.errors import RehearsalError, explained
 from settings import read_config, stack_file
+from targets import Target
 
 MASK = "***"
 _MODELS: dict[str, Model] = {"aws": Aws(), "kubernetes": Kubernetes()}
@@ -151,12 +152,15 @@ def refuse_foreign(out: Path) -> None:
 def write(files: Mapping[str, str], out: Path) -> None:
     """Write the files, in place of an earlier rendering. Raises RehearsalError if `out` holds anything else."""
     refuse_foreign(out)
-    if out.exists():
-        shutil.rmtree(out)
-    for name, text in {_MARKER: "", **files}.items():
-        path = out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    try:
+        if out.exists():
+            shutil.rmtree(out)
+        for name, text in {_MARKER: "", **files}.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    except OSError as error:
+        raise RehearsalError(f"OUT={out}: cannot be written: {error.strerror}; name another directory") from None
 
 
 def read(out: Path) -> dict[str, str]:
@@ -263,7 +267,7 @@ def main() -> None:
     """Show what a stack would deploy, without a cluster."""
 
 
-@main.command("render")
+@main.command("render", cls=Target, example="make render STACK=dev OUT=rendered/dev")
 @_stack
 @_project
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to write.")
@@ -281,7 +285,7 @@ def render_command(stack: str, project: Path, out: Path, quiet: bool) -> None:
         click.echo(f"{len(files)} files in {out}")
 
 
-@main.command("diff")
+@main.command("diff", cls=Target, example="make diff STACK=prod BASE=main")
 @_stack
 @_project
 @click.option("--base", required=True, help="Git revision to compare the working tree with.")

@@ -21,5 +21,10 @@ def explained(code: int = 1) -> Iterator[None]:
     try:
         yield
     except (RehearsalError, InvalidInputError) as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {said(error)}", err=True)
         sys.exit(code)
+
+
+def said(error: Exception) -> str:
+    """What an error says behind "Error: "."""
+    return error.alone if isinstance(error, InvalidInputError) else str(error)

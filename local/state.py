@@ -116,7 +116,10 @@ class State:
 
         Raises RehearsalError naming the one that does, or if the directory is somebody else's.
         """
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise RehearsalError(f"STATE={self.root}: {error.strerror}; name another directory") from None
         if any(self.root.iterdir()) and not (self.lock.exists() or (self.root / "engine").exists()):
             raise RehearsalError(f"STATE={self.root}: neither empty nor a rehearsal's; name another directory")
         with self.lock.open("a+") as file:

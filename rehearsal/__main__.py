@@ -15,12 +15,13 @@ from rich.table import Table
 
 from invalid import InvalidInputError
 from local import interruption, ports, state
-from local.errors import RehearsalError
+from local.errors import RehearsalError, said
 from local.ports import Ports
 from rehearsal import grafana, health, speed
 from rehearsal.expected import Expected, words
 from rehearsal.lifecycle import Rehearsal, Report
 from simulation import dialect
+from targets import Target
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 FAULTS = ("down", "errors", "latency")
@@ -35,7 +36,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             command(*arguments, **options)
         except (RehearsalError, InvalidInputError) as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(said(error)) from None
         except httpx.HTTPError as error:
             raise click.ClickException(
                 f"a process of the rehearsal did not answer: {error}; see: make status"
@@ -69,7 +70,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(cls=Target, example="make up VERBOSE=1")
 @click.option("--verbose", is_flag=True, envvar="VERBOSE", help="Show each resource of the first deployment.")
 @reported
 def up(verbose: bool) -> None:
@@ -114,7 +115,7 @@ def clean() -> None:
     rehearsal().clean()
 
 
-@main.command()
+@main.command(cls=Target, example="make fault KIND=down SERVICE=order-service")
 @click.argument("kind", type=click.Choice(FAULTS))
 @click.argument("service")
 @reported

@@ -12,18 +12,20 @@ from rich.table import Table
 import catalogue as catalogues
 from catalogue import Catalogue
 from facts import ROOT
+from invalid import one_of
 from local.errors import RehearsalError
 from rehearsal import lines
 from rehearsal.__main__ import CONSOLE, reported
 from rehearsal.lines import Entry
 from settings import read_stack
+from targets import Target
 
 SHOWN = 20
 """Kinds of lines that were not read are shown up to so many."""
 IDS = ("request_id", "correlation_id", "trace_id", "user")
 
 
-@click.command()
+@click.command(cls=Target, example="make check-lines FILE=order-service.log SERVICE=order-service")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--service", help="Whose log it is; by default as the file's path or name says.")
 @reported
@@ -50,7 +52,7 @@ def main(file: Path, service: str | None) -> None:
 def _service(file: Path, asked: str | None, catalogue: Catalogue) -> str:
     names = [service.name for service in catalogue.services]
     if asked and asked not in names:
-        raise RehearsalError(f"SERVICE={asked} is not in services.yaml; expected one of {', '.join(names)}")
+        raise RehearsalError(f"SERVICE={asked}: not in services.yaml; expected {one_of(names, asked)}")
     named = asked or lines.service_of(file, catalogue)
     if not named:
         raise RehearsalError(f"{file}: whose log is it? Add SERVICE= and one of {', '.join(names)}")

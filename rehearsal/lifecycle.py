@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 
+from invalid import one_of
 from local.errors import RehearsalError
 from local.ports import SERVICES, Ports, choose
 from local.state import State
@@ -117,7 +118,7 @@ class Rehearsal:
             for user in redis.USERS:
                 health.post(f"{self.ports.url(user)}/_fault", {"redis_away": 1})
             return
-        _must_be_service(service)
+        _must_be_known(kind, service)
         if kind == "down":
             self.supervisor.stop_program(service)
         else:
@@ -139,6 +140,8 @@ class Rehearsal:
             raise RehearsalError("the rehearsal is not running; start it with: make up")
 
 
-def _must_be_service(service: str) -> None:
-    if service not in SERVICES:
-        raise RehearsalError(f"SERVICE={service}: expected one of {', '.join(SERVICES)}")
+def _must_be_known(kind: str, service: str) -> None:
+    known = [*SERVICES, *([redis.NAME] if kind == "down" else [])]
+    if service not in known:
+        only = "; redis can only be down: KIND=down" if service == redis.NAME else ""
+        raise RehearsalError(f"SERVICE={service}: expected {one_of(known, service)}{only}")

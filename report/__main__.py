@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from invalid import one_of
 from local import state
 from local.errors import RehearsalError
 from local.ports import Ports
@@ -22,13 +23,14 @@ from report.gather import Drawing, gather, plan
 from report.images import browser, pictures
 from report.page import headline, page
 from report.sources import Sources
+from targets import Target
 
 FILE = "report.html"
 ORDER = ("system-health", "service-detail", "logs", "business-operations", "infrastructure", "monitoring")
 """The boards from what on-call opens first; others follow."""
 
 
-@click.command()
+@click.command(cls=Target, example="make report SINCE=1h BOARD=system-health OUT=report.html IMAGES=pictures")
 @click.option("--since", help="How far to look back, such as 30m or 1h; by default as each board opens.")
 @click.option(
     "--out",
@@ -91,7 +93,7 @@ def _chosen(texts: dict[str, str], uids: Sequence[str]) -> list[str]:
     ordered = sorted(texts, key=lambda uid: (ORDER.index(uid) if uid in ORDER else len(ORDER), uid))
     unknown = [uid for uid in uids if uid not in texts]
     if unknown:
-        raise RehearsalError(f"BOARD={unknown[0]}: expected one of {', '.join(ordered)}")
+        raise RehearsalError(f"BOARD={unknown[0]}: expected {one_of(ordered, unknown[0])}")
     return [texts[uid] for uid in ordered if not uids or uid in uids]
 
 

@@ -82,8 +82,8 @@ def _refuse_unknown(config: Mapping[str, Any], line: Callable[[Loc], str] = lamb
 def stack_file(project: Path, stack: str) -> Path:
     """The `Pulumi.<stack>.yaml` of a stack that a command names. Raises InvalidInputError if there is none."""
     if stack not in _stacks(project):
-        stacks = ", ".join(_stacks(project))
-        raise InvalidInputError([f"STACK={stack}: Pulumi.{stack}.yaml: no such file; the stacks are: {stacks}"])
+        file = f"Pulumi.{stack}.yaml: no such file; " if stack else ""
+        raise InvalidInputError([f"STACK={stack}: {file}the stacks are: {', '.join(_stacks(project))}"])
     return project / f"Pulumi.{stack}.yaml"
 
 

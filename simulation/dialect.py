@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from invalid import one_of
 from local.errors import RehearsalError
 
 DEFAULT, TODAY = "package", "today"
@@ -18,7 +19,7 @@ def from_environment() -> str | None:
     """
     text = os.environ.get("DIALECT")
     if text and text not in DIALECTS:
-        raise RehearsalError(f"DIALECT={text}: expected one of {', '.join(DIALECTS)}")
+        raise RehearsalError(f"DIALECT={text}: expected {one_of(DIALECTS, text)}")
     return text or None
 
 

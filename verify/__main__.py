@@ -9,6 +9,7 @@ from typing import Protocol
 import click
 
 from facts import NAMESPACE
+from targets import Misuse, Target
 from validation import InvalidInputError
 from verify.checks import CHECKS, Check
 from verify.cluster import Cluster, ClusterError, ForbiddenError, Kubectl, Snapshot
@@ -41,7 +42,7 @@ class RealClock:
         time.sleep(seconds)
 
 
-@click.command()
+@click.command(cls=Target, example="make verify STACK=dev CONTEXT=kind-dev")
 @click.option("--stack", required=True, help="Stack that was deployed: dev, prod, …")
 @click.option("--context", required=True, help="kubectl context of its cluster; never guessed.")
 @click.option("--timeout", default=600, show_default=True, help="Seconds that things may take to come up.")
@@ -52,7 +53,7 @@ def main(stack: str, context: str, timeout: int) -> None:
     part of it that this user may not read, could not be checked. 130: interrupted.
     """
     if not context:  # kubectl would take its current one
-        raise click.UsageError("--context is empty: name the cluster's context; kubectl config get-contexts lists them")
+        raise Misuse("CONTEXT: missing; name the cluster's context, `kubectl config get-contexts` lists them")
     try:
         click.echo(f"Checking the stack {stack} in the context {context}, for at most {timeout} s:")
         verdict = verify(Kubectl(context), expectations(stack), timeout)

@@ -9,10 +9,11 @@ import click
 
 from facts import ROOT
 from settings import KEY, read_stack, stack_file
+from targets import Target
 from validation import InvalidInputError
 
 
-@click.command()
+@click.command(cls=Target, example="make deploy STACK=dev")
 @click.argument("stack")
 def main(stack: str) -> None:
     """Print the context; exit 1 and say how to set it if the stack names none."""

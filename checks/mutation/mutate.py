@@ -30,8 +30,10 @@ from rich.table import Table
 from checks.mutation.rule_files import Key, Mutant, all_mutants
 from checks.mutation.trial import Trial, controls, suites, survivors, trials
 from engine.toolchain import ToolchainError, tool
+from invalid import one_of
 from local import interruption
 from local.errors import explained
+from targets import Misuse, Target
 
 EQUIVALENT = Path(__file__).with_name("equivalent")
 """Directory of the lists of mutants that no test can kill, one for each rule file that has some."""
@@ -185,14 +187,18 @@ def report(outcome: Outcome, console: Console) -> None:
 
 
 def _chosen(file: str | None, rule: str | None) -> list[Mutant]:
-    found = [mutant for mutant in all_mutants() if file in (None, mutant.file) and rule in (None, mutant.rule)]
+    known = all_mutants()
+    found = [mutant for mutant in known if file in (None, mutant.file) and rule in (None, mutant.rule)]
     if not found:
-        names = sorted({f"{mutant.file} {mutant.rule}" for mutant in all_mutants()})
-        raise click.UsageError("no rule of that name; there are:\n  " + "\n  ".join(names))
+        files = sorted({mutant.file for mutant in known})
+        if file not in (None, *files):
+            raise Misuse(f"FILE={file}: expected {one_of(files, str(file))}")
+        names = sorted({mutant.rule for mutant in known if file in (None, mutant.file)})
+        raise Misuse(f"RULE={rule}: expected {one_of(names, str(rule))}")
     return found
 
 
-@click.command()
+@click.command(cls=Target, example="make mutate FILE=services RULE=ServiceDown")
 @click.option("--file", help="Only the rules of this file: its name without .yaml, or `normalisation`.")
 @click.option("--rule", help="Only this alert, or this recorded series.")
 @click.option("--jobs", type=click.IntRange(1, os.cpu_count()), default=os.cpu_count(), help="How many at once.")

@@ -96,6 +96,6 @@ def test_destroy_checks_the_context_and_lets_the_preview_refuse() -> None:
     dry = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
     lines = [line for line in dry.splitlines() if "verify.context" in line or "pulumi" in line]
     assert [line.split(">")[0].strip() for line in lines] == [
-        '.venv/bin/python -m verify.context "prod"',
+        '.venv/bin/python -m verify.context -- "prod"',
         'pulumi destroy --stack "prod"',
     ]

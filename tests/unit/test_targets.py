@@ -1,0 +1,88 @@
+"""Who types `make fault KIND=error` reads of KIND, and what to type instead."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from facts import ROOT
+from targets import Target
+
+MAKEFILE = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+RECIPES = dict(re.findall(r"^([a-z-]+):[^\n]*\n((?:\t[^\n]*\n)+)", MAKEFILE, re.MULTILINE))
+CALLS = re.compile(r"\$\(PY\) -m ((?!pytest|pip|uv)[a-z_.]+)( [a-z]+(?= --| \"))?([^\n;]*)")
+
+
+def command(module: str, subcommand: str) -> click.Command:
+    name = f"{module}.__main__" if (ROOT / module.replace(".", "/") / "__main__.py").exists() else module
+    found: Any = importlib.import_module(name)
+    main: click.Command = getattr(found, "main", None) or found.cli
+    return main.commands[subcommand.strip()] if subcommand and isinstance(main, click.Group) else main
+
+
+TAKING = {
+    (module, subcommand)
+    for target, recipe in RECIPES.items()
+    for module, subcommand, rest in CALLS.findall(recipe)
+    if re.search(r"\$\((?!PY|origin|filter)[A-Z]+\)", rest) and module != "checks.pythons"
+}
+
+
+def test_some_commands_take_variables() -> None:
+    assert {("rehearsal", " fault"), ("engine.render", " diff"), ("report", ""), ("drills.soak", "")} <= TAKING
+
+
+@pytest.mark.parametrize(("module", "subcommand"), sorted(TAKING))
+def test_a_command_that_takes_variables_of_make_speaks_of_them(module: str, subcommand: str) -> None:
+    of = command(module, subcommand)
+    assert isinstance(of, Target)
+    make, target, *given = of._example.split()
+    assert make == "make"
+    assert {word.partition("=")[0] for word in given} <= set(re.findall(r"\$\(([A-Z]+)\)", RECIPES[target]))
+
+
+def said(module: str, *arguments: str, **environment: str) -> str:
+    main = command(module, "")
+    done = CliRunner().invoke(main, list(arguments), env=environment)
+    assert done.exit_code == 2
+    assert "Usage" not in done.output
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "expected"),
+    [
+        (
+            "rehearsal",
+            ["fault", "--", "error", "gateway"],
+            'Error: KIND=error: expected one of down, errors, latency; did you mean "errors"?\n'
+            "Try: make fault KIND=down SERVICE=order-service\n",
+        ),
+        ("rehearsal", ["fault", "--", "", "gateway"], "Error: KIND: missing\nTry: make fault KIND="),
+        ("rehearsal", ["fault", "--", "-x", ""], "KIND=-x: expected one of down"),
+        ("rehearsal", ["fault", "--", "down"], "SERVICE: missing\n"),
+        ("rehearsal.check_lines", ["--", ""], "FILE: missing\nTry: make check-lines FILE=order-service.log"),
+        ("rehearsal.check_lines", ["--", "nope"], "FILE=nope: expected a file\n"),
+        ("report", ["--images", str(ROOT / "Makefile")], "Makefile: expected a directory\n"),
+        ("report", ["--out", str(ROOT)], f"OUT={ROOT}: expected a file\n"),
+        ("drills.soak", ["--hours", "0"], "HOURS=0: expected a number of more than 0 to 336\n"),
+        ("drills.soak", ["--hours", "1", "--seed", "x"], "SEED=x: expected a whole number\n"),
+        ("benchmarks.dashboards", ["--services", "0"], "SERVICES=0: expected a whole number from 1\n"),
+        ("benchmarks.rules", ["--sizes", "9,8"], "SIZES=9,8: expected ascending numbers such as 6,60,600"),
+        ("verify", ["--stack", "dev", "--context", ""], "CONTEXT: missing"),
+        ("verify", ["--stack", "dev", "--timeout", "x", "--context", "x"], "'--timeout'=x: expected a whole number"),
+        ("rehearsal", ["fault", "a", "b", "c"], "KIND=a: expected one of"),
+        ("rehearsal", ["fault", "down", "b", "c"], "Got unexpected extra argument (c)\nTry: make fault"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_of_make(module: str, arguments: list[str], expected: str) -> None:
+    assert expected in said(module, *arguments)
+
+
+def test_a_variable_of_the_environment_is_named_too() -> None:
+    assert said("rehearsal", "up", VERBOSE="maybe").startswith("Error: VERBOSE=maybe: expected 1 or 0\n")
