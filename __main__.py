@@ -10,10 +10,11 @@ import pulumi_kubernetes
 
 import catalogue as catalogues
 import dashboards
+import inputs
 import parts
 import settings as configuration
 from components import addresses
-from components.alerting import messages, routing, rules
+from components.alerting import messages, routing
 from components.alerting.component import Alerting, AlertingArgs
 from components.cloudwatch import CloudWatch, CloudWatchArgs, monthly_cost
 from components.foundation import Foundation, FoundationArgs
@@ -30,14 +31,13 @@ ROOT = Path(__file__).parent
 def main() -> None:
     """Deploy the selected stack, or say everything that is wrong with its input and register nothing."""
     try:
-        (settings, secrets), catalogue = collect(
+        (settings, secrets), known = collect(
             lambda: configuration.load(pulumi.Config(), ROOT), lambda: catalogues.load(ROOT / "services.yaml")
         )
-        catalogue = catalogue.of_stack(settings)
-        rule_groups = rules.prometheus_rules(ROOT / "alerts", catalogue, settings)
-        boards = dashboards.load(catalogue, settings)
+        made = inputs.fitting(ROOT, settings, known)
     except InvalidInputError as error:
         raise pulumi.RunError(f"the input is not valid; nothing was deployed:\n{error}") from None
+    catalogue = made.catalogue
     channels_missing = routing.missing_channels(settings)
     for sentence in (*channels_missing, *configuration.warnings(settings)):
         pulumi.warn(sentence)
@@ -59,7 +59,7 @@ def main() -> None:
         "alerting",
         AlertingArgs(
             namespace=namespace,
-            rules=rule_groups,
+            rules=made.rules,
             configuration=routing.alertmanager_configuration(settings),
             templates=messages.templates(),
             secrets=secrets,
@@ -71,7 +71,7 @@ def main() -> None:
         GrafanaArgs(
             settings=settings,
             namespace=namespace,
-            dashboards=boards,
+            dashboards=dashboards.load(catalogue, settings),
             admin_password=secrets.grafana_admin_password,
         ),
         opts,

@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 import catalogue_fit
 import documents
+from invalid import one_of
 from problems import conflicts, problems, validated
 from validation import (
     Flag,
@@ -307,7 +308,7 @@ class Catalogue(Section):
         unknown = sorted(set(names) - set(known))
         if unknown:
             raise InvalidInputError(
-                [f"{key}: {name!r} is not in services.yaml; allowed: {', '.join(known)}" for name in unknown]
+                [f"{key}: {name!r} is not in services.yaml; expected {one_of(known, name)}" for name in unknown]
             )
 
     @model_validator(mode="after")
@@ -331,4 +332,4 @@ def load(path: Path) -> Catalogue:
     try:
         return Catalogue(namespace=services.namespace, services=services.services, events=events)
     except ValidationError as error:
-        raise InvalidInputError(problems(error, Catalogue, EVENTS)) from error
+        raise InvalidInputError(problems(error, Catalogue, line=lambda _: f"{EVENTS}: ")) from error

@@ -55,7 +55,9 @@ def problems(
         if detail["loc"] not in besides and not _only_wrong_items(detail, details):
             context = detail.get("ctx", {})
             at, start = line(detail["loc"]), f"{where} " if where else ""
-            found += context.get(_COMPLETE) or [f"{at}{start}{text}" for text in context.get(_CONFLICTS, ())]
+            found += context.get(_COMPLETE) or [
+                f"{line(_named(text))}{start}{text}" for text in context.get(_CONFLICTS, ())
+            ]
             if not {_COMPLETE, _CONFLICTS} & set(context):
                 found.append(at + _problem(detail, model, where, (key or path)(detail["loc"])))
     return list(dict.fromkeys(found))
@@ -79,6 +81,11 @@ def several(*lines: str) -> PydanticCustomError:
 def conflicts(*lines: str) -> PydanticCustomError:
     """What a validator raises if values do not fit together: each is a line, behind the name of the input."""
     return PydanticCustomError(_CONFLICTS, "several conflicts", {_CONFLICTS: list(lines)})
+
+
+def _named(conflict: str) -> Loc:
+    """The key that a conflict begins with, if it does."""
+    return tuple(re.split(r"[^\w.]", conflict)[0].split("."))
 
 
 def without(document: Any, error: ValidationError) -> Any:

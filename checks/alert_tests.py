@@ -13,13 +13,14 @@ import yaml
 import catalogue
 from checks import promql
 from checks.promql import ast
+from components.alerting import rules
 from facts import ROOT
 from quantities import seconds
 from settings import Escalation, Links, read_stack
 
 ALERTS = ROOT / "alerts"
-TESTS = sorted(ALERTS.glob("*.test.yaml"))
-CHAINS = sorted((ROOT / "tests" / "contract" / "rules").glob("*.test.yaml"))
+TESTS = sorted(ALERTS.glob(f"*{rules.TESTS}"))
+CHAINS = sorted((ROOT / "tests" / "contract" / "rules").glob(f"*{rules.TESTS}"))
 """Tests of several rules together, as a stack has them."""
 PAGES = sorted((ALERTS / "runbooks").glob("*.md"))
 

@@ -26,6 +26,7 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+import inputs
 from engine import rule_files
 from engine.configuration import Aside, Secrets
 from engine.operations import Engine
@@ -195,14 +196,14 @@ def compare(stack: str, base: str, project: Path) -> list[str]:
         after = Path(scratch) / "after"
         checkout(base, project, tree)
         _run_here(tree)
-        runs = [_render_apart(stack, project, after)]
+        runs = {"the working tree": _render_apart(stack, project, after)}
         if (tree / f"Pulumi.{stack}.yaml").exists():
-            runs.append(_render_apart(stack, tree, before))
+            runs[f"BASE={base}"] = _render_apart(stack, tree, before)
         with _progress(f"rendering {stack} of {base} and of the working tree with the real engine"):
-            ended = [(run, run.communicate()[1]) for run in runs]
-        for run, errors in ended:
-            if run.returncode:
-                raise RehearsalError(errors.strip())
+            ended = {side: (run.communicate()[1], run.returncode) for side, run in runs.items()}
+        for side, (errors, code) in ended.items():
+            if code:
+                raise RehearsalError(f"{side} cannot be rendered: {errors.strip().removeprefix('Error: ')}")
         return list(differences(read(before), read(after)))
 
 
@@ -258,6 +259,12 @@ def _coloured(line: str) -> str:
     return click.style(line, fg=colour, bold=line.startswith(("added", "removed", "changed")))
 
 
+def _check(stack: str, project: Path) -> None:
+    """Refuse input that is wrong before an engine starts: that takes seconds, and says it among lines of its own."""
+    inputs.read(project, stack)
+    rule_files.check(project / "alerts")
+
+
 _project = click.option("--project", type=click.Path(path_type=Path, exists=True), default=ROOT, help="Tree to render.")
 _stack = click.option("--stack", required=True, help="Stack, such as dev.")
 
@@ -278,7 +285,7 @@ def render_command(stack: str, project: Path, out: Path, quiet: bool) -> None:
         stack_file(project, stack)
         refuse_foreign(out)
         if not quiet:
-            rule_files.check(project / "alerts")
+            _check(stack, project)
         with contextlib.nullcontext() if quiet else _progress(f"rendering {stack} with the real engine"):
             files = rendered(stack, project.resolve())
         write(files, out)
@@ -292,8 +299,7 @@ def render_command(stack: str, project: Path, out: Path, quiet: bool) -> None:
 def diff_command(stack: str, project: Path, base: str) -> None:
     """Show what the working tree changes. Exits with 0 if nothing, 1 if something, 2 in trouble."""
     with explained(TROUBLE):
-        stack_file(project, stack)
-        rule_files.check(project / "alerts")
+        _check(stack, project)
         lines = compare(stack, base, project.resolve())
     for line in lines:
         click.echo(_coloured(line))

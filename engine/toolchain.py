@@ -28,7 +28,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from engine.npm import NPM
 from facts import ROOT
 from local.errors import RehearsalError
 
@@ -285,6 +284,8 @@ def _install(item: Tool, directory: Path) -> None:
     directory.mkdir()
     for source in item.sources:
         shutil.copyfile(source, directory / source.name)
+    from engine.npm import NPM  # it imports the wheel of Node, which nothing else here needs
+
     _run(item, [*NPM, "ci"], directory, {}, "npm's registry can be reached (npm config get registry)")
 
 

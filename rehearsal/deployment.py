@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-import pulumi
-
 import catalogue as catalogues
+import inputs
 from catalogue import Catalogue, Service
 from engine import rule_files, toolchain
 from engine.configuration import Aside
@@ -32,7 +31,6 @@ from rehearsal.programs import programs
 from rehearsal.supervisor import GUARD
 from settings import KEY, parse, read_config
 from simulation import dialect
-from verify.program import evaluate
 
 NEEDED_TOOLS = [
     "pulumi",
@@ -46,6 +44,7 @@ NEEDED_TOOLS = [
     "operatorconfig",
     "promtool",
 ]
+FILE = ROOT / f"Pulumi.{STACK}.yaml"
 RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
 """The heartbeat comes every half minute; an older one is no sign of life."""
@@ -79,13 +78,16 @@ class Deployment:
     @cached_property
     def _stack(self) -> dict[str, Any]:
         """The stack's settings as they stand in its file."""
-        return read_config(ROOT / f"Pulumi.{STACK}.yaml").get(KEY) or {}
+        found = read_config(FILE).get(KEY)
+        if not isinstance(found, dict):
+            parse(found, file=FILE)  # which refuses it
+        return dict(found or {})
 
     @cached_property
     def _overrides(self) -> dict[str, Any]:
         """What is deployed in place of it."""
         names = _names(self._known.services)
-        own = parse({**self._stack, **self._settings}).absent_services
+        own = parse({**self._stack, **self._settings}, file=FILE).absent_services
         absent = sorted({*own, *self.not_simulated})
         needed = sorted({"gateway", "auth-service", "user-service"}.intersection(own))
         if needed:
@@ -125,9 +127,8 @@ class Deployment:
         if self._rehearsal.grafana and not self._rehearsal.grafana_runs:
             grafana.prepare()
             _refuse(ports.taken([grafana.NAME]))
-        if toolchain.missing(NEEDED_TOOLS):
-            self._check_input()
-            toolchain.build(NEEDED_TOOLS)
+        inputs.read(ROOT, STACK, self._settings)  # tools take minutes to build, and what is wrong is wrong now
+        toolchain.build(NEEDED_TOOLS)
         rule_files.check(ROOT / "alerts")
         with self._timed(f"pulumi up --stack {STACK} (the real CLI, stand-in providers)"):
             self._deploy()
@@ -158,13 +159,6 @@ class Deployment:
             raise
         self._state.ready.touch()
 
-    def _check_input(self) -> None:
-        """Run the program without an engine: tools take minutes to build, and input that is wrong is wrong now."""
-        try:
-            evaluate(STACK, read_config(ROOT / f"Pulumi.{STACK}.yaml"), self._secrets(), ROOT)
-        except pulumi.RunError as error:
-            raise RehearsalError(str(error)) from None
-
     def _secrets(self) -> dict[str, str]:
         return channel_secrets(self._state, self._rehearsal.ports)
 
@@ -174,7 +168,7 @@ class Deployment:
         known = (self._state.cluster / "Release").exists()
         changes = Engine(ROOT, self._state.root, Aside({KEY: self._overrides}, self._secrets())).up(
             STACK,
-            on_output=self._say if known or self._verbose else self._progress(),
+            on_output=until_error(self._say) if known or self._verbose else self._progress(),
             diff=known,  # the first time everything is new
         )
         for warning in changes.warnings if not (known or self._verbose) else ():
@@ -250,6 +244,19 @@ class Deployment:
         self._say(f"{what} …")
         yield
         self._say(f"{what}: {time.monotonic() - started:.1f} s")
+
+
+def until_error(say: Say) -> Say:
+    """Takes each line of the engine, and says it up to the first error: that comes by itself, with all others."""
+    failed = False
+
+    def show(line: str) -> None:
+        nonlocal failed
+        failed = failed or line.startswith("error:")
+        if not failed:
+            say(line)
+
+    return show
 
 
 def _refuse(taken: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ the catalogue.
 
 from __future__ import annotations
 
+import difflib
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -189,6 +190,7 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     wrong = [
         *_taken(files),
         *_without_runbook(plain, directory),
+        *_of_no_label(objects),
         *_beyond_retention(objects, settings),
         *_longer_than_business_hours(plain, settings),
     ]
@@ -233,6 +235,23 @@ def _without_runbook(files: dict[str, list[dict[str, Any]]], directory: Path) ->
         for alert in alerts(groups)
         if not (directory / RUNBOOKS / f"{alert}.md").is_file()
     ]
+
+
+def _of_no_label(files: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Labels in templates that no expression names, where one names nearly that: Prometheus would write nothing."""
+    everything = list(_rules(files))
+    known = {word for _, rule in everything for word in _WORD.findall(_NO_CODE.sub("", rule["expr"]))}
+    return [
+        f'{name}.yaml {rule["alert"]}: a template reads the label "{label}"; did you mean "{near[0]}"?'
+        for name, rule in everything
+        for text in (*rule.get("labels", {}).values(), *rule.get("annotations", {}).values())
+        for label in dict.fromkeys(_LABEL.findall(text))
+        if label not in known and (near := difflib.get_close_matches(label, known, n=1, cutoff=0.8))
+    ]
+
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
 
 
 def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings) -> list[str]:

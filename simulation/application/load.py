@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import random
 import signal
 import sys
@@ -27,6 +26,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from local.serving import listen, serving
+from simulation import number
 from simulation.application.client import AsyncClient, HTTPError, Response, loopback_client
 from simulation.application.counts import Counts, Exchange
 from simulation.application.scenario import Reply, Scenario, Step
@@ -187,14 +187,6 @@ async def run(
         with contextlib.suppress(asyncio.CancelledError):
             await task
     return counts
-
-
-def number(text: str) -> float:
-    """Parse a number from 0. Raises ValueError for anything else."""
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{text} is not a number from 0")
-    return value
 
 
 @click.command(help=__doc__)

@@ -10,7 +10,6 @@ its links lead to at /pages, /d, /alertmanager and /prometheus.
 from __future__ import annotations
 
 import asyncio
-import math
 import shlex
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -23,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from local.serving import listen, serve
+from simulation import number
 from simulation.receivers import certificates, credentials, mail
 from simulation.receivers.alertmanager import AlertmanagerPage
 from simulation.receivers.control import Control
@@ -65,14 +65,6 @@ def application(
     )
 
 
-def seconds(text: str) -> float:
-    """Parse a number of seconds. Raises ValueError for what is none."""
-    value = float(text)
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{text!r} is not a number of seconds")
-    return value
-
-
 @click.command(help=__doc__.partition("\n")[0])
 @click.option("--http-port", type=int, default=9501, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--smtp-port", type=int, default=2525, show_default=True, help="Port on 127.0.0.1.")
@@ -102,7 +94,7 @@ def seconds(text: str) -> float:
 )
 @click.option(
     "--heartbeat-period",
-    type=seconds,
+    type=number,
     default=HEARTBEAT_PERIOD_SECONDS,
     show_default=True,
     metavar="SECONDS",
@@ -110,7 +102,7 @@ def seconds(text: str) -> float:
 )
 @click.option(
     "--heartbeat-grace",
-    type=seconds,
+    type=number,
     default=HEARTBEAT_GRACE_SECONDS,
     show_default=True,
     metavar="SECONDS",

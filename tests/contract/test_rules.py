@@ -86,7 +86,7 @@ def test_the_chain_from_raw_series_to_alerts_is_right(path: Path, tmp_path: Path
 
 
 def test_every_rule_file_has_tests() -> None:
-    assert {path.name.removesuffix(".test.yaml") for path in TESTS} == set(rules.read(ALERTS))
+    assert {path.name.removesuffix(rules.TESTS) for path in TESTS} == set(rules.read(ALERTS))
 
 
 @pytest.mark.parametrize("alert", ALERT_RULES)

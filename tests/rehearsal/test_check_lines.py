@@ -89,7 +89,7 @@ def test_events_are_the_services_own(tmp_path: Path) -> None:
     ("name", "options", "expected"),
     [
         ("some.log", [], "whose log is it? Add SERVICE= and one of gateway, user-service"),
-        ("some.log", ["--service", "oder-service"], "SERVICE=oder-service is not in services.yaml"),
+        ("some.log", ["--service", "oder-service"], "SERVICE=oder-service: not in services.yaml"),
         ("order-service.gz", [], "Not a gzipped file"),
     ],
 )

@@ -173,7 +173,7 @@ def test_a_stack_may_run_a_service_with_the_package_before_its_entry_says_so() -
     assert services["user-service"] in known.services
     assert services["insights-service"] in changed.measured
     with pytest.raises(
-        InvalidInputError, match=r"instrumentedServices: 'orders' is not in services\.yaml; allowed: gate"
+        InvalidInputError, match=r"instrumentedServices: 'orders' is not in services\.yaml; expected one of gate"
     ):
         known.instrumented(["orders"])
 

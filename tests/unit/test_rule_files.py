@@ -118,6 +118,24 @@ def test_every_wrong_file_is_reported_at_once(directory: Path) -> None:
     assert "SomethingWrong expr" in found
 
 
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("{{ $labels.servise }} is down", 'the label "servise"; did you mean "service"?'),
+        ("{{ .Labels.servise }} is down", 'the label "servise"; did you mean "service"?'),
+        ("{{ $labels.service }} is down", None),
+        ("{{ $labels.zone }} is down", None),  # a series may have labels that no expression names
+    ],
+)
+def test_a_label_with_a_typo_in_a_template_is_refused(directory: Path, description: str, expected: str | None) -> None:
+    annotations = {"summary": "It is.", "description": description, "dashboard": "a"}
+    write(directory, alert(expr="sum by (service) (up) == 0", annotations=annotations))
+    if expected:
+        assert problem(directory) == f"things.yaml SomethingWrong: a template reads {expected}"
+    else:
+        assert rules.prometheus_rules(directory, CATALOGUE, SETTINGS)
+
+
 def test_an_alert_without_runbook_is_refused(directory: Path) -> None:
     write(directory, alert(alert="NobodyKnows"))
     assert problem(directory) == "things.yaml NobodyKnows: no runbook; write alerts/runbooks/NobodyKnows.md"

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.alerting import rules as rule_files
 from facts import ROOT
 from local.errors import RehearsalError
 from quantities import milliseconds, seconds
@@ -23,7 +24,7 @@ DURATION = re.compile(r"(?<![\w:])[0-9]+(?:ms|s)\b")
 
 @cache
 def groups() -> list[dict[str, Any]]:
-    files = [path for path in sorted((ROOT / "alerts").glob("*.yaml")) if not path.name.endswith(".test.yaml")]
+    files = rule_files.files(ROOT / "alerts")
     return [group for path in files for group in yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["groups"]]
 
 

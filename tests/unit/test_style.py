@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.alerting import rules
 from facts import ROOT
 
 GUIDE = (ROOT / "docs" / "style.md").read_text()
@@ -22,7 +23,7 @@ FORBIDDEN = re.compile(
     rf"\b({'|'.join(re.escape(turn) for row in AVOIDED for turn in row.split(', '))})\b", re.IGNORECASE
 )
 
-RULES = sorted(path for path in (ROOT / "alerts").glob("*.yaml") if not path.name.endswith(".test.yaml"))
+RULES = rules.files(ROOT / "alerts")
 SOURCES = [
     *sorted((ROOT / "dashboards").rglob("*.py")),
     ROOT / "components" / "alerting" / "messages.py",

@@ -15,7 +15,7 @@ from targets import Target
 
 MAKEFILE = (ROOT / "Makefile").read_text().replace("\\\n", " ")
 RECIPES = dict(re.findall(r"^([a-z-]+):[^\n]*\n((?:\t[^\n]*\n)+)", MAKEFILE, re.MULTILINE))
-CALLS = re.compile(r"\$\(PY\) -m ((?!pytest|pip|uv)[a-z_.]+)( [a-z]+(?= --| \"))?([^\n;]*)")
+CALLS = re.compile(r"\$\(PY\) -m ((?!pytest|pip|uv)[a-z_.]+)( [a-z]+(?= --| \"))?([^\n;&]*)")
 
 
 def command(module: str, subcommand: str) -> click.Command:
