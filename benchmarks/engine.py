@@ -22,6 +22,7 @@ import click
 import yaml
 from rich.console import Console
 
+import inputs
 import settings
 from benchmarks import report
 from benchmarks.command import reported
@@ -183,6 +184,7 @@ def main(ups: int, previews: int) -> None:
     same Helm releases only.
     """
     console = Console(highlight=False, soft_wrap=True)
+    inputs.read(ROOT, STACK)
     toolchain.build(["pulumi", "pulumi-language-python", *toolchain.CONTROL_PLANE])
     with ExitStack() as open_:
         scratch = Path(open_.enter_context(tempfile.TemporaryDirectory(prefix="bench-engine-")))

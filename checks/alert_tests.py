@@ -11,12 +11,13 @@ from typing import Any
 import yaml
 
 import catalogue
+from catalogue import Catalogue
 from checks import promql
 from checks.promql import ast
 from components.alerting import rules
 from facts import ROOT
 from quantities import seconds
-from settings import Escalation, Links, read_stack
+from settings import Escalation, Links, Settings, read_stack
 
 ALERTS = ROOT / "alerts"
 TESTS = sorted(ALERTS.glob(f"*{rules.TESTS}"))
@@ -24,14 +25,22 @@ CHAINS = sorted((ROOT / "tests" / "contract" / "rules").glob(f"*{rules.TESTS}"))
 """Tests of several rules together, as a stack has them."""
 PAGES = sorted((ALERTS / "runbooks").glob("*.md"))
 
-SERVICES = catalogue.load(ROOT / "services.yaml")
-NAMED = "".join(path.read_text() for path in CHAINS)
-CATALOGUE = SERVICES.without([service.name for service in SERVICES.services if service.name not in NAMED])
-"""The services that CHAINS name: any other would have no series there, and so be down."""
 LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test")
 AS_WRITTEN = Escalation.model_construct(warning_after="0s", email_after="30m")
-SETTINGS = read_stack(ROOT / "Pulumi.prod.yaml").model_copy(update={"links": LINKS, "escalation": AS_WRITTEN})
-"""The production stack, which watches everything, with addresses that tests can name, and each `for` as written."""
+
+
+@cache
+def known() -> Catalogue:
+    """The services that CHAINS name: any other would have no series there, and so be down."""
+    services = catalogue.load(ROOT / "services.yaml")
+    named = "".join(path.read_text() for path in CHAINS)
+    return services.without([service.name for service in services.services if service.name not in named])
+
+
+@cache
+def watched() -> Settings:
+    """The production stack, which watches everything, with addresses that tests can name, and each `for` as written."""
+    return read_stack(ROOT / "Pulumi.prod.yaml").model_copy(update={"links": LINKS, "escalation": AS_WRITTEN})
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import yaml
 import catalogue
 import dashboards
 from facts import ROOT
+from local.errors import explained
 from report import charts, colours, columns, draw, units
 from report.board import Panel, Target, read
 from report.charts import Frame
@@ -201,4 +202,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with explained():
+        main()

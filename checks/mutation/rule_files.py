@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checks.alert_tests import ALERTS, CATALOGUE, SETTINGS
+from checks.alert_tests import ALERTS, known, watched
 from checks.mutation.mutants import Mutation, mutations, numbered
 from checks.mutation.suite import Groups, name_of
 from components.alerting import rules
@@ -48,7 +48,7 @@ class Mutant:
 
 def all_mutants() -> list[Mutant]:
     """The mutants of every rule, in the order of the files."""
-    files = rules.prometheus_rules(ALERTS, CATALOGUE, SETTINGS)
+    files = rules.prometheus_rules(ALERTS, known(), watched())
     return [mutant for name, groups in files.items() for mutant in mutants(name, groups)]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 from xml.etree import ElementTree
 
-from checks.alert_tests import ALERTS, CATALOGUE, CHAINS, SETTINGS, TESTS
+from checks.alert_tests import ALERTS, CHAINS, TESTS, known, watched
 from checks.mutation.mutants import Mutation
 from checks.mutation.rule_files import Mutant, with_mistake
 from checks.mutation.suite import Part, Suite
@@ -40,7 +40,7 @@ class Trial:
 def suites() -> list[Suite]:
     """All promtool tests: those beside the rule files, and those of the rules as a stack has them."""
     plain = {name: document["groups"] for name, document in rules.read(ALERTS).items()}
-    complete = rules.prometheus_rules(ALERTS, CATALOGUE, SETTINGS)
+    complete = rules.prometheus_rules(ALERTS, known(), watched())
     return [
         *(Suite.of(path.read_text(), plain) for path in TESTS),
         *(Suite.of(path.read_text(), complete) for path in CHAINS),

@@ -14,15 +14,15 @@ import dashboards
 from checks import promql
 from checks.alert_tests import (
     ALERTS,
-    CATALOGUE,
     CHAINS,
     PAGES,
-    SETTINGS,
     TESTS,
     expectations,
     fired,
+    known,
     runbook_queries,
     selects,
+    watched,
 )
 from checks.rule_checks import ALWAYS_FIRING
 from components.alerting import rules
@@ -39,6 +39,7 @@ def stack(name: str) -> Settings:
     return read_stack(ROOT / f"Pulumi.{name}.yaml")
 
 
+CATALOGUE, SETTINGS = known(), watched()
 RULES = [
     rule
     for groups in rules.prometheus_rules(ALERTS, CATALOGUE, SETTINGS).values()
@@ -131,10 +132,10 @@ def test_every_alert_says_whose_it_is_and_how_bad() -> None:
 
 
 def test_links_lead_to_dashboards_that_exist() -> None:
-    known = dashboards.load(CATALOGUE)
+    boards = dashboards.load(CATALOGUE)
     for rule in ALERT_RULES.values():
         uid = rule["annotations"]["dashboard_url"].removeprefix("https://grafana.test/d/").partition("?")[0]
-        assert uid in known
+        assert uid in boards
 
 
 def test_symptoms_carry_the_label_by_which_their_page_is_found() -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from checks.alert_tests import CATALOGUE, SETTINGS
+from checks.alert_tests import known, watched
 from tests.contract.test_rules import promtool, rendered
 from tests.signals.healthy import DAY, Series, infrastructure, series
 
+CATALOGUE, SETTINGS = known(), watched()
 DAYS = int(os.environ.get("DAYS") or 1)
 SEED = 1
 UNREAD = "service:slo_error_budget_remaining:ratio"

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from checks.alert_tests import CATALOGUE
+from checks.alert_tests import known
 from tests.contract.test_rules import promtool, rendered, stack
 from tests.signals.healthy import infrastructure
 from tests.signals.incidents import BEFORE, FRONT, SCRAPE_SECONDS, Phase, series
 
-SETTINGS = stack("prod")
+CATALOGUE, SETTINGS = known(), stack("prod")
 NOT_PLAYED = {"budget", "logging"}
 """Rule files that read more than these incidents hold."""
 EVALUATION_SECONDS = 15
