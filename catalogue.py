@@ -326,10 +326,18 @@ def load(path: Path) -> Catalogue:
     """
     told = path.with_name(EVENTS)
     services, events = collect(
-        lambda: validated(Catalogue, documents.read(path), path),
+        lambda: validated(Catalogue, _without_events(path), path),
         lambda: validated(Events, documents.read(told), told).events if told.exists() else (),
     )
     try:
         return Catalogue(namespace=services.namespace, services=services.services, events=events)
     except ValidationError as error:
         raise InvalidInputError(problems(error, Catalogue, line=lambda _: f"{EVENTS}: ")) from error
+
+
+def _without_events(path: Path) -> Any:
+    """The file of the services. Raises InvalidInputError if it has events, which no reader would find there."""
+    document = documents.read(path)
+    if isinstance(document, dict) and "events" in document:
+        raise InvalidInputError([f"{documents.places(path)(('events',))}events: unknown key; write them in {EVENTS}"])
+    return document

@@ -26,6 +26,7 @@ def conflicts(services: tuple[Service, ...], events: tuple[Event, ...]) -> list[
         *_twice("service", [service.name for service in services]),
         *_taken(services),
         *shared_prefixes(services),
+        *_of_no_use(services),
         *chain.from_iterable(_dependencies(service, services) for service in services),
         *_circles(services),
         *_twice("event", [event.name for event in events]),
@@ -43,6 +44,12 @@ def _taken(services: tuple[Service, ...]) -> Iterator[str]:
     for service in services:
         if service.name in OURS:
             yield f'service "{service.name}" has the name of something that is watched already; choose another name'
+
+
+def _of_no_use(services: tuple[Service, ...]) -> Iterator[str]:
+    for service in services:
+        if service.routes and not service.prefix:
+            yield f"service {service.name} has routes and no metrics to add up by them; give it a prefix"
 
 
 def shared_prefixes(services: tuple[Service, ...]) -> Iterator[str]:

@@ -113,7 +113,7 @@ TagName = Annotated[str, text(r"[\w .:/=+@-]{1,128}", "the name of a tag such as
 Location = Annotated[
     str,
     text(
-        r"(https?://|oci://|/|\./)[^\s@]*",
+        r"(https?|oci)://[^\s@/]+[^\s@]*|\.?/[^\s@]*",
         "an address or a directory such as https://charts.example.com, oci://registry.example.com/charts or ./charts",
     ),
 ]

@@ -107,9 +107,8 @@ def read_config(path: Path) -> dict[str, Any]:
     document = documents.read(path)
     config = document.get("config") if isinstance(document, dict) else document
     if config is not None and not isinstance(config, dict):
-        raise InvalidInputError(
-            [f"{path.name}: expected the key `config`, and below it `{KEY}`; docs/settings.md shows what is in it"]
-        )
+        shown = "docs/settings.md shows what is in it"
+        raise InvalidInputError([f"{path.name}: expected the key `config`, and below it `{KEY}`; {shown}"])
     found: dict[str, Any] = config or {}
     _refuse_unknown(found, documents.places(path))
     return found

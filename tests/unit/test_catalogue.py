@@ -86,6 +86,20 @@ def test_a_wrong_entry_that_is_the_only_one_is_not_missing_as_well(tmp_path: Pat
     assert [problem.rpartition(": ")[0] for problem in error.value.problems] == ["services.yaml:1: services[0].port"]
 
 
+def test_an_empty_file_and_one_with_events_say_what_belongs_there(tmp_path: Path) -> None:
+    for text, expected in (
+        ("", "services.yaml: it is empty; expected keys with values: "),
+        ("# nothing", "services.yaml: it is empty; "),
+        (
+            "services: [{name: a, port: 1}]\nevents: []",
+            "services.yaml:2: events: unknown key; write them in events.yaml",
+        ),
+    ):
+        with pytest.raises(InvalidInputError) as error:
+            load(write(tmp_path, text))
+        assert error.value.problems[0].startswith(expected)
+
+
 TOLD = "logger: a, action: b, message: c"
 EVENT = "name: refunded, service: a, series: refunds_total"
 
