@@ -13,7 +13,6 @@ import pytest
 
 from facts import ROOT
 
-WRITTEN = ("Pulumi.dev.yaml", "Pulumi.prod.yaml", "services.yaml", "events.yaml")
 COMMANDS = {
     "benchmarks.dashboards": "services.yaml",
     "benchmarks.engine": "services.yaml",

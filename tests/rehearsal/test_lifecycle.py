@@ -596,7 +596,7 @@ class TestDialect:
     def test_an_unknown_one_is_named_with_those_that_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DIALECT", "yesterday")
         done = CliRunner().invoke(main, ["up"])
-        expected = "Error: DIALECT=yesterday: expected one of package, today\n"
+        expected = 'Error: DIALECT=yesterday: expected one of package, today; did you mean "today"?\n'
         assert (done.exit_code, done.output) == (1, expected)
 
 
