@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import catalogue as catalogues
@@ -44,7 +45,6 @@ NEEDED_TOOLS = [
     "operatorconfig",
     "promtool",
 ]
-FILE = ROOT / f"Pulumi.{STACK}.yaml"
 RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
 """The heartbeat comes every half minute; an older one is no sign of life."""
@@ -75,19 +75,23 @@ class Deployment:
     def _known(self) -> Catalogue:
         return catalogues.load(ROOT / "services.yaml")
 
+    @property
+    def _file(self) -> Path:
+        return ROOT / f"Pulumi.{STACK}.yaml"
+
     @cached_property
     def _stack(self) -> dict[str, Any]:
         """The stack's settings as they stand in its file."""
-        found = read_config(FILE).get(KEY)
+        found = read_config(self._file).get(KEY)
         if not isinstance(found, dict):
-            parse(found, file=FILE)  # which refuses it
+            parse(found, file=self._file)  # which refuses it
         return dict(found or {})
 
     @cached_property
     def _overrides(self) -> dict[str, Any]:
         """What is deployed in place of it."""
         names = _names(self._known.services)
-        own = parse({**self._stack, **self._settings}, file=FILE).absent_services
+        own = parse({**self._stack, **self._settings}, file=self._file).absent_services
         absent = sorted({*own, *self.not_simulated})
         needed = sorted({"gateway", "auth-service", "user-service"}.intersection(own))
         if needed:

@@ -337,8 +337,8 @@ class TestInput:
                 "config: {order-processor-monitoring:stack: {retention: {metric: 1d}}}",
                 "retention.metric:",
             ),
-            ("Pulumi.dev.yaml", "config: {", "Pulumi.dev.yaml: not valid YAML"),
-            ("services.yaml", "services: {", "services.yaml: not valid YAML"),
+            ("Pulumi.dev.yaml", "config: {", "Pulumi.dev.yaml:1: not valid YAML"),
+            ("services.yaml", "services: {", "services.yaml:1: not valid YAML"),
         ],
     )
     def test_wrong_input_is_refused_first(

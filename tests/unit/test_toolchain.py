@@ -118,7 +118,7 @@ mkdir node_modules && echo "$PWD" > node_modules/installed
 """
     )
     fake.chmod(0o755)
-    monkeypatch.setattr(toolchain, "NPM", [str(fake)])
+    monkeypatch.setattr("engine.npm.NPM", [str(fake)])
     return cache
 
 
