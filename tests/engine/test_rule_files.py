@@ -112,6 +112,7 @@ def test_a_rendering_checks_the_rules_before_it_starts_the_engine(
     alerts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(alerts, "Lost", expr="nofunc(up)")
+    (alerts.parent / "Pulumi.dev.yaml").write_text("config: {}")
     monkeypatch.setattr(inputs, "read", lambda *_: None)  # the rest of the input is right
     monkeypatch.setattr(render, "Engine", None)
     arguments = ["--stack", "dev", "--project", str(alerts.parent)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.alerting import rules
-from tests.unit.rule_samples import alert, problem, write
+from tests.unit.rule_samples import CATALOGUE, SETTINGS, alert, problem, write
 
 
 def test_tests_beside_the_rules_are_not_rules(directory: Path) -> None:
