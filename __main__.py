@@ -51,7 +51,7 @@ def main() -> None:
         providers.append(pulumi_aws.Provider("aws", region=settings.aws.region))
     foundation = Foundation(
         "foundation",
-        FoundationArgs(settings=settings, application_namespace=catalogue.namespace),
+        FoundationArgs(settings=settings, catalogue=catalogue),
         pulumi.ResourceOptions(providers=providers),
     )
     namespace, opts = foundation.namespace, foundation.below(providers)

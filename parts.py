@@ -7,7 +7,8 @@ The names follow from the fixed names of the releases and from the values that t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from facts import NAMESPACE
@@ -26,6 +27,11 @@ KUBELET_JOB = "kubelet"
 Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 
 
+def _labels(name: str, instance: str) -> dict[str, str]:
+    """The labels by which charts and the operator select the pods that they make."""
+    return {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """One program of the monitoring."""
@@ -36,6 +42,8 @@ class Part:
     workload: str
     """Name of its Deployment, StatefulSet or DaemonSet."""
     container: str
+    labels: Mapping[str, str] = field(hash=False)
+    """Labels that select its pods."""
     service: str
     """Name of its Kubernetes Service."""
     port: int | None = None
@@ -68,6 +76,7 @@ PROMETHEUS = Part(
     kind="StatefulSet",
     workload=f"prometheus-{STACK}-prometheus",
     container="prometheus",
+    labels=_labels("prometheus", f"{STACK}-prometheus"),
     service=f"{STACK}-prometheus",
     port=9090,
     job=f"{STACK}-prometheus",
@@ -77,6 +86,7 @@ ALERTMANAGER = Part(
     kind="StatefulSet",
     workload=f"alertmanager-{STACK}-alertmanager",
     container="alertmanager",
+    labels=_labels("alertmanager", f"{STACK}-alertmanager"),
     service=f"{STACK}-alertmanager",
     port=9093,
     job=f"{STACK}-alertmanager",
@@ -86,6 +96,7 @@ OPERATOR = Part(
     kind="Deployment",
     workload=f"{STACK}-operator",
     container=STACK,
+    labels={"app": f"{STACK}-operator"},
     service=f"{STACK}-operator",
     job=f"{STACK}-operator",
 )
@@ -94,6 +105,7 @@ GRAFANA = Part(
     kind="Deployment",
     workload=f"{STACK}-grafana",
     container="grafana",
+    labels=_labels("grafana", STACK),
     service=f"{STACK}-grafana",
     port=80,
     job=f"{STACK}-grafana",
@@ -103,6 +115,7 @@ KUBE_STATE_METRICS = Part(
     kind="Deployment",
     workload=f"{STACK}-kube-state-metrics",
     container="kube-state-metrics",
+    labels=_labels("kube-state-metrics", STACK),
     service=f"{STACK}-kube-state-metrics",
     job="kube-state-metrics",
 )
@@ -111,6 +124,7 @@ NODE_EXPORTER = Part(
     kind="DaemonSet",
     workload=f"{STACK}-prometheus-node-exporter",
     container="node-exporter",
+    labels=_labels("prometheus-node-exporter", STACK),
     service=f"{STACK}-prometheus-node-exporter",
     job="node-exporter",
 )
@@ -119,6 +133,7 @@ BLACKBOX_EXPORTER = Part(
     kind="Deployment",
     workload="blackbox-exporter",
     container="blackbox-exporter",
+    labels=_labels("prometheus-blackbox-exporter", "blackbox-exporter"),
     service="blackbox-exporter",
     port=9115,
     job="blackbox-exporter",
@@ -128,6 +143,7 @@ ROUTE_SUMS = Part(
     kind="Deployment",
     workload="route-sums",
     container="route-sums",
+    labels={"app.kubernetes.io/name": "route-sums"},
     service="route-sums",
     port=9180,
     job="",
@@ -137,6 +153,7 @@ LOG_AGENT = Part(
     kind="DaemonSet",
     workload="log-agent",
     container="opentelemetry-collector",
+    labels=_labels("opentelemetry-collector", "log-agent"),
     service="log-agent",
     job="log-agent",
 )
@@ -145,6 +162,7 @@ KUBERNETES_EVENTS = Part(
     kind="Deployment",
     workload="kubernetes-events",
     container="opentelemetry-collector",
+    labels=_labels("opentelemetry-collector", "kubernetes-events"),
     service="kubernetes-events",
     job="kubernetes-events",
 )
@@ -153,6 +171,7 @@ LOKI = Part(
     kind="StatefulSet",
     workload="loki",
     container="loki",
+    labels=_labels("loki", "loki"),
     service="loki",
     port=3100,
     job=f"{NAMESPACE}/loki",  # the chart prefixes its jobs with the namespace
@@ -162,6 +181,7 @@ LOKI_GATEWAY = Part(
     kind="Deployment",
     workload="loki-gateway",
     container="nginx",
+    labels=_labels("loki", "loki") | {"app.kubernetes.io/component": "gateway"},
     service="loki-gateway",
     port=80,
     job="",
@@ -172,6 +192,7 @@ LOKI_DISTRIBUTOR = Part(
     kind="Deployment",
     workload="loki-distributor",
     container="distributor",
+    labels=_labels("loki", "loki") | {"app.kubernetes.io/component": "distributor"},
     service="loki-distributor",
     job=f"{NAMESPACE}/loki-distributor",
 )
@@ -181,6 +202,7 @@ CLOUDWATCH_EXPORTER = Part(
     kind="Deployment",
     workload="cloudwatch-exporter",
     container="prometheus-yet-another-cloudwatch-exporter",
+    labels=_labels("prometheus-yet-another-cloudwatch-exporter", "cloudwatch-exporter"),
     service="cloudwatch-exporter",
     job="cloudwatch-exporter",
     needs="aws",
@@ -190,6 +212,7 @@ TEMPO = Part(
     kind="StatefulSet",
     workload="tempo",
     container="tempo",
+    labels=_labels("tempo", "tempo"),
     service="tempo",
     port=3200,
     job="tempo",

@@ -14,7 +14,8 @@ from pulumi_kubernetes.scheduling.v1 import PriorityClass
 from pulumi_kubernetes.storage.v1 import StorageClass
 
 import parts
-from components import charts, priorities, security, storage
+from catalogue import Catalogue
+from components import charts, flows, priorities, security, storage
 from facts import BUSYBOX, NAMESPACE
 from settings import Settings
 
@@ -27,7 +28,7 @@ class FoundationArgs:
     """What the foundation depends on."""
 
     settings: Settings
-    application_namespace: str
+    catalogue: Catalogue
 
 
 class Foundation(pulumi.ComponentResource):
@@ -48,7 +49,7 @@ class Foundation(pulumi.ComponentResource):
         )
         self.namespace = namespace.metadata.name
         self._first = [
-            *self._bounds(args.application_namespace),
+            *self._bounds(args.catalogue),
             *self._priorities(),
             *self._directories(),
             self._definitions(),
@@ -77,14 +78,15 @@ class Foundation(pulumi.ComponentResource):
     def _child(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self)
 
-    def _bounds(self, application_namespace: str) -> list[pulumi.Resource]:
+    def _bounds(self, catalogue: Catalogue) -> list[pulumi.Resource]:
         quota = ResourceQuota("bounds", metadata=self._named("bounds"), spec=quota_spec(), opts=self._child())
         limits = LimitRange("defaults", metadata=self._named("defaults"), spec=limits_spec(), opts=self._child())
-        policies = [
+        policies = flows.network_policies(flows.flows(self._settings, catalogue))
+        objects = [
             NetworkPolicy(name, metadata=self._named(name), spec=spec, opts=self._child())
-            for name, spec in network_policies(application_namespace).items()
+            for name, spec in policies.items()
         ]
-        return [quota, limits, *policies]
+        return [quota, limits, *objects]
 
     def _priorities(self) -> list[pulumi.Resource]:
         # The API server refuses to change these fields, and the provider would try.
@@ -182,39 +184,6 @@ def limits_spec() -> dict[str, Any]:
                 "default": {"cpu": "500m", "memory": "256Mi"},
             }
         ]
-    }
-
-
-def network_policies(application_namespace: str) -> dict[str, dict[str, Any]]:
-    """What the namespace accepts: its own pods, traces from the application, webhook calls, and whoever looks.
-
-    The API server is outside the pod network, so its webhook calls and its service proxy, which `make verify` and
-    people go through, can only be admitted by port. What an ingress controller needs is the same.
-    """
-    views = ["prometheus", "alertmanager", "grafana", "loki"]
-    policies: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-        "same-namespace": ({}, {"from": [{"podSelector": {}}]}),
-        "traces-from-application": (
-            {"matchLabels": {"app.kubernetes.io/name": "opentelemetry-collector"}},
-            {
-                "from": [
-                    {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": application_namespace}}}
-                ],
-                "ports": [{"port": 4317, "protocol": "TCP"}, {"port": 4318, "protocol": "TCP"}],
-            },
-        ),
-        "views": (
-            {"matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": views}]},
-            {"ports": [{"port": port, "protocol": "TCP"} for port in (9090, 9093, 3000, 3100, 8080)]},
-        ),
-        "operator-webhook": (
-            {"matchLabels": {"app": parts.OPERATOR.workload}},
-            {"ports": [{"port": 10250, "protocol": "TCP"}]},
-        ),
-    }
-    return {
-        name: {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [ingress]}
-        for name, (selector, ingress) in policies.items()
     }
 
 

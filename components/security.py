@@ -23,5 +23,8 @@ def user(number: int) -> dict[str, Any]:
     return LOCKED | {"runAsNonRoot": True, "runAsUser": number, "runAsGroup": number}
 
 
-OWN_NAMESPACE: dict[str, Any] = {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
-"""Selects our own namespace: a monitor or a rule of another could page on-call, or be sent Prometheus' token."""
+def obeyed(*others: str) -> dict[str, Any]:
+    """Selects our own namespace and these: a monitor or a rule may page on-call, or be sent Prometheus' token."""
+    own = {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
+    names = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [NAMESPACE, *others]}
+    return {"matchExpressions": [names]} if others else own

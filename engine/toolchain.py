@@ -144,6 +144,7 @@ TOOLS = {
         Tool("collector", "collector", ".", "0.158.0", minutes=1.5),
         Tool("loki", "loki", f"{_LOKI}/cmd/loki", "3.7.6", f"{_LOKI}/pkg/util/build.Version", minutes=4),
         Tool("crashing", "crashing", ".", "1.9.1", minutes=0.2),
+        Tool("networkpolicies", "network-policies", ".", "1.1.0", minutes=0.5),
         Tool("pint", "pint", "github.com/cloudflare/pint/cmd/pint", "0.87.0", "main.version", minutes=1),
         Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12", minutes=0.1),
         Tool("pulumi-resource-kubernetes", "provider", ".", "4.34.2", _PROVIDER, minutes=8),

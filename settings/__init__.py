@@ -2,7 +2,8 @@
 come from.
 """
 
-from settings.fit import warnings
+from settings.access import Access
+from settings.fit import port_of, warnings
 from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT
 from settings.model import LONGEST_INTERVAL_SECONDS, Aws, Charts, Redis, Retention, Settings, Tracing
 from settings.notifications import (
@@ -27,6 +28,7 @@ __all__ = [
     "LONGEST_INTERVAL_SECONDS",
     "LONGEST_WARNING_WAIT_SECONDS",
     "PROJECT",
+    "Access",
     "Aws",
     "BusinessHours",
     "Charts",
@@ -47,6 +49,7 @@ __all__ = [
     "config_schema",
     "load",
     "parse",
+    "port_of",
     "read_config",
     "read_stack",
     "secret_keys",

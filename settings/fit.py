@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from quantities import mebibytes, seconds
 
@@ -34,6 +35,8 @@ def conflicts(of: Settings) -> list[str]:
         "a class that the cluster has": ebs and of.platform != "eks",
         "workloads.grafana.replicas must be 1": of.workloads.grafana.replicas != 1,
         "workloads.tempo.replicas must be 1": of.workloads.tempo.replicas != 1,
+        f"notifications.pagerduty.url: its port {_pagerduty_port(of)} is not in access.notificationPorts, so that the "
+        "network policies would stop every page; add it": _pagerduty_port(of) not in of.access.notification_ports,
         "aws needs platform eks": of.aws is not None and of.platform != "eks",
         "aws.monthlyBudgetUsd needs aws.billing": _budget_without_bill(of),
         f'retention.metrics: "{of.retention.metrics}" is less than the {LONGEST_LOOK_BACK} over which the error budget '
@@ -46,9 +49,12 @@ def warnings(of: Settings) -> list[str]:
     """What works, and costs more or protects less than it seems to. Each is a sentence with its remedy."""
     near = [key for key in ("grafana", "alertmanager") if getattr(of.links, key).startswith(NEAR)]
     replicated = _replicated(of)
+    closed = [key for key in ("grafana", "alertmanager") if key not in near and not getattr(of.access, f"{key}_from")]
     rules = {
         f"{' and '.join(f'links.{key}' for key in near)}: notifications link to {NEAR}, which only a port-forward "
         "serves; set the addresses by which people reach them.": bool(near) and of.platform != "kind",
+        f"{' and '.join(f'links.{key}' for key in closed)}: the network policies admit no client; name the namespace "
+        f"of your Ingress or proxy under {' and '.join(f'access.{key}From' for key in closed)}.": bool(closed),
         f"storage.kind: local keeps every replica of {' and '.join(replicated)} on one node, with which all are lost; "
         "set storage.kind to class, or one replica.": bool(replicated) and of.storage.kind == "local",
         "aws.tags: without tags, every load balancer and Redis of the region is read and paid for; name those of the "
@@ -59,6 +65,18 @@ def warnings(of: Settings) -> list[str]:
         *_beyond_the_volume(of),
         *_below_the_default(of),
     ]
+
+
+def _pagerduty_port(of: Settings) -> int:
+    if of.notifications.pagerduty is None:
+        return of.access.notification_ports[0]
+    return port_of(of.notifications.pagerduty.url)
+
+
+def port_of(url: str) -> int:
+    """The port of an HTTP address."""
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _replicated(of: Settings) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from problems import conflicts
 from quantities import seconds
 from settings import fit
+from settings.access import Access
 from settings.notifications import BusinessHours, Escalation, Links, Notifications
 from settings.resources import Storage, Workloads
 from validation import (
@@ -212,6 +213,8 @@ class Settings(Section):
     """Addresses that notifications link to."""
     public_urls: List[Url] = ()
     """Addresses by which users reach the application: they are probed, and their certificates watched."""
+    access: Access = Access()
+    """Who reaches the monitoring, and what it reaches."""
     charts: Charts = Charts()
     """Where Helm charts come from."""
 

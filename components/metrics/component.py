@@ -170,7 +170,7 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
         "labelValueLengthLimit": 4096,
         "resources": sizing.of(settings.workloads.prometheus),
         "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
-        **{f"{kind}NamespaceSelector": security.OWN_NAMESPACE for kind in OBEYED},
+        **{f"{kind}NamespaceSelector": security.obeyed(*settings.access.obeyed_namespaces) for kind in OBEYED},
         **spread(settings.workloads.prometheus.replicas),
         # Without these only objects labelled with this release's name would be read.
         **{f"{kind}SelectorNilUsesHelmValues": False for kind in OBEYED},
@@ -221,7 +221,7 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
         "secrets": [secrets.credentials],
         "retention": REMEMBERED,
         "externalUrl": settings.links.alertmanager,  # where the silence links of notifications lead
-        "alertmanagerConfigNamespaceSelector": security.OWN_NAMESPACE,
+        "alertmanagerConfigNamespaceSelector": security.obeyed(),
         "automountServiceAccountToken": False,
         **spread(settings.workloads.alertmanager.replicas),
     }

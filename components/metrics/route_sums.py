@@ -17,7 +17,7 @@ NAME = parts.ROUTE_SUMS.service
 PORT = parts.ROUTE_SUMS.port
 IMAGE = "docker.io/library/python:3.13.7-alpine3.22"
 PROGRAM = Path(__file__).with_name("programs") / "route_sums.py"
-LABELS = {"app.kubernetes.io/name": NAME}
+LABELS = dict(parts.ROUTE_SUMS.labels)
 
 
 def config_map() -> dict[str, str]:
