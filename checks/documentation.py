@@ -1,4 +1,4 @@
-"""Writes what is said elsewhere: JSON Schemas of the inputs, the page of settings, and those of alerts and runbooks."""
+"""Writes what is said elsewhere: JSON Schemas of the inputs, pages of settings, alerts, runbooks, security."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import catalogue as catalogues
 import settings
 from catalogue import Catalogue, Events, Service
+from components import flows
 from components.alerting import rules
 from components.alerting.escalation import UNRESOLVED
 from facts import ROOT
@@ -19,6 +21,7 @@ from local.errors import explained
 from settings import Settings
 
 SETTINGS = ROOT / "docs" / "settings.md"
+SECURITY = ROOT / "docs" / "security.md"
 ALERTS = ROOT / "docs" / "alerts.md"
 RUNBOOKS = ROOT / "docs" / "runbooks" / "README.md"
 URGENCY = {
@@ -169,6 +172,29 @@ def _entry(alert: str, summary: str) -> str:
     return f"- [{alert}](../../alerts/{rules.RUNBOOKS}/{alert}.md): {summary}\n"
 
 
+def with_flows(page: str) -> str:
+    """The page on security, with the flows of the prod stack, and those that other settings add."""
+    known = catalogues.load(ROOT / "services.yaml")
+
+    def of(path: Path) -> list[flows.Flow]:
+        stack = settings.read_stack(path)
+        return list(flows.flows(stack, known.of_stack(stack)))
+
+    prod = of(settings.stack_file(ROOT, "prod"))
+    distributed = of(ROOT / "examples" / "stacks" / "loki-distributed" / "Pulumi.loki-distributed.yaml")
+    page = _between("flows", _flow_table(prod), page)
+    return _between("flows of distributed logs", _flow_table([flow for flow in distributed if flow not in prod]), page)
+
+
+def _flow_table(found: list[flows.Flow]) -> str:
+    lines = ["| from | to | port | what for | policies |", "|---|---|---|---|---|"]
+    for flow in found:
+        policies = dict.fromkeys(peer.name for peer in (flow.source, flow.target) if peer.pods)
+        named = ", ".join(f"`{name}`" for name in policies)
+        lines.append(f"| {flow.source.name} | {flow.target.name} | {flow.shown} | {flow.why} | {named} |")
+    return "\n".join(lines)
+
+
 def with_tables(page: str) -> str:
     """The page of settings with the present tables between their marks."""
     for name, model in TABLES.items():
@@ -188,6 +214,7 @@ def main() -> None:
         path.write_text(text)
     ALERTS.write_text(alerts_page())
     RUNBOOKS.write_text(with_runbooks(RUNBOOKS.read_text()))
+    SECURITY.write_text(with_flows(SECURITY.read_text()))
     SETTINGS.write_text(with_tables(SETTINGS.read_text()))
 
 

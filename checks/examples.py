@@ -16,13 +16,15 @@ from typing import Any
 import click
 import pulumi
 
+import catalogue as catalogues
 from checks.program import SECRETS, Program, Registered
+from components import flows
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from engine.provider.documents import dump
 from engine.provider.kubernetes import RELEASE
 from engine.render import MASK, readable
 from facts import ROOT
-from settings import KEY, parse, read_config, secret_keys
+from settings import KEY, Settings, parse, read_config, secret_keys
 from validation import InvalidInputError
 from verify import program
 
@@ -31,7 +33,7 @@ COMMAND = "make examples"
 RENDERED = "rendered"
 SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 - a type of object, not its content
 PROVIDER = "pulumi:providers:"
-IN_FULL = {"Job", "NetworkPolicy", "PersistentVolume", "Probe", "Secret", "StorageClass"}
+IN_FULL = {"Job", "PersistentVolume", "Probe", "Secret", "StorageClass"}
 """Kinds whose objects settings decide, beside AWS' and releases."""
 SAME_EVERYWHERE = "(the same in every stack)"
 LISTS = {"blocked_key_patterns", "blocked_values", "log_statements", "logs", "operators"}
@@ -51,8 +53,10 @@ def stack_file(name: str) -> Path:
 def rendered(name: str) -> dict[str, str]:
     """What an example deploys, by file, with each secret set that it can use. Raises InvalidInputError."""
     config = read_config(stack_file(name))
-    usable = secret_keys(parse(config.get(KEY)))
+    settings = parse(config.get(KEY))
+    usable = secret_keys(settings)
     files = _files(program.evaluate(name, config, {key: SECRETS[key] for key in usable}))
+    files["flows.txt"] = _flows(settings)
     for path, text in files.items():
         for key in usable:
             assert SECRETS[key] not in text, f"{name}: {path} shows {key} in the clear"
@@ -88,6 +92,12 @@ def _files(found: Program) -> dict[str, str]:
         "providers.yaml": dump(providers),
         **{f"values/{item.name}.yaml": _release(item.inputs) for item in found.of(RELEASE)},
     }
+
+
+def _flows(settings: Settings) -> str:
+    """Who may reach whom: what the network policies admit."""
+    found = flows.flows(settings, catalogues.load(ROOT / "services.yaml").of_stack(settings))
+    return "".join(f"{flow.source.name} -> {flow.target.name}: {flow.shown}; {flow.why}\n" for flow in found)
 
 
 def _title(item: Registered) -> str:

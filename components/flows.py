@@ -47,6 +47,12 @@ class Flow:
     """The port of the target's Service, where it is another: some networks look at what leaves before it is
     translated."""
 
+    @property
+    def shown(self) -> str:
+        """Its ports for people: `9094 (TCP, UDP)`; TCP alone is not said."""
+        protocols = "" if self.protocols == ("TCP",) else f" ({', '.join(self.protocols)})"
+        return (", ".join(map(str, self.ports)) or "any") + protocols
+
 
 def _own(part: Part) -> Peer:
     return Peer(name=part.workload.removeprefix(f"{parts.STACK}-"), pods={"matchLabels": dict(part.labels)})

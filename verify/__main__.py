@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 from typing import Protocol
 
 import click
@@ -56,7 +57,8 @@ def main(stack: str, context: str, timeout: int) -> None:
         raise Misuse("CONTEXT: missing; name the cluster's context, `kubectl config get-contexts` lists them")
     try:
         click.echo(f"Checking the stack {stack} in the context {context}, for at most {timeout} s:")
-        verdict = verify(Kubectl(context), expectations(stack), timeout)
+        with closing(Kubectl(context)) as cluster:
+            verdict = verify(cluster, expectations(stack), timeout)
         if verdict == BROKEN:
             click.echo(f"kubectl, in these remedies, is kubectl --context {context} --namespace {NAMESPACE}")
             click.echo(f"helm, in these remedies, is helm --kube-context {context} --namespace {NAMESPACE}")
@@ -83,11 +85,15 @@ def verify(
     except ClusterError as error:
         click.echo(f"The cluster cannot be read: {error}", err=True)
         return UNKNOWN
+    left_out = [check for check in checks if not check.wanted(expected)]
+    checks = tuple(check for check in checks if check not in left_out)
     findings = _until_all_hold(cluster, expected, checks, clock, clock.now() + timeout)
     _report(findings)
     for check in checks:
         if check.leaves_open:
             click.secho(f"Not shown: {check.leaves_open}.", dim=True)
+    for check in left_out:
+        click.secho(f"Not shown: that {check.holds}, as the stack's settings say that it need not.", dim=True)
     return _verdict(findings)
 
 
@@ -123,7 +129,7 @@ def _run(check: Check, cluster: Cluster, expected: Expected) -> list[Finding]:
     except ForbiddenError as error:
         found = [unreadable(error)]
     except ClusterError as error:
-        remedy = "see the findings above; a proxied address needs a pod that is ready, and a way for the API server"
+        remedy = "see the findings above; kubectl port-forward, by which Services are reached, needs a pod that runs"
         found = [Finding(f"it could not be checked: {error}", remedy)]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         found = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verify import alerting, kubernetes, objects, prometheus, releases, views
+from verify import alerting, kubernetes, objects, policies, prometheus, releases, views
 from verify.cluster import Cluster
 from verify.expectations import Expected
 from verify.finding import Finding
@@ -23,6 +23,8 @@ class Check:
     """Finds what is wrong. Raises ClusterError where the cluster does not answer."""
     leaves_open: str = ""
     """What it does not show, although one might think so."""
+    wanted: Callable[[Expected], bool] = lambda _: True
+    """Whether a stack's settings ask for it."""
 
 
 def _releases(cluster: Cluster, expected: Expected) -> list[Finding]:
@@ -37,7 +39,7 @@ def _objects(cluster: Cluster, expected: Expected) -> list[Finding]:
     return objects.compared(cluster, expected.objects, expected.stack)
 
 
-_NOT_SEEN = "that Grafana shows data: its own API needs a log-in, which the API server's proxy does not pass on"
+_NOT_SEEN = "that Grafana shows data: its own API needs a log-in"
 
 CHECKS = (
     Check("definitions", "the operator's resource definitions are served", kubernetes.definitions),
@@ -54,6 +56,13 @@ CHECKS = (
     Check("workloads", "all pods of every workload are new and ready", kubernetes.workloads),
     Check(
         "conditions", "the operator made Prometheus and Alertmanager as they are described now", kubernetes.conditions
+    ),
+    Check(
+        "policies",
+        "the cluster enforces network policies",
+        policies.enforced,
+        "that each policy is enforced: of all that they refuse, one connection was tried",
+        lambda expected: expected.policies_enforced,
     ),
     Check("targets", "every target is up and no job is without one", prometheus.targets),
     Check("services", "every service of the catalogue is scraped and probed", prometheus.services),

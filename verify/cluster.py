@@ -1,4 +1,4 @@
-"""A cluster that can be read, and nothing else: every question is one `kubectl get --raw`."""
+"""A cluster that can be read, and nothing else: by `kubectl get --raw`, and by GET through `kubectl port-forward`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import subprocess
 from collections.abc import Mapping
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+
+from verify.forwarding import ForwardError, Forwards
 
 REQUEST_TIMEOUT_SECONDS = 20
 
@@ -23,35 +25,58 @@ class NotServedError(ClusterError):
     """The API server knows nothing at this path."""
 
 
-_ERRORS = {"(Forbidden)": ForbiddenError, "(NotFound)": NotServedError}
+_ERRORS = {"(Forbidden)": ForbiddenError, "is forbidden": ForbiddenError, "(NotFound)": NotServedError}
 """What kubectl's message has for an answer of 403 and of 404."""
+_NO_KUBECTL = "kubectl is not on PATH; install it: https://kubernetes.io/docs/tasks/tools/"
+
+
+def _error(said: str) -> type[ClusterError]:
+    return next((kind for word, kind in _ERRORS.items() if word in said), ClusterError)
 
 
 class Cluster(Protocol):
-    """A Kubernetes API server."""
+    """A Kubernetes API server, and what is behind it."""
 
     def get(self, path: str) -> Any:
-        """The answer to GET `path`, from JSON. Raises ClusterError."""
+        """The answer to GET, from JSON, of a path of the API server or an address of `behind_service`.
+
+        Of such an address plain text is text. Raises ClusterError.
+        """
 
 
 class Kubectl:
     """A cluster by a kubectl context. It only ever reads."""
 
     def __init__(self, context: str) -> None:
-        self._context = context
+        self._command = ("kubectl", "--context", context)
+        self._forwards = Forwards(self._command)
+
+    def close(self) -> None:
+        """End the port-forwards."""
+        self._forwards.close()
 
     def get(self, path: str) -> Any:
-        """The answer to GET `path`, from JSON. Raises ClusterError with what kubectl says."""
-        command = ["kubectl", "--context", self._context, "get", "--raw", path]
+        """The answer to GET, as `Cluster` has it. Raises ClusterError with what kubectl says."""
+        return self._api_server(path) if path.startswith("/") else self._behind(path)
+
+    def _behind(self, url: str) -> Any:
+        try:
+            return self._forwards.get(url)
+        except FileNotFoundError as error:
+            raise ClusterError(_NO_KUBECTL) from error
+        except ForwardError as error:
+            raise _error(str(error))(f"GET {url}: {error}") from error
+
+    def _api_server(self, path: str) -> Any:
+        command = [*self._command, "get", "--raw", path]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=REQUEST_TIMEOUT_SECONDS, check=False)
         except FileNotFoundError as error:
-            raise ClusterError("kubectl is not on PATH; install it: https://kubernetes.io/docs/tasks/tools/") from error
+            raise ClusterError(_NO_KUBECTL) from error
         except subprocess.TimeoutExpired as error:
             raise ClusterError(f"GET {path}: no answer within {REQUEST_TIMEOUT_SECONDS} s") from error
         if done.returncode:
-            kind = next((kind for word, kind in _ERRORS.items() if word in done.stderr), ClusterError)
-            raise kind(f"GET {path}: {done.stderr.strip()}")
+            raise _error(done.stderr)(f"GET {path}: {done.stderr.strip()}")
         try:
             return json.loads(done.stdout)
         except ValueError as error:
@@ -73,12 +98,9 @@ class Snapshot:
 
 
 def behind_service(address: str, path: str, parameters: Mapping[str, str] | None = None) -> str:
-    """API path of an HTTP path behind a Service, through the API server's proxy.
+    """The address of an HTTP path behind a Service, which `address` names as the cluster does.
 
-    `address` is the in-cluster one, such as `http://loki.monitoring.svc:3100`. The proxy passes no Authorization header
-    on, so only what needs no log-in can be read.
+    Such as `http://loki.monitoring.svc:3100`. Only what needs no log-in can be read.
     """
-    url = urlsplit(address)
-    service, namespace = (url.hostname or "").split(".")[:2]
     query = f"?{urlencode(sorted(parameters.items()))}" if parameters else ""
-    return f"/api/v1/namespaces/{namespace}/services/{service}:{url.port}/proxy/{path}{query}"
+    return f"{address}/{path}{query}"

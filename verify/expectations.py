@@ -47,6 +47,8 @@ class Expected:
     """Loki's address in the cluster."""
     data_sources: frozenset[str]
     """Types, which are also the uids, of the data sources."""
+    policies_enforced: bool
+    """Whether the cluster is to enforce network policies."""
 
     def of(self, kind: str) -> list[Object]:
         """The objects of a kind."""
@@ -84,6 +86,7 @@ def expectations(stack: str, root: Path = ROOT, config: Mapping[str, Any] | None
         jobs=jobs(settings),
         loki=addresses.loki(settings),
         data_sources=frozenset(source["uid"] for source in data_sources(settings)),
+        policies_enforced=settings.access.enforced,
     )
 
 

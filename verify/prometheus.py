@@ -20,7 +20,7 @@ def targets(cluster: Cluster, expected: Expected) -> list[Finding]:
     down = [
         Finding(
             f"{target['labels'].get('job')}: {target['scrapeUrl']} is {target['health']}: {target['lastError']}",
-            "read that address from a pod of the monitoring namespace; a network policy may be in the way",
+            "read that address in Prometheus' own pod, by kubectl exec and wget; a network policy may be in the way",
         )
         for target in active
         if target["health"] != "up"

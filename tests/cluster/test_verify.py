@@ -132,7 +132,7 @@ def test_what_was_deleted_comes_back(deployed: Deployed) -> None:
         "prometheusrule/order-processor-services",
         "servicemonitor/order-service",
         "configmap/dashboard-logs",
-        "networkpolicy/views",
+        "networkpolicy/prometheus",
     ]
     delete(deployed, *lost)
     said = deployed.found(*(f"{each} is missing" for each in lost), "order-service is not scraped")

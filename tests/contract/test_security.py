@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+import catalogue
 from checks.program import evaluate
-from components import security, storage
+from components import flows, security, storage
 from components.charts import KUBE_PROMETHEUS_STACK
 from components.foundation import DIRECTORIES_NEED
+from components.metrics.component import prometheus_spec
 from facts import ROOT
-from settings import read_stack
+from settings import Access, read_stack
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 OBEYED = ("podMonitor", "probe", "rule", "scrapeConfig", "serviceMonitor")
@@ -60,6 +62,28 @@ def test_only_objects_of_our_own_namespace_are_obeyed(stack: str) -> None:
     given = {key: value for spec in (prometheus, alertmanager) for key, value in spec.items() if "NamespaceSel" in key}
     assert {key.removesuffix("NamespaceSelector") for key in given} == {"alertmanagerConfig", *OBEYED}
     assert all(value == {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}} for value in given.values())
+
+
+def test_other_namespaces_are_obeyed_where_a_stack_names_them() -> None:
+    selector = security.obeyed("shop", "bank")
+    assert selector == {
+        "matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["monitoring", "shop", "bank"]}
+        ]
+    }
+    settings = read_stack(ROOT / "Pulumi.dev.yaml")
+    named = settings.model_copy(update={"access": Access(obeyed_namespaces=("shop", "bank"))})
+    spec = prometheus_spec(named)
+    assert all(spec[f"{kind}NamespaceSelector"] == selector for kind in OBEYED)
+    known = catalogue.load(ROOT / "services.yaml")
+    (flow,) = [each for each in flows.flows(named, known) if each.target.name == "access.obeyedNamespaces"]
+    assert (flow.source, flow.ports) == (flows.PROMETHEUS, ())
+    assert len(flow.target.peers) == 2
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_prometheus_has_no_admin_api(stack: str) -> None:
+    assert not stack_values(stack)["prometheus"]["prometheusSpec"].get("enableAdminAPI")
 
 
 @pytest.mark.parametrize("part", ["prometheus", "alertmanager"])

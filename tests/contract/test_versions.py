@@ -21,6 +21,7 @@ SIBLINGS = {"promtool": "prometheus", "amtool": "alertmanager"}
 """Tools that no chart deploys, with the deployed one of the same module."""
 MODULES = {
     "operatorconfig": "github.com/prometheus-operator/prometheus-operator",
+    "networkpolicies": "sigs.k8s.io/kube-network-policies",
     "collector": "go.opentelemetry.io/collector/otelcol",
     "pulumi-language-python": "github.com/pulumi/pulumi/sdk/v3",
 }

@@ -96,7 +96,7 @@ def test_an_error_in_a_metric_leads_to_its_lines_and_these_to_the_request(rehear
 
 
 class RehearsalCluster:
-    """A stand-in for the API server, for `verify`: its service proxy leads to the rehearsal's processes."""
+    """A stand-in for a cluster, for `verify`: what is behind its Services are the rehearsal's processes."""
 
     PARTS: ClassVar = {parts.PROMETHEUS.url: "prometheus", parts.ALERTMANAGER.url: "alertmanager"}
 

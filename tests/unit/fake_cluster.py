@@ -48,6 +48,9 @@ class FakeCluster:
             raise answer
         return answer
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def prometheus(path: str, **parameters: str) -> str:
     return behind_service(parts.PROMETHEUS.url, f"api/v1/{path}", parameters)
@@ -70,6 +73,11 @@ WATCHDOG = behind_service(
     {"filter": 'alertname="Watchdog"', "silenced": "false", "inhibited": "false"},
 )
 LOKI = behind_service("http://loki.monitoring.svc:3100", "loki/api/v1/labels")
+REFUSED = behind_service(
+    parts.BLACKBOX_EXPORTER.url,
+    "probe",
+    {"module": "http_2xx", "target": "http://kube-prometheus-stack-alertmanager.monitoring.svc:9093/-/healthy"},
+)
 HEALTH = behind_service(parts.GRAFANA.url, "api/health")
 HASHES = query('count_values("hash", alertmanager_config_hash)')
 RELOADS = query("alertmanager_config_last_reload_successful == 0 or prometheus_config_last_reload_successful == 0")
@@ -133,6 +141,7 @@ def _healthy(name: str) -> bytes:
         SENT: samples(5),
         FAILED: samples(),
         LOKI: {"status": "success", "data": ["service_name"]},
+        REFUSED: "# TYPE probe_success gauge\nprobe_success 0\n",
         HEALTH: {"database": "ok", "version": "13.2.0"},
         BOARDS: samples(33),
         SOURCES: {"data": {"result": [{"metric": {"plugin_id": kind}, "value": [0, "1"]} for kind in sources()]}},

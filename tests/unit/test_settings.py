@@ -102,6 +102,8 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
         ),
         ("prod", {"links": {"grafana": None}}, "links.grafana: notifications link to http://localhost"),
         ("prod", {"links": {"alertmanager": "http://localhost:9093"}}, "links.alertmanager: notifications link to"),
+        ("prod", {"access": {"grafanaFrom": None}}, "links.grafana: the network policies admit no client"),
+        ("prod", {"access": {"alertmanagerFrom": None}}, "namespace of your Ingress or proxy under access.alert"),
         ("dev", {"workloads": {"prometheus": {"replicas": 2}}}, "keeps every replica of prometheus on one node"),
         ("dev", {"workloads": {"alertmanager": {"replicas": 3}}}, "keeps every replica of alertmanager on one node"),
         (
@@ -250,6 +252,7 @@ def test_schemas_tables_and_pages_are_current() -> None:
     for path, text in generate.schemas().items():
         assert path.read_text() == text, "run: make schema"
     assert generate.ALERTS.read_text() == generate.alerts_page(), "run: make schema"
+    assert generate.with_flows(generate.SECURITY.read_text()) == generate.SECURITY.read_text(), "run: make schema"
     assert generate.with_tables(generate.SETTINGS.read_text()) == generate.SETTINGS.read_text(), "run: make schema"
 
 

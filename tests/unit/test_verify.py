@@ -28,6 +28,7 @@ from tests.unit.fake_cluster import (
     OPERATOR,
     PODS,
     PROMETHEUSES,
+    REFUSED,
     RELOADS,
     RULE_OBJECTS,
     RULES,
@@ -106,7 +107,7 @@ def test_a_round_of_all_checks_asks_for_each_thing_once() -> None:
         check.run(now, expected())
     assert len(cluster.asked) == len(set(cluster.asked))
     kinds = {each.kind for each in expected().objects}
-    assert len([path for path in cluster.asked if "/proxy/" not in path]) < len(kinds) + 14
+    assert len([path for path in cluster.asked if path.startswith("/")]) < len(kinds) + 14
 
 
 def test_what_must_be_there_is_what_the_program_deploys() -> None:
@@ -256,7 +257,7 @@ DEFECTS: list[tuple[str, Defect, str, str]] = [
             (PROBES, "probe", "gateway"),
             (CONFIG_MAPS, "configmap", "dashboard-system-health"),
             (CONFIG_MAPS, "configmap", "grafana-datasources"),
-            (POLICIES, "networkpolicy", "views"),
+            (POLICIES, "networkpolicy", "prometheus"),
             (QUOTAS, "resourcequota", "bounds"),
             (SECRETS, "secret", "alertmanager-credentials"),
             (SECRETS, "secret", "alertmanager-configuration"),
@@ -290,16 +291,16 @@ DEFECTS: list[tuple[str, Defect, str, str]] = [
     ),
     (
         "objects",
-        edit(POLICIES, "views", "spec", "podSelector", value={}),
-        "networkpolicy/views is not what the program deploys: the length of spec.podSelector.matchExpressions",
+        edit(POLICIES, "prometheus", "spec", "podSelector", value={}),
+        "networkpolicy/prometheus is not what the program deploys: spec.podSelector.matchLabels.app.kubernetes.io",
         FORCE,
     ),
     (
         "objects",
-        edit(POLICIES, "same-namespace", "spec", "ingress", 0, "from", 0, "namespaceSelector", value={}),
-        "networkpolicy/same-namespace says more than the program does: "
+        edit(POLICIES, "alertmanager", "spec", "ingress", 0, "from", 0, "namespaceSelector", value={}),
+        "networkpolicy/alertmanager says more than the program does: "
         "spec.ingress[0].from[0].namespaceSelector was added",
-        "kubectl edit networkpolicy/same-namespace and take it out: Pulumi leaves alone what it has not said",
+        "kubectl edit networkpolicy/alertmanager and take it out: Pulumi leaves alone what it has not said",
     ),
     (
         "objects",
@@ -369,6 +370,13 @@ DEFECTS: list[tuple[str, Defect, str, str]] = [
         "there is no prometheus",
         "the check of the charts says how to bring it back",
     ),
+    (
+        "policies",
+        answer(REFUSED, "# TYPE probe_success gauge\nprobe_success 1\n"),
+        "the network policies are not enforced: the prober reaches Alertmanager",
+        "EKS: set enableNetworkPolicy in the VPC CNI add-on's configuration; kind: 0.24 or newer; else install a "
+        "network that enforces them, or accept it by access.enforced: false",
+    ),
     # Prometheus
     (
         "targets",
@@ -382,7 +390,7 @@ DEFECTS: list[tuple[str, Defect, str, str]] = [
             },
         ),
         "blackbox-exporter: http://10.0.0.1:9115/metrics is down: connection refused",
-        "read that address from a pod of the monitoring namespace; a network policy may be in the way",
+        "read that address in Prometheus' own pod, by kubectl exec and wget; a network policy may be in the way",
     ),
     (
         "targets",
@@ -535,9 +543,10 @@ def test_each_defect_is_found_with_its_remedy(check: str, defect: Defect, what: 
 def test_one_defect_is_one_finding() -> None:
     answers = healthy()
     remove(RULE_OBJECTS, "order-processor-services")(answers)
-    edit(POLICIES, "views", "spec", "ingress", 0, "ports", 0, "port", value=9091)(answers)
+    edit(POLICIES, "prometheus", "spec", "ingress", 0, "ports", 0, "port", value=9091)(answers)
     assert [finding.what for finding in found("objects", answers)] == [
-        "networkpolicy/views is not what the program deploys: spec.ingress[0].ports[0].port should be 9090 and is 9091",
+        "networkpolicy/prometheus is not what the program deploys: "
+        "spec.ingress[0].ports[0].port should be 9090 and is 9091",
         "prometheusrule/order-processor-services is missing",
     ]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,17 @@ import pytest
 from click.testing import CliRunner
 
 import verify.__main__ as command
-from tests.unit.fake_cluster import HEALTH, RULES, SECRETS, WATCHDOG, FakeCluster, expected, healthy, without_target
+from tests.unit.fake_cluster import (
+    HEALTH,
+    REFUSED,
+    RULES,
+    SECRETS,
+    WATCHDOG,
+    FakeCluster,
+    expected,
+    healthy,
+    without_target,
+)
 from verify.cluster import ClusterError, ForbiddenError, Kubectl, NotServedError, behind_service
 from verify.context import main as context_command
 
@@ -166,9 +179,85 @@ def test_a_missing_kubectl_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         Kubectl("kind-dev").get("/version")
 
 
-def test_a_service_is_reached_through_the_api_server() -> None:
-    path = behind_service("http://loki.elsewhere.svc:3100", "loki/api/v1/query", {"query": '{a="b"}'})
-    assert path == "/api/v1/namespaces/elsewhere/services/loki:3100/proxy/loki/api/v1/query?query=%7Ba%3D%22b%22%7D"
+LOKI = behind_service("http://loki.elsewhere.svc:3100", "loki/api/v1/query", {"query": '{a="b"}'})
+PROGRAM = """
+import http.server, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'probe_success 0' if self.path == '/probe' else b'{"path": "%s"}' % self.path.encode()
+        self.send_response(503 if self.path == '/gone' else 200)
+        self.send_header('Content-Type', 'text/plain; version=0.0.4' if self.path == '/probe' else 'application/json')
+        self.end_headers()
+        self.wfile.write(body)
+
+server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+print(f'Forwarding from 127.0.0.1:{server.server_port} -> 3100', flush=True)
+server.serve_forever()
+"""
+"""A port-forward, and what is behind it."""
+
+
+@pytest.fixture
+def forwarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubectl]:
+    (tmp_path / "forward.py").write_text(PROGRAM)
+    with closing(kubectl(tmp_path, monkeypatch, f"exec {sys.executable} {tmp_path}/forward.py")) as cluster:
+        yield cluster
+
+
+def test_a_service_is_reached_by_one_port_forward(forwarded: Kubectl, tmp_path: Path) -> None:
+    assert forwarded.get(LOKI) == {"path": "/loki/api/v1/query?query=%7Ba%3D%22b%22%7D"}
+    assert forwarded.get("http://loki.elsewhere.svc:3100/ready") == {"path": "/ready"}
+    assert (tmp_path / "arguments").read_text() == (
+        "--context kind-dev --namespace=elsewhere port-forward service/loki :3100 --address=127.0.0.1 "
+        "--pod-running-timeout=5s\n"
+    )
+
+
+def test_text_behind_a_service_stays_text(forwarded: Kubectl) -> None:
+    assert forwarded.get("http://prober.monitoring.svc:9115/probe") == "probe_success 0"
+
+
+def test_after_a_failure_another_port_forward_is_opened(forwarded: Kubectl, tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="HTTP 503"):
+        forwarded.get("http://loki.elsewhere.svc:3100/gone")
+    assert forwarded.get("http://loki.elsewhere.svc:3100/ready") == {"path": "/ready"}
+    assert len((tmp_path / "arguments").read_text().splitlines()) == 2
+
+
+def test_no_port_forward_outlives_the_command(forwarded: Kubectl) -> None:
+    forwarded.get(LOKI)
+    (one,) = forwarded._forwards._open.values()
+    forwarded.close()
+    assert one._process.poll() is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "script", "said"),
+    [
+        (ForbiddenError, "echo 'error: pods \"loki-0\" is forbidden: no' >&2; exit 1", "is forbidden"),
+        (NotServedError, refusal("NotFound"), "NotFound"),
+        (ClusterError, "echo 'error: timed out waiting for the condition' >&2; exit 1", "timed out waiting"),
+    ],
+)
+def test_what_keeps_a_port_forward_from_starting_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[ClusterError], script: str, said: str
+) -> None:
+    with pytest.raises(ClusterError, match=said) as raised:
+        kubectl(tmp_path, monkeypatch, script).get(LOKI)
+    assert raised.type is kind
+
+
+def test_enforcement_that_the_stack_does_not_ask_for_is_not_tested(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = healthy()
+    del answers[REFUSED]
+    accepted = dataclasses.replace(expected(), policies_enforced=False)
+    assert command.verify(FakeCluster(answers), accepted, 0, clock=FakeClock()) == command.WORKS
+    said = capsys.readouterr().out
+    assert (
+        "Not shown: that the cluster enforces network policies, as the stack's settings say that it need not." in said
+    )
+    assert "ok  policies" not in said
 
 
 def test_a_stack_without_a_context_is_not_deployed_anywhere() -> None:
