@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO
 
+from control_plane.port_forward import write_kubectl
 from engine.toolchain import tool
 from facts import ROOT
 from tests.sandbox import Sandbox
@@ -70,7 +71,9 @@ class Shell:
         programs = self.sandbox.root / "programs"
         programs.mkdir(exist_ok=True)
         for name in PROGRAMS:
-            if not (programs / name).exists():
+            if name == "kubectl":
+                write_kubectl(programs / name, tool(name))
+            elif not (programs / name).exists():
                 (programs / name).symlink_to(tool(name))
         return self.sandbox.engine.environment | {
             "HOME": str(self.sandbox.root),

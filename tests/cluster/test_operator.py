@@ -71,6 +71,9 @@ def test_the_alertmanager_configuration_is_accepted_and_a_broken_one_is_not(
     plane.apply(*placed(of("ServiceAccount", render(stack))), made(render, stack, "Alertmanager"))
     reconciled(plane, "True")
     eventually(lambda: condition(plane, "Available")["status"] == "True", what="no Alertmanager is available")
+    assert pod_template(plane, parts.ALERTMANAGER.workload)["metadata"]["labels"].items() >= set(
+        parts.ALERTMANAGER.labels.items()
+    )
 
     broken = next(copy.deepcopy(item) for item in secrets if item["metadata"]["name"] == CONFIGURATION_SECRET)
     configuration = yaml.safe_load(broken["stringData"][CONFIGURATION_KEY])
@@ -104,15 +107,25 @@ def test_prometheus_scrapes_what_the_rehearsal_derives(
         assert job == wanted[name], name
     grace = f"--rules.alert.for-grace-period={FOR_GRACE_PERIOD}"
     eventually(lambda: grace in arguments(plane), what=f"the operator does not start Prometheus with {grace}")
+    labels = pod_template(plane, parts.PROMETHEUS.workload)["metadata"]["labels"]
+    assert labels.items() >= set(parts.PROMETHEUS.labels.items())
     plane.kubectl("delete", "prometheus,servicemonitor,podmonitor,probe", "--all", f"--namespace={NAMESPACE}")
 
 
 def arguments(plane: ControlPlane) -> list[str]:
     """The arguments with which the operator starts Prometheus; none while it has not."""
-    with plane.client() as client:
-        answer = client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{parts.PROMETHEUS.workload}")
-    containers = answer.json()["spec"]["template"]["spec"]["containers"] if answer.is_success else []
+    containers = pod_template(plane, parts.PROMETHEUS.workload)["spec"]["containers"]
     return [argument for item in containers if item["name"] == "prometheus" for argument in item["args"]]
+
+
+def pod_template(plane: ControlPlane, workload: str) -> dict[str, Any]:
+    """The pods of a StatefulSet that the operator has made; of one that it has not, they have nothing."""
+    with plane.client() as client:
+        answer = client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{workload}")
+    if not answer.is_success:
+        return {"metadata": {"labels": {}}, "spec": {"containers": []}}
+    template: dict[str, Any] = answer.json()["spec"]["template"]
+    return template
 
 
 SHARD = "__tmp_current_shard"

@@ -11,6 +11,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,23 +26,29 @@ from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRE
 from control_plane.network import PodNetwork
 from control_plane.plane import CONTEXT, ControlPlane
 from control_plane.pods import Pods
+from control_plane.port_forward import write_kubectl
 from engine.toolchain import tool
 from facts import NAMESPACE
 from tests.cluster import application
 from tests.cluster.deployment import OnCluster, charts_from
 from tests.cluster.shell import Shell, deploying
 from tests.tree import copy_tree
+from verify import policies
 from verify.checks import CHECKS
+from verify.cluster import Kubectl
 from verify.expectations import Expected, expectations
 
 STACK = "dev"
 COMES_UP_SECONDS = 120
 NOTICED_SECONDS = 60
 FAST = {
-    f"Pulumi.{STACK}.yaml": ("infrastructure: 15s, applications: 30s", "infrastructure: 10s, applications: 10s"),
+    f"Pulumi.{STACK}.yaml": (
+        "infrastructure: 15s, applications: 30s }",
+        "infrastructure: 10s, applications: 10s }\n    access: { enforced: false }",  # the pods' network enforces none
+    ),
     "alerts/budget.yaml": ("interval: 3m", "interval: 10s"),
 }
-"""What makes things come true sooner, and changes nothing else: file, text, replacement."""
+"""What makes things come true sooner, or that cannot come true here; nothing else changes: file, text, replacement."""
 *DEPLOY, VERIFY = deploying()[0]
 
 REMEDY = re.compile(
@@ -115,7 +122,8 @@ def deployed(
             if line.startswith("pulumi stack init"):
                 charts_from(sandbox, STACK, charts)
         patch.setenv("KUBECONFIG", str(plane.kubeconfig))
-        patch.setenv("PATH", str(tool("kubectl").parent), prepend=":")
+        write_kubectl(sandbox.root / "kubectl", tool("kubectl"))
+        patch.setenv("PATH", str(sandbox.root), prepend=":")
         patch.setattr(command, "expectations", evaluated)
         patch.setattr(command, "PAUSE_SECONDS", 1)
         yield Deployed(sandbox, plane, pods)
@@ -123,8 +131,16 @@ def deployed(
 
 def test_all_holds_after_a_deployment(deployed: Deployed) -> None:
     said = Shell(deployed.sandbox).run(VERIFY)
-    assert all(f"ok  {check.name}: {check.holds}" in said for check in CHECKS)
+    assert all(f"ok  {check.name}: {check.holds}" in said for check in CHECKS if check.name != "policies")
+    assert "Not shown: that the cluster enforces network policies" in said
     assert "Everything holds." in said
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_network_that_enforces_no_policies_is_found() -> None:
+    with closing(Kubectl(CONTEXT)) as cluster:
+        (finding,) = policies.enforced(cluster, expectations(STACK))
+    assert "the network policies are not enforced" in finding.what
 
 
 def test_what_was_deleted_comes_back(deployed: Deployed) -> None:
