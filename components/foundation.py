@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,12 +82,20 @@ class Foundation(pulumi.ComponentResource):
     def _bounds(self, catalogue: Catalogue) -> list[pulumi.Resource]:
         quota = ResourceQuota("bounds", metadata=self._named("bounds"), spec=quota_spec(), opts=self._child())
         limits = LimitRange("defaults", metadata=self._named("defaults"), spec=limits_spec(), opts=self._child())
-        policies = flows.network_policies(flows.flows(self._settings, catalogue))
-        objects = [
+        return [quota, limits, *self._policies(flows.network_policies(flows.flows(self._settings, catalogue)))]
+
+    def _policies(self, specs: Mapping[str, Any]) -> list[pulumi.Resource]:
+        """Those that admit come before the one that refuses all else, so that no connection is cut meanwhile."""
+        admitting: list[pulumi.Resource] = [
             NetworkPolicy(name, metadata=self._named(name), spec=spec, opts=self._child())
-            for name, spec in policies.items()
+            for name, spec in specs.items()
+            if name != flows.DENY
         ]
-        return [quota, limits, *objects]
+        last = pulumi.ResourceOptions.merge(self._child(), pulumi.ResourceOptions(depends_on=admitting))
+        return [
+            *admitting,
+            NetworkPolicy(flows.DENY, metadata=self._named(flows.DENY), spec=specs[flows.DENY], opts=last),
+        ]
 
     def _priorities(self) -> list[pulumi.Resource]:
         # The API server refuses to change these fields, and the provider would try.

@@ -47,6 +47,8 @@ class Expected:
     """Loki's address in the cluster."""
     data_sources: frozenset[str]
     """Types, which are also the uids, of the data sources."""
+    obeyed_namespaces: frozenset[str]
+    """Namespaces whose rules Prometheus takes, beside our own."""
     policies_enforced: bool
     """Whether the cluster is to enforce network policies."""
 
@@ -86,6 +88,7 @@ def expectations(stack: str, root: Path = ROOT, config: Mapping[str, Any] | None
         jobs=jobs(settings),
         loki=addresses.loki(settings),
         data_sources=frozenset(source["uid"] for source in data_sources(settings)),
+        obeyed_namespaces=frozenset(settings.access.obeyed_namespaces),
         policies_enforced=settings.access.enforced,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import parts
+from facts import NAMESPACE
 from verify.cluster import Cluster, behind_service
 from verify.expectations import Expected
 from verify.finding import Finding
@@ -58,12 +59,14 @@ def services(cluster: Cluster, expected: Expected) -> list[Finding]:
 
 
 def rules(cluster: Cluster, expected: Expected) -> list[Finding]:
-    """Prometheus runs the groups that the program deploys and those of other objects, and can evaluate each rule.
+    """Prometheus runs the groups of the program and of other objects that it obeys, and can evaluate each rule.
 
     Groups are compared by their name and the names of their rules, because Prometheus rewrites expressions.
     """
     ours = _groups(each.fields for each in expected.of("PrometheusRule"))
-    objects = _groups(items(cluster, f"{MONITORING_API}/prometheusrules"))
+    obeyed = {NAMESPACE, *expected.obeyed_namespaces}
+    found = items(cluster, f"{MONITORING_API}/prometheusrules")
+    objects = _groups(item for item in found if item["metadata"].get("namespace", NAMESPACE) in obeyed)
     groups = _prometheus(cluster, "api/v1/rules")["groups"]
     running = Counter(_group(group) for group in groups)
     see = "kubectl describe prometheus; the operator's log names the object it refuses"

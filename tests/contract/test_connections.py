@@ -19,6 +19,7 @@ from facts import NAMESPACE, ROOT
 from settings import Settings, read_stack
 
 STACKS = ("dev", "prod", "loki-distributed")
+POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 APPLICATION = "order-processor"
 LISTENS: Mapping[str, tuple[int, ...]] = {
     "prometheus": (8080, 8081, 9090),
@@ -70,7 +71,7 @@ def policies_of(stack: str) -> Mapping[str, Any]:
     """Those that the program registers, where it is evaluated: secrets decide over channels."""
     if stack == "loki-distributed":
         return flows.network_policies(flows_of(stack))
-    found = evaluate(stack).of("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    found = evaluate(stack).of(POLICY)
     return {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in found}
 
 
@@ -210,6 +211,11 @@ def test_every_policy_has_a_flow_and_every_flow_a_policy(stack: str) -> None:
         assert len(policies[name].get("ingress", [])) == sum(flow.target.name == name for flow in known), name
         assert len(policies[name].get("egress", [])) == sum(flow.source.name == name for flow in known), name
     assert policies[flows.DENY] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_what_refuses_all_else_comes_after_what_admits() -> None:
+    found = {item.name: item for item in evaluate("prod").of(POLICY)}
+    assert found[flows.DENY].dependencies >= {item.key for name, item in found.items() if name != flows.DENY}
 
 
 @pytest.mark.parametrize("stack", STACKS)

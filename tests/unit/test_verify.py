@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
-from typing import Any
 
 import pytest
 import yaml
@@ -551,6 +551,18 @@ def test_one_defect_is_one_finding() -> None:
     ]
 
 
+def test_rules_of_another_namespace_run_only_where_it_is_obeyed() -> None:
+    answers = healthy()
+    rules = {
+        "metadata": {"name": "theirs", "namespace": "shop"},
+        "spec": {"groups": [{"name": "of-shop", "rules": []}]},
+    }
+    answers[ALL_RULE_OBJECTS] = {"items": [*answers[ALL_RULE_OBJECTS]["items"], rules]}
+    assert found("rules", answers) == []
+    obeyed = dataclasses.replace(expected(), obeyed_namespaces=frozenset({"shop"}))
+    assert [finding.what for finding in found("rules", answers, obeyed)] == ["the rule group of-shop is not loaded"]
+
+
 def test_deleted_rules_are_missed_although_no_object_names_them() -> None:
     answers = healthy()
     gone = item(answers, RULE_OBJECTS, "order-processor-services")
@@ -662,14 +674,6 @@ def test_the_heartbeat_may_be_missing_only_where_the_program_does_not_route_it()
     assert found("heartbeat", answers, expected("prod")) == [
         Finding("the Watchdog is not routed to the heartbeat", "pulumi up --stack prod")
     ]
-
-
-def test_rules_of_other_namespaces_must_run_too() -> None:
-    answers = healthy()
-    groups: Any = [{"name": "theirs", "rules": [{"record": "a:b", "expr": "1"}]}]
-    answers[ALL_RULE_OBJECTS] = {"items": [*answers[ALL_RULE_OBJECTS]["items"], {"spec": {"groups": groups}}]}
-    (finding,) = found("rules", answers)
-    assert finding.what == "the rule group theirs is not loaded"
 
 
 # The configuration that runs
