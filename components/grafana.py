@@ -221,6 +221,7 @@ def _sidecar() -> dict[str, Any]:
             "label": "grafana_dashboard",
             "labelValue": "1",
             "searchNamespace": NAMESPACE,
+            "resource": "configmap",  # by default Secrets, too
             "folder": DASHBOARDS,
             "folderAnnotation": "grafana_folder",
             "provider": {"foldersFromFilesStructure": True, "allowUiUpdates": False},
@@ -229,6 +230,7 @@ def _sidecar() -> dict[str, Any]:
             "enabled": True,
             "label": "grafana_datasource",
             "labelValue": "1",
+            "resource": "configmap",
             # Every data source is ours (data_sources above): two defaults would stop Grafana.
             "defaultDatasourceEnabled": False,
             "alertmanager": {"enabled": False},

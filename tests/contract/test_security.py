@@ -107,6 +107,11 @@ def test_grafana_runs_what_is_pinned_and_sends_nothing_out() -> None:
     assert ini["security"] == {"cookie_secure": True, "disable_gravatar": True}
 
 
+def test_grafanas_sidecars_watch_no_secrets() -> None:
+    sidecar = stack_values("prod")["grafana"]["sidecar"]
+    assert [sidecar[part]["resource"] for part in ("dashboards", "datasources")] == ["configmap", "configmap"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
 def test_the_directories_of_local_volumes_are_made_twice_with_the_rights_of_their_job(tmp_path: Path) -> None:
     settings = read_stack(ROOT / "Pulumi.dev.yaml")
