@@ -19,6 +19,8 @@ from facts import ROOT
 from local.errors import explained
 from settings import Settings, read_stack
 
+WORKFLOWS = ROOT / ".github" / "workflows"
+
 
 def commands(scratch: Path) -> Iterator[list[str | Path]]:
     """One command for each tool and file."""
@@ -32,7 +34,14 @@ def commands(scratch: Path) -> Iterator[list[str | Path]]:
         agent = scratch / f"agent-{stack}.yaml"
         agent.write_text(yaml.safe_dump(agent_configuration(settings, known.of_stack(settings))))
         yield [tool("collector"), "validate", f"--config={agent}", f"--feature-gates={AGENT_GATES}"]
-    yield [tool("actionlint"), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    workflows = sorted(WORKFLOWS.glob("*.yml"))
+    yield [tool("actionlint"), *workflows]
+    yield zizmor(workflows)
+
+
+def zizmor(workflows: list[Path]) -> list[str | Path]:
+    """What judges the security of workflows, as strictly as it can without a network."""
+    return [Path(sys.executable).with_name("zizmor"), "--offline", "--quiet", "--persona=auditor", *workflows]
 
 
 def _settings(stack: str) -> Settings:
