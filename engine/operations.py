@@ -98,9 +98,12 @@ class Engine:
         with self._exclusive(), _explained(f"config set {key}", stack):
             self._set(stack, key, value, secret=secret, path=path)
 
-    def preview(self, stack: str, *, expect_no_changes: bool = False, **following: Unpack[Following]) -> Changes:
-        """`pulumi preview`: what `up` would do."""
-        return self._operate("preview", stack, _flags(expect_no_changes=expect_no_changes), **following)
+    def preview(
+        self, stack: str, *, expect_no_changes: bool = False, refresh: bool = False, **following: Unpack[Following]
+    ) -> Changes:
+        """`pulumi preview`: what `up` would do, with `refresh` to what the providers find."""
+        flags = _flags(expect_no_changes=expect_no_changes, refresh=refresh)
+        return self._operate("preview", stack, flags, **following)
 
     def up(self, stack: str, **following: Unpack[Following]) -> Changes:
         """`pulumi up`, without the preview before it."""

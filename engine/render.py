@@ -8,7 +8,6 @@ Charts are not rendered: what Helm would make of the values needs Helm.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import json
 import os
@@ -29,6 +28,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 import inputs
 from engine import rule_files
 from engine.configuration import Aside, Secrets
+from engine.differences import COMPONENT, Difference, as_markdown, as_text, differences
 from engine.operations import Engine
 from engine.provider.aws import Aws
 from engine.provider.documents import dump
@@ -98,18 +98,25 @@ def _shown(resource: Mapping[str, Any]) -> bool:
 def _file(resource: Mapping[str, Any], secrets: Secrets) -> tuple[str, str]:
     """A resource's path and text."""
     type_: str = resource["type"]
+    head = f"{COMPONENT}{_component(resource['urn'])}\n"
     if type_ == _STACK:
-        return "outputs.yaml", dump(masked(resource.get("outputs", {}), secrets))
+        return "outputs.yaml", head + dump(masked(resource.get("outputs", {}), secrets))
     package = type_.partition(":")[0]
     inputs: dict[str, Any] = masked(resource["inputs"], secrets)
     key = _MODELS[package].key(type_, inputs)
     path = f"{key.kind}/{key.namespace or '_'}/{key.name}"
-    note = "".join(f"# {flag}\n" for flag in ("protect", "retainOnDelete") if resource.get(flag))
+    head += "".join(f"# {flag}\n" for flag in ("protect", "retainOnDelete") if resource.get(flag))
     if type_ == RELEASE:
         release = {name: value for name, value in inputs.items() if name not in ("compat", "values")}
         asked = "".join(f"# {line}\n" for line in dump(release).splitlines())
-        return f"{path}.values.yaml", note + asked + dump(inputs.get("values", {}))
-    return f"{path}.yaml", note + dump(readable(inputs) if package == "aws" else inputs)
+        return f"{path}.values.yaml", head + asked + dump(inputs.get("values", {}))
+    return f"{path}.yaml", head + dump(readable(inputs) if package == "aws" else inputs)
+
+
+def _component(urn: str) -> str:
+    """The component that registered a resource, itself or through another: `Logs` of `…::monitoring:index:Logs$…`."""
+    outermost = urn.split("::")[2].split("$")[0]
+    return outermost.rpartition(":")[2] if outermost.startswith("monitoring:") else "stack"
 
 
 def masked(value: Any, secrets: Secrets) -> Any:
@@ -170,16 +177,6 @@ def read(out: Path) -> dict[str, str]:
     return {str(path.relative_to(out)): path.read_text() for path in files}
 
 
-def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    """One line that says what became of an object, then the unified diff of its file; for each that differs."""
-    for path in sorted(old.keys() | new.keys()):
-        before, after = old.get(path), new.get(path)
-        if before != after:
-            yield f"{'added' if before is None else 'removed' if after is None else 'changed'}: {path}"
-            lines = (before or "").splitlines(), (after or "").splitlines()
-            yield from difflib.unified_diff(*lines, f"a/{path}", f"b/{path}", lineterm="")
-
-
 def checkout(base: str, project: Path, into: Path) -> None:
     """Write the tree of a git revision. Raises RehearsalError if there is no such revision."""
     archive = subprocess.run(["git", "-C", str(project), "archive", base], capture_output=True, check=False)
@@ -189,7 +186,7 @@ def checkout(base: str, project: Path, into: Path) -> None:
         tar.extractall(into, filter="data")
 
 
-def compare(stack: str, base: str, project: Path) -> list[str]:
+def compare(stack: str, base: str, project: Path) -> list[Difference]:
     """The differences that the working tree makes to what `base` renders. A base without the stack renders nothing."""
     with tempfile.TemporaryDirectory(prefix="diff-") as scratch:
         before, tree = Path(scratch) / "before", Path(scratch) / "tree"
@@ -204,7 +201,7 @@ def compare(stack: str, base: str, project: Path) -> list[str]:
         for side, (errors, code) in ended.items():
             if code:
                 raise RehearsalError(f"{side} cannot be rendered: {errors.strip().removeprefix('Error: ')}")
-        return list(differences(read(before), read(after)))
+        return differences(read(before), read(after))
 
 
 def _run_here(tree: Path) -> None:
@@ -296,14 +293,17 @@ def render_command(stack: str, project: Path, out: Path, quiet: bool) -> None:
 @_stack
 @_project
 @click.option("--base", required=True, help="Git revision to compare the working tree with.")
-def diff_command(stack: str, project: Path, base: str) -> None:
+@click.option("--markdown", is_flag=True, help="Write it as the summary of a pull request.")
+def diff_command(stack: str, project: Path, base: str, markdown: bool) -> None:
     """Show what the working tree changes. Exits with 0 if nothing, 1 if something, 2 in trouble."""
     with explained(TROUBLE):
         _check(stack, project)
-        lines = compare(stack, base, project.resolve())
-    for line in lines:
+        found = compare(stack, base, project.resolve())
+    if markdown:
+        click.echo(as_markdown(stack, base, found))
+    for line in () if markdown else as_text(found):
         click.echo(_coloured(line))
-    sys.exit(1 if lines else 0)
+    sys.exit(1 if found else 0)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ import catalogue as catalogues
 from checks import examples
 from checks.program import SECRETS
 from components.logs.agent import agent_values, events_values
-from engine.render import MASK, differences
+from engine.differences import as_text, differences
+from engine.render import MASK
 from facts import ROOT
 from settings import GRAFANA_PASSWORD, KEY, Deployment, Settings, parse, read_config, read_stack, secret_keys
 from validation import InvalidInputError
@@ -29,7 +30,7 @@ BYTES = 64_000
 
 @pytest.mark.parametrize("name", examples.names())
 def test_an_example_deploys_what_is_committed(name: str) -> None:
-    changed = list(differences(examples.committed(name), examples.rendered(name)))
+    changed = list(as_text(differences(examples.committed(name), examples.rendered(name))))
     assert not changed, "\n".join(
         [
             f"examples/stacks/{name}/{examples.RENDERED} is not what the program deploys now. If that is intended:",

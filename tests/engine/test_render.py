@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from checks.waiting import PATIENCE_SECONDS
 from engine import render
+from engine.differences import COMPONENT, LONGEST_DIFFERENCE, LONGEST_SUMMARY, as_markdown, as_text, differences
 from engine.provider.values import MARK, SECRET
-from engine.render import MASK, differences, masked, write
+from engine.render import MASK, masked, write
 from local.errors import RehearsalError
 from tests.sandbox import Sandbox, files, python
 
@@ -49,6 +50,9 @@ def test_rendering_twice_gives_the_same_bytes_and_every_object(tmp_path: Path) -
     roles = [yaml.safe_load(text) for name, text in one.items() if name.startswith("aws.iam.RolePolicy/")]
     assert all(role["policy"]["Statement"] for role in roles)
     assert yaml.safe_load(one["outputs.yaml"])["namespace"] == "monitoring"
+    heads = {text.partition("\n")[0].removeprefix(COMPONENT) for text in one.values() if text}
+    assert heads == {"Alerting", "CloudWatch", "Foundation", "Grafana", "Logs", "Metrics", "Traces", "stack"}
+    assert one["Release/monitoring/loki.values.yaml"].startswith(f"{COMPONENT}Logs\n")
     kinds = {name.split("/")[0] for name in one}
     assert kinds >= {"ConfigMap", "Namespace", "Probe", "PrometheusRule", "ServiceMonitor", "StorageClass"}
 
@@ -77,7 +81,9 @@ def test_a_secret_in_the_clear_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_
     class Engine:
         def __init__(self, *_: object) -> None:
             self.up = lambda *_: None
-            self.resources = lambda _: [{"type": "kubernetes:x/v1:Thing", "custom": True, "inputs": inputs}]
+            self.resources = lambda _: [
+                {"urn": "a::b::c::d", "type": "kubernetes:x/v1:Thing", "custom": True, "inputs": inputs}
+            ]
 
     monkeypatch.setattr(render, "Engine", Engine)
     monkeypatch.setattr(render, "placeholders", lambda *_: {"password": "hunter2"})
@@ -95,7 +101,8 @@ def test_a_diff_names_what_was_added_removed_and_changed(small: Sandbox) -> None
     code, output, errors = diff(small.project, "HEAD")
     assert code == 1, errors
     lines = output.splitlines()
-    assert [line for line in lines if line.startswith(("added", "changed", "removed"))] == [
+    assert [line for line in lines if line.startswith(("stack", "added", "changed", "removed"))] == [
+        "stack: 2 added, 1 changed, 1 removed",
         "removed: Thing/default/hidden.yaml",
         "changed: Thing/default/thing-0.yaml",
         "added: Thing/default/thing-40.yaml",
@@ -129,4 +136,55 @@ def test_a_rendering_replaces_only_a_rendering(tmp_path: Path) -> None:
 
 
 def test_differences_of_equal_renderings_are_none() -> None:
-    assert list(differences({"a.yaml": "1\n"}, {"a.yaml": "1\n"})) == []
+    assert differences({"a.yaml": "1\n"}, {"a.yaml": "1\n"}) == []
+
+
+def rendering(**numbers: int) -> dict[str, str]:
+    """A rendering: an object of a component for each `component__name=number`."""
+    pairs = ((*name.split("__"), number) for name, number in numbers.items())
+    return {f"Thing/_/{name}.yaml": f"{COMPONENT}{part}\nnumber: {number}\n" for part, name, number in pairs}
+
+
+OLD, NEW = rendering(Logs__z=1, Metrics__a=1, Metrics__b=1), rendering(Logs__z=2, Metrics__a=1, Metrics__c=1)
+
+
+def test_differences_are_read_component_by_component() -> None:
+    lines = [line for line in as_text(differences(OLD, NEW)) if not line.startswith((" ", "+", "-", "@"))]
+    assert lines == [
+        "Logs: 1 changed",
+        "changed: Thing/_/z.yaml",
+        "Metrics: 1 added, 1 removed",
+        "removed: Thing/_/b.yaml",
+        "added: Thing/_/c.yaml",
+    ]
+
+
+def test_the_summary_of_a_pull_request_folds_each_object_below_its_component() -> None:
+    text = as_markdown("prod", "origin/main", differences(OLD, NEW))
+    order = ["## prod", "### Logs: 1 changed", "changed: Thing/_/z.yaml", "+number: 2", "### Metrics: 1 added"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert text.count("<details>") == text.count("</details>") == 3
+    assert as_markdown("prod", "origin/main", []) == "## prod: deploys the same as origin/main\n"
+
+
+def test_what_is_shown_cannot_leave_its_block() -> None:
+    """A dashboard's text may be Markdown, with fences and tags of its own."""
+    evil = {"Thing/_/<b>.yaml": f"{COMPONENT}Logs\n```\n</details>\n"}
+    section = as_markdown("dev", "main", differences({}, evil)).splitlines()
+    fences = [index for index, line in enumerate(section) if line.startswith("`" * 8)]
+    assert [line for line in section[fences[0] + 1 : fences[1]] if "`" * 3 in line or "details" in line] == [
+        "+```",
+        "+</details>",
+    ]
+    assert "<summary>added: Thing/_/&lt;b&gt;.yaml</summary>" in section[4]
+
+
+def test_a_summary_fits_and_says_what_it_left_out() -> None:
+    """GitHub drops a summary of more than a MiB without a word."""
+    long = {f"Thing/_/{n}.yaml": f"{COMPONENT}Logs\n" + f"{'x' * 200}\n" * 2 * LONGEST_DIFFERENCE for n in range(30)}
+    text = as_markdown("dev", "main", differences({}, long))
+    assert LONGEST_SUMMARY - 100_000 < len(text.encode()) < 1024 * 1024
+    assert "… 404 more lines: `make diff STACK=dev BASE=main` shows them" in text
+    assert "- added: Thing/_/" in text
+    assert "The summary was too long for " in text
