@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help up status report down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals soak \
 	test-cluster test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
-	diff examples preview deploy destroy verify schema charts-check lock tools clean
+	diff examples preview deploy drift destroy verify schema charts-check lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -159,7 +159,7 @@ bench-logs: $(READY) tools ## What logs are lost when things break, the agent's 
 	@$(PY) -m benchmarks.logs_throughput
 	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days "$(DAYS)")
 
-lint: $(READY) ## ruff, import-linter, deptry, vulture, mypy, promtool, amtool, actionlint
+lint: $(READY) ## ruff, import-linter, deptry, vulture, mypy, promtool, amtool, actionlint, zizmor
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
@@ -192,6 +192,12 @@ deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it
 	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@pulumi up --stack "$(STACK)"
+	@$(MAKE) --no-print-directory verify
+
+drift: $(READY) ## Is a deployed stack as the program says? pulumi preview with refresh must find no change, and verify nothing: STACK=dev|prod
+	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
+	@$(PY) -m engine.rule_files
+	@pulumi preview --refresh --expect-no-changes --diff --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
 destroy: $(READY) ## pulumi destroy of a stack with the vendor's CLI, after a preview; a protected stack is refused: STACK=dev|prod
