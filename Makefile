@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help up status report down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals soak \
 	test-cluster test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
-	diff examples preview deploy drift destroy verify schema charts-check lock tools clean
+	diff mirror-list examples preview deploy drift destroy verify schema charts-check lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -179,6 +179,9 @@ render: $(READY) ## Write what a stack would deploy: STACK=dev|prod OUT=director
 
 diff: $(READY) ## What the working tree changes in a stack: STACK=dev|prod BASE=git-ref
 	@$(PY) -m engine.render diff --stack "$(STACK)" --base "$(BASE)"
+
+mirror-list: $(READY) ## Every chart and container image that a stack takes from a registry: STACK=dev|prod
+	@$(PY) -m checks.mirror --stack "$(STACK)"
 
 examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git diff to show
 	@$(PY) -m checks.examples

@@ -92,7 +92,7 @@ def main() -> None:
         traces_args = TracesArgs(settings=settings, tracing=settings.tracing, namespace=namespace)
         deployed.append(Traces("traces", traces_args, opts))
     if settings.aws:
-        cloudwatch_args = CloudWatchArgs(aws=settings.aws, source=settings.charts, namespace=namespace)
+        cloudwatch_args = CloudWatchArgs(aws=settings.aws, settings=settings, namespace=namespace)
         deployed.append(CloudWatch("cloudwatch", cloudwatch_args, opts))
     guard(settings.storage.protect, deployed)
 

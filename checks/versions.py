@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,6 +31,10 @@ class Deployed:
     """The tool of the rehearsal that is the same program."""
     not_run: str = ""
     """Why there is none."""
+    images: tuple[str, ...] = ()
+    """The images that are pulled."""
+    when: str = ""
+    """The value of ours without which none is pulled, such as `gateway.enabled`."""
 
     @property
     def number(self) -> str:
@@ -40,7 +45,12 @@ class Deployed:
 def deployed() -> list[Deployed]:
     """Everything that the pinned charts deploy and that matters here."""
     listed = yaml.load(LISTED.read_text(), Loader=yaml.CSafeLoader)
-    return [Deployed(chart, place, **item) for chart, places in listed.items() for place, item in places.items()]
+    return [_read(chart, place, item) for chart, places in listed.items() for place, item in places.items()]
+
+
+def _read(chart: str, place: str, item: dict[str, Any]) -> Deployed:
+    tag = item.get("instead", item["version"])
+    return Deployed(chart, place, **item | {"images": tuple(image.format(tag) for image in item.get("images", ()))})
 
 
 def differences(chart: Chart, package: Package) -> Iterator[str]:

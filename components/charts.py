@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
-from settings import Charts
+from settings import Charts, Settings
 
 PROMETHEUS_COMMUNITY = "https://prometheus-community.github.io/helm-charts"
 GRAFANA_COMMUNITY = "https://grafana-community.github.io/helm-charts"
@@ -26,15 +26,19 @@ class Chart:
     name: str
     version: str
     repository: str
+    registry: str = "global.imageRegistry"
+    """The value by which the chart takes all its images from one registry; empty if it has none or no images."""
 
 
 KUBE_PROMETHEUS_STACK = Chart("kube-prometheus-stack", "88.5.3", PROMETHEUS_COMMUNITY)
-PROMETHEUS_OPERATOR_CRDS = Chart("prometheus-operator-crds", "31.0.1", PROMETHEUS_COMMUNITY)
+PROMETHEUS_OPERATOR_CRDS = Chart("prometheus-operator-crds", "31.0.1", PROMETHEUS_COMMUNITY, registry="")
 BLACKBOX_EXPORTER = Chart("prometheus-blackbox-exporter", "11.17.2", PROMETHEUS_COMMUNITY)
-CLOUDWATCH_EXPORTER = Chart("prometheus-yet-another-cloudwatch-exporter", "0.47.0", PROMETHEUS_COMMUNITY)
+CLOUDWATCH_EXPORTER = Chart(
+    "prometheus-yet-another-cloudwatch-exporter", "0.47.0", PROMETHEUS_COMMUNITY, registry="image.registry"
+)
 LOKI = Chart("loki", "18.11.0", GRAFANA_COMMUNITY)
 TEMPO = Chart("tempo", "2.2.4", GRAFANA_COMMUNITY)
-LOG_AGENT = Chart("opentelemetry-collector", "0.170.0", OPEN_TELEMETRY)
+LOG_AGENT = Chart("opentelemetry-collector", "0.170.0", OPEN_TELEMETRY, registry="")  # our values name its image
 
 CHARTS = (
     KUBE_PROMETHEUS_STACK,
@@ -54,26 +58,34 @@ def install(
     *,
     namespace: pulumi.Input[str],
     values: Mapping[str, Any],
-    source: Charts,
+    settings: Settings,
     opts: pulumi.ResourceOptions,
 ) -> Release:
     """Install `chart` as the release `name`, whose name in the cluster is fixed, and wait until it is ready.
 
     `atomic` rolls a failed upgrade back, so that the next one starts from a release that works.
     """
-    where, options = locate(chart, source)
+    where, options = locate(chart, settings.charts)
     return Release(
         name,
         name=name,
         namespace=namespace,
         chart=where,
-        version=None if source.source == "directory" else chart.version,
+        version=None if settings.charts.source == "directory" else chart.version,
         repository_opts=options,
-        values=dict(values),
+        values=from_mirror(chart, values, settings),
         timeout=TIMEOUT_SECONDS,
         atomic=True,
         opts=opts,
     )
+
+
+def from_mirror(chart: Chart, values: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The values, with the stack's registry of images where it has one."""
+    if not (settings.images.registry and chart.registry):
+        return dict(values)
+    section, key = chart.registry.split(".")
+    return {**values, section: {**values.get(section, {}), key: settings.images.registry}}
 
 
 def locate(chart: Chart, source: Charts) -> tuple[str, RepositoryOptsArgs | None]:

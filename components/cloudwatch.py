@@ -12,7 +12,7 @@ import parts
 from components import charts, security, sizing
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from quantities import seconds
-from settings import Aws, Charts
+from settings import Aws, Settings
 
 NAME = parts.CLOUDWATCH_EXPORTER.release
 BILLING_REGION = "us-east-1"
@@ -55,7 +55,7 @@ class CloudWatchArgs:
     """What the exporter depends on."""
 
     aws: Aws
-    source: Charts
+    settings: Settings
     namespace: pulumi.Input[str]
 
 
@@ -76,7 +76,7 @@ class CloudWatch(pulumi.ComponentResource):
             NAME,
             namespace=args.namespace,
             values=exporter_values(args.aws, role.arn),
-            source=args.source,
+            settings=args.settings,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

@@ -17,6 +17,7 @@ from pulumi_kubernetes.storage.v1 import StorageClass
 import parts
 from catalogue import Catalogue
 from components import charts, flows, priorities, security, storage
+from components.images import image
 from facts import BUSYBOX, NAMESPACE
 from settings import Settings
 
@@ -161,7 +162,7 @@ class Foundation(pulumi.ComponentResource):
             parts.CRDS,
             namespace=self.namespace,
             values={},
-            source=self._settings.charts,
+            settings=self._settings,
             opts=self._keeps_data(),
         )
 
@@ -204,7 +205,7 @@ def directories_job(settings: Settings) -> dict[str, Any]:
         "containers": [
             {
                 "name": "directories",
-                "image": BUSYBOX,
+                "image": image(BUSYBOX, settings),
                 "command": ["sh", "-c", storage.ownership_script(settings)],
                 "volumeMounts": [{"name": "volumes", "mountPath": "/volumes"}],
                 "securityContext": security.ROOT | {"capabilities": {"drop": ["ALL"], "add": list(DIRECTORIES_NEED)}},

@@ -32,7 +32,7 @@ class Traces(pulumi.ComponentResource):
             parts.TEMPO.release,
             namespace=args.namespace,
             values=tempo_values(args.settings, args.tracing),
-            source=args.settings.charts,
+            settings=args.settings,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

@@ -173,6 +173,23 @@ class Charts(Section):
         return self
 
 
+Registry = Annotated[
+    str,
+    text(
+        r"[a-z0-9-]+((\.[a-z0-9-]+)+(:\d{1,5})?|:\d{1,5})(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
+        "a registry, with a path or without, such as registry.example.com/mirror or 10.0.0.5:5000",
+    ),
+]
+
+
+class Images(Section):
+    """Where container images come from."""
+
+    registry: Registry | None = None
+    """A registry that has every image that `make mirror-list` prints, below the path that it has in its own registry;
+    nodes must be able to pull from it without a Secret. None pulls each image from its own registry."""
+
+
 class Settings(Section):
     """One stack."""
 
@@ -217,6 +234,8 @@ class Settings(Section):
     """Who reaches the monitoring, and what it reaches."""
     charts: Charts = Charts()
     """Where Helm charts come from."""
+    images: Images = Images()
+    """Where container images come from."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

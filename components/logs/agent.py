@@ -11,6 +11,7 @@ import parts
 from catalogue import Catalogue
 from components import priorities, security, sizing
 from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
+from components.images import image
 from components.logs import events, redaction
 from facts import BUSYBOX
 from settings import Settings
@@ -68,9 +69,9 @@ def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "fullnameOverride": parts.LOG_AGENT.workload,
         "mode": "daemonset",
-        "image": {"repository": AGENT_IMAGE},
+        "image": {"repository": image(AGENT_IMAGE, settings)},
         "command": {"name": "start/agent", "extraArgs": [f"--feature-gates={AGENT_GATES}"]},
-        "initContainers": [_start()],
+        "initContainers": [_start(settings)],
         "alternateConfig": agent_configuration(settings, catalogue),
         "extraEnvs": [
             {"name": "CLUSTER_NAME", "value": settings.cluster},
@@ -100,11 +101,11 @@ def agent_values(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _start() -> dict[str, Any]:
+def _start(settings: Settings) -> dict[str, Any]:
     """Puts a shell and the agent's start beside the collector, whose image has nothing but the collector."""
     return {
         "name": "start",
-        "image": BUSYBOX,
+        "image": image(BUSYBOX, settings),
         "command": ["sh", "-c", 'cp /bin/busybox /start && printf %s "$AGENT" >/start/agent && chmod 755 /start/agent'],
         "env": [{"name": "AGENT", "value": AGENT_START.read_text().replace("$", "$$")}],  # Kubernetes halves them
         "volumeMounts": [{"name": "start", "mountPath": "/start"}],
@@ -127,7 +128,7 @@ def events_values(settings: Settings) -> dict[str, Any]:
         "mode": "deployment",
         "replicaCount": 1,  # a second one would tell everything twice
         "rollout": {"strategy": "Recreate"},
-        "image": {"repository": AGENT_IMAGE},
+        "image": {"repository": image(AGENT_IMAGE, settings)},
         "alternateConfig": _masking(EVENTS_CONFIGURATION),
         "extraEnvs": [
             {"name": "CLUSTER_NAME", "value": settings.cluster},

@@ -41,7 +41,7 @@ class Logs(pulumi.ComponentResource):
             parts.LOKI.release,
             namespace=args.namespace,
             values=loki_values(settings, role_arn),
-            source=settings.charts,
+            settings=settings,
             opts=pulumi.ResourceOptions(parent=self),
         )
         charts.install(
@@ -49,7 +49,7 @@ class Logs(pulumi.ComponentResource):
             parts.LOG_AGENT.release,
             namespace=args.namespace,
             values=agent_values(settings, args.catalogue),
-            source=settings.charts,
+            settings=settings,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[loki_release]),
         )
         charts.install(
@@ -57,7 +57,7 @@ class Logs(pulumi.ComponentResource):
             parts.KUBERNETES_EVENTS.release,
             namespace=args.namespace,
             values=events_values(settings),
-            source=settings.charts,
+            settings=settings,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[loki_release]),
         )
         self.register_outputs({})

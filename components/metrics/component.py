@@ -66,7 +66,7 @@ class Metrics(pulumi.ComponentResource):
         self._install(charts.BLACKBOX_EXPORTER, parts.BLACKBOX_EXPORTER.release, prober.values(args.settings.redis))
         settings, catalogue = args.settings, args.catalogue
         if any(service.added_up for service in catalogue.services):
-            self._add_up_routes(settings.workloads.prometheus.replicas)
+            self._add_up_routes()
         for service in catalogue.measured:
             self._custom("ServiceMonitor", service.name, monitors.service_monitor(service, catalogue, settings))
         for service in catalogue.services:
@@ -83,16 +83,16 @@ class Metrics(pulumi.ComponentResource):
             release,
             namespace=self._args.namespace,
             values=values,
-            source=self._args.settings.charts,
+            settings=self._args.settings,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _add_up_routes(self, replicas: int) -> None:
+    def _add_up_routes(self) -> None:
         name, opts = route_sums.NAME, pulumi.ResourceOptions(parent=self)
         metadata = {"name": name, "namespace": self._args.namespace, "labels": route_sums.LABELS}
         ConfigMap(name, metadata=metadata, data=route_sums.config_map(), opts=opts)
         Service(name, metadata=metadata, spec=route_sums.service_spec(), opts=opts)
-        Deployment(name, metadata=metadata, spec=route_sums.deployment_spec(replicas), opts=opts)
+        Deployment(name, metadata=metadata, spec=route_sums.deployment_spec(self._args.settings), opts=opts)
 
     def _custom(self, kind: str, service: str, spec: dict[str, Any]) -> None:
         CustomResource(

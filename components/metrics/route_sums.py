@@ -12,6 +12,8 @@ from typing import Any
 
 import parts
 from components import priorities, security
+from components.images import image
+from settings import Settings
 
 NAME = parts.ROUTE_SUMS.service
 PORT = parts.ROUTE_SUMS.port
@@ -30,11 +32,11 @@ def service_spec() -> dict[str, Any]:
     return {"selector": LABELS, "ports": [{"name": "http", "port": PORT, "targetPort": "http"}]}
 
 
-def deployment_spec(replicas: int) -> dict[str, Any]:
+def deployment_spec(settings: Settings) -> dict[str, Any]:
     """As many as there are of Prometheus: without any, none of those services is measured."""
     container = {
         "name": NAME,
-        "image": IMAGE,
+        "image": image(IMAGE, settings),
         "command": ["python", f"/program/{PROGRAM.name}", f"--port={PORT}"],
         "ports": [{"name": "http", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/-/healthy", "port": "http"}},
@@ -52,7 +54,7 @@ def deployment_spec(replicas: int) -> dict[str, Any]:
     # Another program is another pod: a running one does not read it again.
     annotations = {"checksum/program": hashlib.sha256(PROGRAM.read_bytes()).hexdigest()}
     return {
-        "replicas": replicas,
+        "replicas": settings.workloads.prometheus.replicas,
         "selector": {"matchLabels": LABELS},
         "template": {"metadata": {"labels": LABELS, "annotations": annotations}, "spec": pod},
     }
