@@ -22,6 +22,7 @@ from facts import ROOT
 from local.errors import explained
 from settings import KEY, Settings, read_config, secret_keys, stack_file
 from settings import parse as parsed
+from targets import Target
 from verify import program
 
 
@@ -76,7 +77,7 @@ def _line(name: str, settings: Settings) -> str:
     return "\t".join(("image", name, *([there] if there != name else [])))
 
 
-@click.command()
+@click.command(cls=Target, example="make mirror-list STACK=dev")
 @click.option("--stack", required=True, help="Stack, such as dev.")
 def main(stack: str) -> None:
     """Print every chart and image that a stack takes from a registry."""

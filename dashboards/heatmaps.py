@@ -6,8 +6,9 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as models
 
-from dashboards.panels import GRID_WIDTH, RESOLUTION, description, panel_id
+from dashboards.panels import RESOLUTION, description, panel_id
 from dashboards.queries import PROMETHEUS, Query, target
+from screen import GRID_COLUMNS
 
 SCHEME = "Blues"
 """Many are neither good nor bad, so no colour of trouble. Grafana turns it round in its dark theme: many are light."""
@@ -17,7 +18,7 @@ NOTHING = 1e-9
 
 
 def heatmap(
-    title: str, buckets: str, *, shows: str, wrong: str, unit: str, counted: str, width: int = GRID_WIDTH
+    title: str, buckets: str, *, shows: str, wrong: str, unit: str, counted: str, width: int = GRID_COLUMNS
 ) -> model.Panel:
     """The buckets of a histogram over time, the larger ones above.
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "checks.drawings": "services.yaml",
     "checks.examples": "services.yaml",
     "checks.lint": "services.yaml",
+    "checks.mirror --stack dev": "Pulumi.dev.yaml",
     "checks.mutation.mutate": "services.yaml",
     "drills": "services.yaml",
     "drills.soak --hours 1": "Pulumi.dev.yaml",

@@ -210,7 +210,7 @@ def test_a_heatmap_has_the_buckets_less_each_other_from_the_lowest_on() -> None:
 )
 def test_what_is_no_heatmap_of_buckets_is_refused(of: Panel, label: str, words: str) -> None:
     with pytest.raises(look.LookError, match=words):
-        charts.heat(of, Shown((series(of, 1.0, **{label: "1"}),)), FRAME)
+        charts.heat(of, Shown((Series(of.targets[0], "all", {label: "1"}, ((1000.0, 1.0),)),)), FRAME)
 
 
 def test_series_are_renamed_as_the_panel_says() -> None:
