@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,17 @@ from local.errors import RehearsalError
 from tests.sandbox import Sandbox, files, python
 
 
-def diff(project: Path, base: str) -> tuple[int, str, str]:
-    """Exit code, output and errors of the command."""
-    options = ["--stack", "dev", "--base", base, "--project", str(project)]
-    return finished(python("-m", "engine.render", "diff", *options))
+@pytest.fixture
+def diff(small: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[int, str, str]]:
+    """Exit code, output and errors of the command, in a small project that has none of the input of the real one."""
+    monkeypatch.setattr(render, "_check", lambda *_: None)
+
+    def run(base: str) -> tuple[int, str, str]:
+        options = ["--stack", "dev", "--base", base, "--project", str(small.project)]
+        result = CliRunner().invoke(render.main, ["diff", *options])
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -91,14 +99,16 @@ def test_a_secret_in_the_clear_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_
         render.rendered("dev", tmp_path)
 
 
-def test_a_diff_names_what_was_added_removed_and_changed(small: Sandbox) -> None:
+def test_a_diff_names_what_was_added_removed_and_changed(
+    small: Sandbox, diff: Callable[[str], tuple[int, str, str]]
+) -> None:
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "base"]):
         git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
         subprocess.run([*git, *arguments], cwd=small.project, check=True, capture_output=True)
     small.edit("Pulumi.dev.yaml", "things: 40", "things: 41")
     small.edit("__main__.py", 'thing("hidden", {"url": url})', 'thing("thing", {"url": url})')
     small.edit("__main__.py", '{"number": number}', '{"number": number or 42}')
-    code, output, errors = diff(small.project, "HEAD")
+    code, output, errors = diff("HEAD")
     assert code == 1, errors
     lines = output.splitlines()
     assert [line for line in lines if line.startswith(("stack", "added", "changed", "removed"))] == [
@@ -120,8 +130,8 @@ def test_a_diff_without_differences_is_silent(monkeypatch: pytest.MonkeyPatch) -
     assert (result.exit_code, result.output) == (0, "")
 
 
-def test_a_diff_with_nonsense_is_trouble(small: Sandbox) -> None:
-    code, output, errors = diff(small.project, "nonsense")
+def test_a_diff_with_nonsense_is_trouble(diff: Callable[[str], tuple[int, str, str]]) -> None:
+    code, output, errors = diff("nonsense")
     assert (code, output) == (2, "")
     assert "nonsense: " in errors
 
