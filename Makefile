@@ -9,10 +9,6 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local rehearsal report simulation verify tests
 
-ifneq ($(and $(filter soak,$(MAKECMDGOALS)),$(DAYS),$(HOURS)),)
-$(error DAYS=$(DAYS) plays a healthy system through all rules by promtool, HOURS=$(HOURS) in the running stack: give one)
-endif
-
 # Without bytecode of Pulumi's SDKs, every process compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -23,10 +19,10 @@ unexport PYTHONDONTWRITEBYTECODE
 	diff mirror-list examples preview deploy drift destroy verify schema charts-check lock tools clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- the rehearsal: the dev stack on this machine ---------------------------------------------------------------
-up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, SPEED=n, GRAFANA=1, VERBOSE=1)
+up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, SPEED=n, GRAFANA=1, TRACES=1, VERBOSE=1)
 	@$(PY) -m rehearsal up
 
 status: $(READY) ## Show processes, firing alerts and addresses
@@ -45,10 +41,10 @@ fault: $(READY) ## Break a service, and say when to expect a page: KIND=down|err
 heal: $(READY) ## Undo every fault, and say when pages resolve
 	@$(PY) -m rehearsal heal
 
-drill: $(READY) tools ## Real faults, and whether the right people are notified in time: NAME=killed for one (SPEED=30, PORT_OFFSET=n)
+drill: $(READY) ## Real faults, and whether the right people are notified in time: NAME=killed for one (SPEED=30, PORT_OFFSET=n)
 	@$(PY) -m drills $(foreach name,$(NAME),--name "$(name)")
 
-check-lines: $(READY) tools ## What the log agent finds in a service's log: FILE=order-service.log (SERVICE=order-service)
+check-lines: $(READY) ## What the log agent finds in a service's log: FILE=order-service.log (SERVICE=order-service)
 	@$(PY) -m rehearsal.check_lines $(if $(SERVICE),--service "$(SERVICE)") -- "$(FILE)"
 
 # --- checks -----------------------------------------------------------------------------------------------------
@@ -66,6 +62,13 @@ PARTS := test-outage test-truth test-soak test-running test-today test-changes t
 LAST := test-logs test-loss test-drills
 JOBS ?= 3
 WORKERS ?= auto
+WHOLE := $(shell seq 64)
+ifeq ($(filter $(JOBS),$(WHOLE)),)
+$(error JOBS=$(JOBS): expected a whole number from 1 to 64)
+endif
+ifeq ($(filter $(WORKERS),auto 0 $(WHOLE)),)
+$(error WORKERS=$(WORKERS): expected auto, or a whole number from 0 to 64)
+endif
 ALONE := WORKERS=0 # where other parts use the other cores
 
 check: $(READY) tools ## What to run after an edit: lint, unit, contract, instrumentation and engine tests
@@ -122,9 +125,8 @@ test-truth: $(READY) tools ## Whether panels show what happened, most of it wait
 test-signals: $(READY) tools ## Who is notified of which alert and when, and what mutate asks: 20 minutes
 	@$(PY) -m pytest tests/signals
 
-soak: $(READY) tools ## Does a healthy system stay silent? DAYS=14 through all rules, 15 minutes; HOURS=4 in the running stack (SPEED=10, SEED=n)
-	@$(if $(HOURS),$(PY) -m drills.soak --hours "$(HOURS)" $(if $(SEED),--seed "$(SEED)"), \
-		DAYS=$(or $(DAYS),14) $(PY) -m pytest tests/signals/test_healthy.py)
+soak: $(READY) ## Does a healthy system stay silent? DAYS=14 through all rules, 15 minutes; HOURS=4 in the running stack (SPEED=10, SEED=n)
+	@$(PY) -m drills.soak $(if $(DAYS),--days "$(DAYS)") $(if $(HOURS),--hours "$(HOURS)") $(if $(SEED),--seed "$(SEED)")
 
 test-cluster: $(READY) tools ## Both stacks on a real API server, with the official provider (Linux, root; 8 min on two idle cores, the first time half an hour more)
 	@$(PY) -m engine.toolchain --control-plane
@@ -142,10 +144,10 @@ test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 o
 mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some
 	@$(PY) -m checks.mutation.mutate $(if $(FILE),--file "$(FILE)") $(if $(RULE),--rule "$(RULE)")
 
-bench-rules: $(READY) tools ## What the rules cost with 6, 60 and 600 services: 20 minutes on an idle machine
+bench-rules: $(READY) ## What the rules cost with 6, 60 and 600 services: 20 minutes on an idle machine
 	@$(PY) -m benchmarks.rules $(if $(SIZES),--sizes "$(SIZES)")
 
-bench-dashboards: $(READY) tools ## What the dashboards cost with 60 services and 15 days: 25 minutes (KEEP=directory keeps the data)
+bench-dashboards: $(READY) ## What the dashboards cost with 60 services and 15 days: 25 minutes (KEEP=directory keeps the data)
 	@$(PY) -m benchmarks.dashboards $(if $(KEEP),--keep "$(KEEP)") $(if $(SERVICES),--services "$(SERVICES)") $(if $(DAYS),--days "$(DAYS)")
 
 bench-engine: $(READY) ## What a preview and an up of the dev stack cost, against its Helm releases alone: 10 minutes on an idle machine
@@ -154,10 +156,10 @@ bench-engine: $(READY) ## What a preview and an up of the dev stack cost, agains
 bench-instrumentation: $(READY) ## What instrumentation/ costs a service, against others: 3 minutes on an idle machine
 	@$(PY) -m benchmarks.instrumentation
 
-bench-logs: $(READY) tools ## What logs are lost when things break, the agent's and searches' speed: 25 minutes (KEEP=directory keeps the data, DAYS=1 for less)
+bench-logs: $(READY) ## What logs are lost when things break, the agent's and searches' speed: 25 minutes (KEEP=directory keeps the data, DAYS=1 for less)
+	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days "$(DAYS)")
 	@$(PY) -m benchmarks.logs_loss
 	@$(PY) -m benchmarks.logs_throughput
-	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days "$(DAYS)")
 
 lint: $(READY) ## ruff, import-linter, deptry, vulture, mypy, promtool, amtool, actionlint, zizmor
 	@$(VENV)/bin/ruff format --check .
@@ -189,17 +191,20 @@ examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git
 preview: $(READY) ## pulumi preview of a stack with the vendor's CLI
 	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@$(PY) -m engine.rule_files
+	@$(PY) -m engine.chart_files -- "$(STACK)"
 	@pulumi preview --diff --stack "$(STACK)"
 
-deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it
+deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it: STACK=dev|prod
 	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@$(PY) -m engine.rule_files
+	@$(PY) -m engine.chart_files -- "$(STACK)"
 	@pulumi up --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
 drift: $(READY) ## Is a deployed stack as the program says? pulumi preview with refresh must find no change, and verify nothing: STACK=dev|prod
 	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@$(PY) -m engine.rule_files
+	@$(PY) -m engine.chart_files -- "$(STACK)"
 	@pulumi preview --refresh --expect-no-changes --diff --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 

@@ -266,9 +266,11 @@ class Catalogue(Section):
         Raises InvalidInputError if a name is not in the catalogue, or if no service is left that exposes metrics.
         """
         of = self.instrumented(settings.instrumented_services).without(settings.absent_services)
-        shared = sorted(catalogue_fit.shared_prefixes(of.services))
+        shared = [
+            f"instrumentedServices: with the package, {line}" for line in catalogue_fit.shared_prefixes(of.services)
+        ]
         if shared:
-            raise InvalidInputError([f"{line}, as instrumentedServices has it" for line in shared])
+            raise InvalidInputError(shared)
         if not of.measured:
             left = "absentServices leaves" if self.measured else "services.yaml has"
             remedy = "give one a `prefix` or `instrumented: true`"
@@ -280,7 +282,7 @@ class Catalogue(Section):
 
         Raises InvalidInputError if a name is not in the catalogue.
         """
-        self._refuse_unknown("absentServices", names)
+        self.refuse_unknown("absentServices", names)
         rest = [
             service.model_copy(
                 update={
@@ -299,11 +301,12 @@ class Catalogue(Section):
 
         Raises InvalidInputError if a name is not in the catalogue.
         """
-        self._refuse_unknown("instrumentedServices", names)
+        self.refuse_unknown("instrumentedServices", names)
         services = (service.with_package() if service.name in names else service for service in self.services)
         return self.model_copy(update={"services": tuple(services)})
 
-    def _refuse_unknown(self, key: str, names: Collection[str]) -> None:
+    def refuse_unknown(self, key: str, names: Collection[str]) -> None:
+        """Raise InvalidInputError for names that are not of the catalogue, given under a key of the settings."""
         known = [service.name for service in self.services]
         unknown = sorted(set(names) - set(known))
         if unknown:
@@ -332,7 +335,7 @@ def load(path: Path) -> Catalogue:
     try:
         return Catalogue(namespace=services.namespace, services=services.services, events=events)
     except ValidationError as error:
-        raise InvalidInputError(problems(error, Catalogue, line=lambda _: f"{EVENTS}: ")) from error
+        raise InvalidInputError(problems(error, Catalogue, line=documents.places(told))) from error
 
 
 def _without_events(path: Path) -> Any:

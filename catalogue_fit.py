@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import parts
+from invalid import one_of
 
 if TYPE_CHECKING:
     from catalogue import Event, Service
@@ -21,73 +21,92 @@ OURS = frozenset(
 
 
 def conflicts(services: tuple[Service, ...], events: tuple[Event, ...]) -> list[str]:
-    """What contradicts, each with its remedy."""
+    """What contradicts, each with the key that has to change first, and its remedy."""
     return [
-        *_twice("service", [service.name for service in services]),
+        *_twice("services", [service.name for service in services]),
         *_taken(services),
+        *_alike(services),
         *shared_prefixes(services),
         *_of_no_use(services),
-        *chain.from_iterable(_dependencies(service, services) for service in services),
+        *_dependencies(services),
         *_circles(services),
-        *_twice("event", [event.name for event in events]),
+        *_twice("events", [event.name for event in events]),
         *_untold(events, services),
     ]
 
 
-def _twice(what: str, names: list[str]) -> Iterator[str]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        yield f"{what} names must be unique; given twice: {', '.join(twice)}"
+def _twice(key: str, names: list[str]) -> Iterator[str]:
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            yield f'{key}[{at}].name: "{name}" is the name of {key}[{names.index(name)}] already; each needs another'
 
 
 def _taken(services: tuple[Service, ...]) -> Iterator[str]:
-    for service in services:
+    for at, service in enumerate(services):
         if service.name in OURS:
-            yield f'service "{service.name}" has the name of something that is watched already; choose another name'
+            yield (
+                f'services[{at}].name: "{service.name}" is the name of something that is watched already; choose '
+                "another name"
+            )
+
+
+def _alike(services: tuple[Service, ...]) -> Iterator[str]:
+    """Services whose labels another one has, too: the monitor of the first would scrape both."""
+    for at, service in enumerate(services):
+        others = (each for each in services if each.name != service.name)
+        both = next((each.name for each in others if service.labels.items() <= each.labels.items()), None)
+        if both:
+            yield (
+                f"services[{at}].selector: the Kubernetes Service of {both} has these labels, too, so that its series "
+                f"would be taken for those of {service.name}; name a label that {both} does not have"
+            )
 
 
 def _of_no_use(services: tuple[Service, ...]) -> Iterator[str]:
-    for service in services:
+    for at, service in enumerate(services):
         if service.routes and not service.prefix:
-            yield f"service {service.name} has routes and no metrics to add up by them; give it a prefix"
+            yield f"services[{at}].routes: {service.name} has no metrics to add up by them; give it a prefix"
 
 
 def shared_prefixes(services: tuple[Service, ...]) -> Iterator[str]:
     """Whose metrics nothing could tell apart."""
-    by_prefix: dict[str, list[str]] = {}
-    for service in services:
-        if service.prefix:
-            by_prefix.setdefault(service.prefix, []).append(service.name)
-    for prefix, names in by_prefix.items():
-        if len(set(names)) > 1:
-            yield f'services {", ".join(names)} have one prefix "{prefix}"; each needs another'
-
-
-def _dependencies(service: Service, services: tuple[Service, ...]) -> Iterator[str]:
-    known = {*(each.name for each in services), *DEPENDENCIES_OUTSIDE}
-    for dependency in (*service.requires, *service.uses):
-        if dependency not in known:
+    first: dict[str, str] = {}
+    for at, service in enumerate(services):
+        if service.prefix and first.setdefault(service.prefix, service.name) != service.name:
             yield (
-                f'service {service.name} depends on "{dependency}", which is neither a service here '
-                f"nor one of {', '.join(sorted(DEPENDENCIES_OUTSIDE))}"
+                f'services[{at}].prefix: "{service.prefix}" is the prefix of {first[service.prefix]} already; each '
+                "service needs another"
             )
-    if service.name in (*service.requires, *service.uses):
-        yield f"service {service.name} depends on itself; remove it from its requires and uses"
-    for dependency in service.requires:
-        if dependency in service.uses:
-            yield f'service {service.name} cannot both require and use "{dependency}"; name it under one of them'
+
+
+def _dependencies(services: tuple[Service, ...]) -> Iterator[str]:
+    known = [*(each.name for each in services), *sorted(DEPENDENCIES_OUTSIDE)]
+    for at, service in enumerate(services):
+        for key, names in (("requires", service.requires), ("uses", service.uses)):
+            for number, name in enumerate(names):
+                here = f'services[{at}].{key}[{number}]: "{name}"'
+                if name == service.name:
+                    yield f"{here} is the service itself; remove it"
+                elif name not in known:
+                    yield f"{here} is neither a service here nor a store; expected {one_of(known, name)}"
+                elif key == "uses" and name in service.requires:
+                    yield f"{here} is under requires, too; name it under one of them"
 
 
 def _circles(services: tuple[Service, ...]) -> Iterator[str]:
     """Services that cannot work without each other: none of them would be the cause of an outage."""
     requires: Mapping[str, tuple[str, ...]] = {service.name: service.requires for service in services}
+    numbers = {service.name: at for at, service in enumerate(services)}
     done: set[str] = set()
 
     def walk(name: str, above: tuple[str, ...]) -> Iterator[str]:
         if name in above:
             circle = (*above[above.index(name) :], name)
             if len(circle) > 2:  # one that requires itself is reported as such
-                yield f"services require each other in a circle: {' -> '.join(circle)}; let one only use the next"
+                yield (
+                    f"services[{numbers[circle[-2]]}].requires: services require each other in a circle: "
+                    f"{' -> '.join(circle)}; let one only use the next"
+                )
         elif name in requires and name not in done:
             for dependency in requires[name]:
                 yield from walk(dependency, (*above, name))
@@ -99,6 +118,7 @@ def _circles(services: tuple[Service, ...]) -> Iterator[str]:
 
 def _untold(events: tuple[Event, ...], services: tuple[Service, ...]) -> Iterator[str]:
     names = [service.name for service in services]
-    for event in events:
+    for at, event in enumerate(events):
         if event.service not in names:
-            yield f"event {event.name} is told by {event.service}, which is not one of the services: {', '.join(names)}"
+            here = f'events[{at}].service: "{event.service}"'
+            yield f"{here} is not in services.yaml; expected {one_of(names, event.service)}"

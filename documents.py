@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,14 +44,18 @@ def parse(text: str, name: str) -> Any:
 def places(path: Path, name: str = "", below: Loc = ()) -> Callable[[Loc], str]:
     """Says where in a file that was read each key is, as `services.yaml:12: `; of a missing one, where its section is.
 
-    `below` are the keys above the document that is meant. Raises InvalidInputError as `read` does.
+    `below` are the keys above the document that is meant. The file is read when the first place is asked for: no error,
+    no second reading.
     """
     name = name or path.name
-    with _read(_text(path, name), name) as (_, root):
-        pass
+
+    @functools.cache
+    def root() -> yaml.Node | None:
+        with _read(_text(path, name), name) as (_, node):
+            return node
 
     def place(loc: Loc) -> str:
-        line = _line(root, (*below, *loc))
+        line = _line(root(), (*below, *loc))
         return f"{name}:{line}: " if line else f"{name}: "
 
     return place

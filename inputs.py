@@ -13,7 +13,7 @@ import documents
 import settings as configuration
 from catalogue import Catalogue
 from components.alerting import rules
-from settings import CHANNEL_SECRETS, KEY, Deployment, Settings
+from settings import KEY, SECRET_KEYS, Deployment, Settings
 from validation import InvalidInputError, collect
 
 
@@ -34,7 +34,7 @@ def read(project: Path, stack: str, instead: Mapping[str, Any] | None = None) ->
     Raises InvalidInputError with every problem.
     """
     file = configuration.stack_file(project, stack)
-    deployment = Deployment(stack, frozenset(CHANNEL_SECRETS.values()))
+    deployment = Deployment(stack, frozenset(SECRET_KEYS))
 
     def settings() -> Settings:
         own = configuration.read_config(file).get(KEY)

@@ -19,7 +19,14 @@ class InvalidInputError(ValueError):
         return self.problems[0] if len(self.problems) == 1 else f"the input is not valid:\n{self}"
 
 
+LISTED = 25
+"""More names than these nobody reads: the nearest five are shown then."""
+
+
 def one_of(known: Sequence[str], value: str) -> str:
     """Which values there are, and which of them was probably meant; completes the sentence "expected …"."""
     near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-    return f"one of {', '.join(known)}" + (f'; did you mean "{near[0]}"?' if near else "")
+    some = known if len(known) <= LISTED else difflib.get_close_matches(value, known, n=5, cutoff=0)
+    return f"one of {'' if some is known else f'{len(known)} such as '}{', '.join(some)}" + (
+        f'; did you mean "{near[0]}"?' if near else ""
+    )

@@ -236,6 +236,7 @@ ALL = (
     LOKI_GATEWAY,
     LOKI_DISTRIBUTOR,
     CLOUDWATCH_EXPORTER,
+    TRACE_SAMPLER,
     TEMPO,
 )
 """Every part, in the order in which they are spoken of; no stack has all of Loki's."""
@@ -244,5 +245,6 @@ ALL = (
 def of_stack(settings: Settings) -> tuple[Part, ...]:
     """The parts that a stack deploys."""
     left_out = (LOKI,) if settings.logs.mode == "distributed" else (LOKI_GATEWAY, LOKI_DISTRIBUTOR)
-    known = (part for part in ALL if part not in left_out)
+    unsampled = () if settings.samples else (TRACE_SAMPLER,)
+    known = (part for part in ALL if part not in (*left_out, *unsampled))
     return tuple(part for part in known if not part.needs or getattr(settings, part.needs) is not None)

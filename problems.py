@@ -24,9 +24,14 @@ Place = Callable[[Loc], str]
 
 
 def validated(
-    model: type[M], document: Any, file: Path, name: str = "", key: Callable[[Any, Loc], str] | None = None
+    model: type[M],
+    document: Any,
+    file: Path,
+    name: str = "",
+    key: Callable[[Any, Loc], str] | None = None,
+    below: Loc = (),
 ) -> M:
-    """The document of a YAML file as a model.
+    """The document of a YAML file, or what is `below` some keys of it, as a model.
 
     Raises InvalidInputError with every problem, each with its line and its key; `key` says what people call it.
     """
@@ -34,7 +39,7 @@ def validated(
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         called = partial(key, document) if key else path
-        raise InvalidInputError(problems(error, model, key=called, line=documents.places(file, name))) from None
+        raise InvalidInputError(problems(error, model, key=called, line=documents.places(file, name, below))) from None
 
 
 def problems(
@@ -47,20 +52,32 @@ def problems(
 ) -> list[str]:
     """One readable line per pydantic error: its line in a file, the key's path in `where`, its value, what is allowed.
 
-    Errors at a path of `besides`, which was reported already, are left out.
+    Errors at a path of `besides`, which was reported already, are left out, and what contradicts below one: that is the
+    default there.
     """
     found: list[str] = []
     details = error.errors(include_url=False)
     for detail in details:
         if detail["loc"] not in besides and not _only_wrong_items(detail, details):
-            context = detail.get("ctx", {})
-            at, start = line(detail["loc"]), f"{where} " if where else ""
+            context, loc = detail.get("ctx", {}), _meant(detail, model)
+            start = f"{where} " if where else ""
             found += context.get(_COMPLETE) or [
-                f"{line(_named(text))}{start}{text}" for text in context.get(_CONFLICTS, ())
+                f"{line(_named(text))}{start}{text}"
+                for text in context.get(_CONFLICTS, ())
+                if not any(above and _named(text)[: len(above)] == above for above in besides)
             ]
             if not {_COMPLETE, _CONFLICTS} & set(context):
-                found.append(at + _problem(detail, model, where, (key or path)(detail["loc"])))
+                found.append(line(loc) + _problem(detail, model, where, (key or path)(loc)))
     return list(dict.fromkeys(found))
+
+
+_BEGINS = re.compile(r"Value error, (\w+): ")
+
+
+def _meant(detail: ErrorDetails, model: type[BaseModel]) -> Loc:
+    """The key that a problem is about: what a section says of itself begins with one of its keys."""
+    named = _BEGINS.match(detail["msg"])
+    return (*detail["loc"], named[1]) if named and named[1] in keys(model, detail["loc"]) else detail["loc"]
 
 
 def _only_wrong_items(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
@@ -140,7 +157,9 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{empty}expected keys with values{': ' * bool(known)}{', '.join(known)}"
     if kind in _LIST:
         return f"{empty}expected a list{f', such as [{value}]' if isinstance(value, str) and value else ''}"
-    return _SIMPLE[kind] if kind in _SIMPLE else _sentence(detail["msg"])
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
+    return _sentence(_BEGINS.sub("", detail["msg"]) if _meant(detail, model) != detail["loc"] else detail["msg"])
 
 
 _SIMPLE = {

@@ -54,8 +54,8 @@ class Target(click.Command):
     def _value(self, parameter: click.Parameter, context: click.Context, given: Sequence[str]) -> str:
         """What was given, as click keeps only what it could convert."""
         found = self.make_parser(context).parse_args(list(given))[0].get(parameter.name or "")
-        if isinstance(found, str):
-            return found
+        if isinstance(found, str | tuple):
+            return found if isinstance(found, str) else " ".join(found)
         return os.environ.get(parameter.envvar, "") if isinstance(parameter.envvar, str) else ""
 
 

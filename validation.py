@@ -134,20 +134,20 @@ def whole(lowest: int, highest: int) -> Form:
     return Form(f"a whole number from {lowest} to {highest}", check, schema)
 
 
-def number(at_least: float, below: float, *, above: bool = False) -> Form:
-    """A number from `at_least`, or with `above` more than that, to less than `below`."""
-    start = f"more than {at_least:g}" if above else f"from {at_least:g}"
+def number(lowest: float, highest: float, *, above: bool = False, including: bool = False) -> Form:
+    """A number from `lowest`, or with `above` more than that, to less than `highest`, or with `including` to that."""
 
     def check(value: Any) -> str | None:
-        right = _is_number(value, (int, float)) and at_least <= value < below and not (above and value == at_least)
+        right = _is_number(value, (int, float)) and lowest <= value <= highest
+        right = right and not (above and value == lowest) and (including or value != highest)
         return None if right else _without_quotes(value)
 
-    lower = "exclusiveMinimum" if above else "minimum"
-    return Form(
-        f"a number {start} to less than {below:,.0f}",
-        check,
-        {"type": "number", lower: at_least, "exclusiveMaximum": below},
+    start, end = (
+        f"{'more than' if above else 'from'} {lowest:g}",
+        f"to {'' if including else 'less than '}{highest:,.0f}",
     )
+    lower, upper = "exclusiveMinimum" if above else "minimum", "maximum" if including else "exclusiveMaximum"
+    return Form(f"a number {start} {end}", check, {"type": "number", lower: lowest, upper: highest})
 
 
 def one_of_numbers(numbers: tuple[float, ...], what: str) -> Form:

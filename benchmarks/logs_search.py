@@ -308,7 +308,9 @@ def _check_kept(filled: Filled, days: float, directory: Path) -> None:
 
 @click.command(cls=Target, example="make bench-logs DAYS=1 KEEP=data")
 @click.option("--days", type=click.FloatRange(min=0.05, max=7), default=7, show_default=True, help="Days to fill in.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Directory whose data is used again, and kept.")
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Directory whose data is used again, and kept."
+)
 @reported
 def main(days: float, keep: Path | None) -> None:
     """Fill a real Loki with a week of lines, time searches, and write docs/logs.md.

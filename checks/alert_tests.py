@@ -39,8 +39,10 @@ def known() -> Catalogue:
 
 @cache
 def watched() -> Settings:
-    """The production stack, which watches everything, with addresses that tests can name, and each `for` as written."""
-    return read_stack(ROOT / "Pulumi.prod.yaml").model_copy(update={"links": LINKS, "escalation": AS_WRITTEN})
+    """The production stack with all that can be watched, addresses that tests can name, and each `for` as written."""
+    return read_stack(ROOT / "Pulumi.prod.yaml").model_copy(
+        update={"links": LINKS, "escalation": AS_WRITTEN, "metrics": LONG_TERM}
+    )
 
 
 @dataclass(frozen=True)

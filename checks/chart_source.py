@@ -17,7 +17,7 @@ import httpx
 import yaml
 
 from checks.program import merged
-from components.charts import Chart
+from components.charts import Chart, package
 
 TIMEOUT_SECONDS = 60
 
@@ -54,7 +54,7 @@ def from_directory(directory: Path) -> Fetch:
     """Charts from `<chart>-<version>.tgz` files, as `helm pull` leaves them."""
 
     def fetch(chart: Chart) -> Package:
-        path = directory / f"{chart.name}-{chart.version}.tgz"
+        path = directory / package(chart)
         try:
             return unpack(path.read_bytes())
         except OSError as error:
@@ -67,14 +67,10 @@ def from_directory(directory: Path) -> Fetch:
 def from_repositories(client: httpx.Client | None = None) -> Iterator[Fetch]:
     """Charts from the repository that each pin names; a repository's index is read once and digests are checked."""
     with client or httpx.Client(follow_redirects=True, timeout=TIMEOUT_SECONDS) as http:
-
-        @cache
-        def index(repository: str) -> Mapping[str, Any]:
-            entries: Mapping[str, Any] = _yaml(_get(http, f"{repository}/index.yaml"))["entries"]
-            return entries
+        read = cache(lambda repository: index(http, repository))
 
         def fetch(chart: Chart) -> Package:
-            entry = _entry(index(chart.repository), chart)
+            entry = _entry(read(chart.repository), chart)
             url = urljoin(f"{chart.repository}/", entry["urls"][0])
             data = _get(http, url)
             if entry.get("digest") not in (None, hashlib.sha256(data).hexdigest()):
@@ -82,6 +78,12 @@ def from_repositories(client: httpx.Client | None = None) -> Iterator[Fetch]:
             return unpack(data)
 
         yield fetch
+
+
+def index(http: httpx.Client, repository: str) -> Mapping[str, Any]:
+    """What a repository lists: the versions of each chart by its name. Raises UnreachableError."""
+    entries: Mapping[str, Any] = _yaml(_get(http, f"{repository}/index.yaml"))["entries"]
+    return entries
 
 
 def unpack(data: bytes) -> Package:

@@ -222,7 +222,7 @@ def bound(selector: ast.VectorSelector, variable: str) -> bool:
 def rates_use_the_rate_interval(board: Board) -> list[str]:
     """It holds four scrapes, whatever the time range; a fixed window is too short or too long for most."""
     return [
-        f"{title}: {call.func.name} over {window.range}"
+        f"{title}: {call.func.name} over {window.range}; write [$__rate_interval]"
         for title, tree in trees(board)
         for call in promql.calls(tree, "rate", "irate")
         for window in call.args
@@ -264,7 +264,11 @@ def metrics_exist(board: Board) -> list[str]:
     asked = [(f"${name}", query) for name, query in variable_queries(board).items()]
     named = [(name, match[1]) for name, query in asked if (match := re.match(r"label_values\(([\w:]+)", query))]
     named += [(title, promql.metric(selector)) for title, tree in trees(board) for selector in promql.selectors(tree)]
-    return [f"{title}: nothing provides {name}" for title, name in named if name not in known]
+    return [
+        f"{title}: nothing provides {name}; correct it, or list it in checks/metrics.yaml"
+        for title, name in named
+        if name not in known
+    ]
 
 
 def variables_ask_in_promql(board: Board) -> list[str]:

@@ -15,6 +15,7 @@ import click
 
 from engine.toolchain import cache_directory
 from facts import ROOT
+from targets import Target
 
 VERSIONS = ("3.11", "3.12", "3.13")
 """What `requires-python` of the package means today."""
@@ -56,8 +57,8 @@ def passes(version: str, interpreter: str, requirements: Path) -> bool:
     return tests.returncode == 0
 
 
-@click.command()
-@click.argument("versions", nargs=-1)
+@click.command(cls=Target, example='make test-pythons VERSIONS="3.12 3.13"')
+@click.argument("versions", nargs=-1, type=click.Choice(VERSIONS))
 def main(versions: tuple[str, ...]) -> None:
     """Run the tests of instrumentation/ on VERSIONS, by default on all that are supported.
 

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from checks.chart_keys import LISTS, accepted, parse
-from components.charts import CHARTS, KUBE_PROMETHEUS_STACK, PROMETHEUS_OPERATOR_CRDS, Chart
+from components.charts import CHARTS, KUBE_PROMETHEUS_STACK, PROMETHEUS_OPERATOR_CRDS, Chart, package
 from engine.toolchain import tool
 
 SOURCES = Path(__file__).parent / "skeleton_charts"
@@ -43,7 +43,7 @@ def directory(scratch: Path) -> Path:
 def pack(destination: Path) -> None:
     """Write every skeleton into a directory. The same sources give the same bytes."""
     for chart in CHARTS:
-        (destination / f"{chart.name}-{chart.version}.tgz").write_bytes(_archive(chart.name, _files(chart)))
+        (destination / package(chart)).write_bytes(_archive(chart.name, _files(chart)))
 
 
 def schema(lines: list[str]) -> dict[str, Any]:

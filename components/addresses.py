@@ -6,6 +6,7 @@ import parts
 from facts import NAMESPACE
 from settings import Settings
 
+SAMPLER_OTLP = parts.TRACE_SAMPLER.address
 TEMPO_OTLP = f"{parts.TEMPO.service}.{NAMESPACE}.svc:4317"
 OTLP_RECEIVER = f"{parts.PROMETHEUS.url}/api/v1/otlp"
 

@@ -91,7 +91,7 @@ def from_mirror(chart: Chart, values: Mapping[str, Any], settings: Settings) -> 
 def locate(chart: Chart, source: Charts) -> tuple[str, RepositoryOptsArgs | None]:
     """What Helm is asked for, and the repository it is asked of, under the stack's chart source."""
     if source.source == "directory":
-        return f"{source.location}/{chart.name}-{chart.version}.tgz", None
+        return f"{source.location}/{package(chart)}", None
     if source.source == "oci":
         return f"{source.location}/{chart.name}", None
     repository = source.location if source.source == "mirror" else chart.repository

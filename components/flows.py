@@ -67,6 +67,7 @@ PROBER = _own(parts.BLACKBOX_EXPORTER)
 ROUTE_SUMS = _own(parts.ROUTE_SUMS)
 LOG_AGENT = _own(parts.LOG_AGENT)
 EVENTS = _own(parts.KUBERNETES_EVENTS)
+SAMPLER = _own(parts.TRACE_SAMPLER)
 CLOUDWATCH = _own(parts.CLOUDWATCH_EXPORTER)
 TEMPO = _own(parts.TEMPO)
 GATEWAY = _own(parts.LOKI_GATEWAY)
@@ -98,8 +99,9 @@ SMTP = Peer(name="SMTP server")
 REDIS = Peer(name="Redis")
 PUBLIC = Peer(name="public addresses")
 AWS = Peer(name="AWS")
+LONG_TERM = Peer(name="metrics.remoteWrite.url")
 
-_RESOLVE = (PROMETHEUS, ALERTMANAGER, GRAFANA, PROBER, LOG_AGENT, EVENTS, LOKI, GATEWAY, CLOUDWATCH)
+_RESOLVE = (PROMETHEUS, ALERTMANAGER, GRAFANA, PROBER, LOG_AGENT, EVENTS, SAMPLER, LOKI, GATEWAY, CLOUDWATCH)
 """Those that reach something by its name."""
 _ASK = (PROMETHEUS, OPERATOR, GRAFANA, KUBE_STATE_METRICS, EVENTS, CERTIFICATES)
 """Those that have a token for the API server."""
@@ -136,6 +138,7 @@ def flows(settings: Settings, catalogue: Catalogue) -> tuple[Flow, ...]:
 def _missing(settings: Settings, catalogue: Catalogue) -> set[str]:
     """Names of the ends that a stack does not have."""
     has = {
+        SAMPLER.name: settings.samples,
         TEMPO.name: settings.tracing is not None,
         CLOUDWATCH.name: settings.aws is not None,
         GATEWAY.name: settings.logs.mode == "distributed",
@@ -174,6 +177,7 @@ _METRICS = {
     PROBER: (9115,),
     LOG_AGENT: (8888,),
     EVENTS: (8888,),
+    SAMPLER: (8888,),
     LOKI: (3100,),
     GATEWAY: (4040,),
     CLOUDWATCH: (5000,),

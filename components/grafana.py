@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret
+from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
 import parts
 from components import sizing, storage
@@ -21,6 +22,8 @@ from settings import Settings
 DASHBOARDS = "/tmp/dashboards"  # noqa: S108 - a directory of the pod, where the chart's sidecar writes
 HOME = "/etc/grafana/home"
 """A directory of the pod with the dashboard that Grafana opens with."""
+SIDECARS = "grafana-sidecars"
+"""Name of the Role and RoleBinding of Grafana's account."""
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of a Secret, not its content
 CHART_ADMIN_SECRET = parts.GRAFANA.service
 
@@ -48,6 +51,7 @@ class Grafana(pulumi.ComponentResource):
         self._config_map("grafana-datasources", data_sources_file(args.settings), "grafana_datasource")
         for uid, text in sorted(args.dashboards.items()):
             self._config_map(_dashboard(uid), {f"{uid}.json": text}, "grafana_dashboard", folder=GRAFANA_FOLDER)
+        self._sidecars()
         self.admin_secret = self._administrator(args.admin_password) if args.admin_password else None
         self.register_outputs({"adminSecret": self.admin_secret})
 
@@ -57,6 +61,24 @@ class Grafana(pulumi.ComponentResource):
         if folder:
             metadata["annotations"] = {"grafana_folder": folder}
         ConfigMap(name, metadata=metadata, data=data, opts=pulumi.ResourceOptions(parent=self))
+
+    def _sidecars(self) -> None:
+        """What Grafana's account may do: read ConfigMaps of its namespace, for its sidecars, and no Secrets."""
+        metadata = {"name": SIDECARS, "namespace": self._namespace}
+        opts = pulumi.ResourceOptions(parent=self)
+        Role(
+            SIDECARS,
+            metadata=metadata,
+            rules=[{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}],
+            opts=opts,
+        )
+        RoleBinding(
+            SIDECARS,
+            metadata=metadata,
+            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": SIDECARS},
+            subjects=[{"kind": "ServiceAccount", "name": parts.GRAFANA.workload, "namespace": self._namespace}],
+            opts=opts,
+        )
 
     def _administrator(self, password: pulumi.Output[str]) -> pulumi.Output[str]:
         secret = Secret(
@@ -155,8 +177,7 @@ def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -
         "deploymentStrategy": {"type": "Recreate"},
         "initChownData": {"enabled": False},
         "testFramework": {"enabled": False},
-        # A Role in its own namespace, where the sidecars search: the default reads every Secret of the cluster.
-        "rbac": {"namespaced": True},
+        "rbac": {"create": False},  # Ours: the chart's reads Secrets too, of the whole cluster by default.
         "persistence": _persistence(settings),
         "grafana.ini": {
             "server": {"root_url": settings.links.grafana},

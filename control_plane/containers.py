@@ -20,6 +20,8 @@ from control_plane.volumes import data, field
 from engine.toolchain import TOOLS, tool
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([-._a-zA-Z0-9]+)\))")
+_OWN_POD = "://127.0.0.1:"
+"""How a URL names another container of the same pod."""
 _FOUND_IN_IMAGES = ("/proc", "/dev/null", "/dev/urandom")
 """What programs read beside their volumes."""
 
@@ -41,7 +43,7 @@ class Program:
     """Options that name what it listens on, with the port by default; without one, the option takes no port.
 
     All pods are in one network namespace. So a program that would listen on every address of it is told to listen on
-    its pod's alone: this is the only change to a container's arguments.
+    its pod's alone, and finds the others of its pod there: nothing else of a container's arguments is changed.
     """
     needs: tuple[str, ...] = ()
     """What the binary reads of this machine; with none it is linked statically."""
@@ -119,7 +121,7 @@ def arguments(container: Object, variables: Mapping[str, str], address: str) -> 
         if name in listens:
             given[name] = value
         else:
-            others.append(argument)
+            others.append(argument.replace(_OWN_POD, f"://{address}:"))
     return [*others, *(f"--{name}={_listen(given.get(name, ''), port, address)}" for name, port in listens.items())]
 
 

@@ -45,21 +45,25 @@ class Answers:
 
     def _metrics(self) -> Iterator[str]:
         yield "stand_in 1"
-        for container in self._pod["spec"]["containers"] if self._pod else []:
+        if not self._pod:
+            return
+        namespace = self._pod["metadata"]["namespace"]
+        for container in self._pod["spec"]["containers"]:
             if container["name"].startswith("grafana-sc-dashboard"):
-                yield f"grafana_stat_totals_dashboard {len(list(self._handed_over(container)))}"
+                yield f"grafana_stat_totals_dashboard {len(list(self._handed_over(container, namespace)))}"
             elif container["name"].startswith("grafana-sc-datasource"):
-                documents = [yaml.safe_load(text) or {} for text in self._handed_over(container)]
+                documents = [yaml.safe_load(text) or {} for text in self._handed_over(container, namespace)]
                 kinds = Counter(each["type"] for document in documents for each in document.get("datasources") or [])
                 for kind, number in kinds.items():
                     yield f'grafana_stat_totals_datasource{{plugin_id="{kind}"}} {number}'
 
-    def _handed_over(self, sidecar: Object) -> Iterator[str]:
-        """The files of the ConfigMaps with the label that a sidecar looks for."""
+    def _handed_over(self, sidecar: Object, own_namespace: str) -> Iterator[str]:
+        """The files of the ConfigMaps with a sidecar's label, in its own namespace unless it is told another."""
         variables = {each["name"]: each.get("value", "") for each in sidecar["env"]}
+        namespace = variables.get("NAMESPACE", own_namespace)
         for item in self._mirror.every("configmaps"):
             labels = item["metadata"].get("labels") or {}
-            here = variables.get("NAMESPACE") in ("ALL", item["metadata"]["namespace"])
+            here = namespace in ("ALL", item["metadata"]["namespace"])
             if here and labels.get(variables["LABEL"]) == variables["LABEL_VALUE"]:
                 yield from (item.get("data") or {}).values()
 

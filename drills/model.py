@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,12 +11,34 @@ from pydantic import AwareDatetime, Field, model_validator
 import documents
 from invalid import one_of
 from problems import validated
-from validation import Duration, InvalidInputError, Name, Section
+from validation import Duration, Flag, InvalidInputError, Line, Name, Section, Some, number, text, whole
 
 FILE = Path(__file__).with_name("drills.yaml")
 
-Minute = Annotated[float, Field(ge=0, le=24 * 60)]
+Minute = Annotated[float, number(0, 24 * 60, including=True)]
 """A minute of the stack's time since the drill began."""
+Share = Annotated[float, number(0, 1, above=True, including=True)]
+Pace = Annotated[float, number(0, 100, above=True, including=True)]
+"""Requests in a second."""
+Count = Annotated[int, whole(1, 100)]
+Value = Annotated[float, number(-1e15, 1e15)]
+LabelName = Annotated[str, text("[a-zA-Z_][a-zA-Z0-9_]*", "the name of a label such as instance")]
+MaybeEmpty = Annotated[str, text(".*", "one line of text")]
+Labels = dict[LabelName, MaybeEmpty]
+
+
+def _moment(text: str) -> str | None:
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return "there is no such moment"
+    return None
+
+
+Moment = Annotated[
+    AwareDatetime,
+    text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z", "a moment of UTC such as 2026-12-25T17:00:00Z", _moment),
+]
 Service = Literal["gateway", "user-service", "inventory-service", "order-service", "auth-service", "insights-service"]
 Part = Literal["prometheus", "alertmanager", "loki", "log-agent", "blackbox", "exporters", "load", "redis"]
 Reloadable = Literal["prometheus", "alertmanager"]
@@ -26,9 +49,9 @@ class Errors(Section):
     """Requests that fail."""
 
     service: Service
-    share: float = Field(gt=0, le=1)
+    share: Share
     """Share of the requests that are answered with 500."""
-    path: str = Field(default="/", pattern="^/")
+    path: Annotated[str, text(r"/\S*", "a path such as /orders")] = "/"
     """Only paths that begin so."""
 
 
@@ -36,20 +59,20 @@ class Slow(Section):
     """Requests that take longer."""
 
     service: Service
-    milliseconds: float = Field(gt=0, le=60_000)
+    milliseconds: Annotated[float, number(0, 60_000, above=True, including=True)]
     """Added to a request; in real time, as latencies are not scaled."""
-    share: float = Field(default=1, gt=0, le=1)
+    share: Share = 1
     """Of how many requests."""
 
 
 class Series(Section):
     """Samples that the stand-in exporters show instead of healthy ones."""
 
-    name: str
-    labels: dict[str, str] = Field(default_factory=dict)
+    name: Line
+    labels: Labels = Field(default_factory=dict)
     """All samples with these labels."""
-    value: float | None = None
-    per_second: float = 0
+    value: Value | None = None
+    per_second: Value = 0
     """How fast it grows, in real time; a counter grows so from where it is."""
 
     @model_validator(mode="after")
@@ -63,8 +86,8 @@ class Pods(Section):
     """Pods that a roll-out has made beside those that run, and that never become ready; Kubernetes tells of them."""
 
     service: Service
-    count: int = Field(default=1, ge=1, le=100)
-    crashing: bool = False
+    count: Count = 1
+    crashing: Flag = False
     """Whether their container ends after every start."""
 
 
@@ -72,25 +95,25 @@ class Flood(Section):
     """Log lines beside the usual ones."""
 
     service: Service
-    lines: int = Field(gt=0, le=10_000)
+    lines: Annotated[int, whole(1, 10_000)]
     """Written at each request."""
 
 
 class Disk(Section):
     """A file system of the node beside this machine's own, on a disk of a made-up size."""
 
-    mountpoint: str = Field(pattern="^(/[a-z0-9]+)+$")
+    mountpoint: Annotated[str, text("(/[a-z0-9]+)+", "an absolute path of lower-case letters and digits")]
     """Where it is mounted; its device is named after it."""
-    used: float = Field(ge=0, le=1)
+    used: Annotated[float, number(0, 1, including=True)]
     """Share of it that is used."""
-    read_only: bool = False
+    read_only: Flag = False
 
 
 class Refused(Section):
     """A receiver of notifications that is away."""
 
     receiver: Channel
-    status: int = Field(ge=400, le=599)
+    status: Annotated[int, whole(400, 599)]
     """What it answers."""
 
 
@@ -100,7 +123,7 @@ class Fault(Section):
     from_: Minute = Field(alias="from")
     to: Minute | None = None
     """When it heals."""
-    shows: str | None = None
+    shows: Line | None = None
     """An expression with a result once the fault is in the series, the chain's first link; if it never has one, the
     drill fails."""
 
@@ -117,18 +140,18 @@ class Fault(Section):
     flood: Flood | None = None
     disk: Disk | None = None
     refused: Refused | None = None
-    load: float | None = Field(default=None, ge=0, le=100)
+    load: Annotated[float, number(0, 100, including=True)] | None = None
     """Steps that customers take in a second."""
-    failed_logins: float | None = Field(default=None, gt=0, le=100)
+    failed_logins: Pace | None = None
     """Attempts in a second to log in with a wrong password."""
-    clock: AwareDatetime | None = None
+    clock: Moment | None = None
     """The moment that it is for business hours, from then on until the last fault has healed; as fast as real time."""
-    statements: float | None = Field(default=None, gt=0, le=100)
+    statements: Pace | None = None
     """Requests in a second of a path that nobody else asks for: what has happened on an account."""
-    random_paths: float | None = Field(default=None, gt=0, le=1000)
+    random_paths: Annotated[float, number(0, 1000, above=True, including=True)] | None = None
     """Requests in a second of a path that nobody has asked for before, and that leads nowhere."""
 
-    acknowledged: str | None = None
+    acknowledged: Line | None = None
     """The alert whose page somebody acknowledges, by the link in PagerDuty's message."""
     reloaded: Reloadable | None = None
     """A process that reads its configuration again."""
@@ -180,21 +203,21 @@ KINDS = (
 class Told(Section):
     """What people are told, once by each channel, and once that it is over."""
 
-    alert: str
-    service: str
+    alert: Line
+    service: MaybeEmpty
     """The service that the message names; of an alert about none, its owner."""
-    by: tuple[Channel, ...] = Field(min_length=1)
+    by: Some[Channel]
     of: Minute = 0
     """The minute at which the fault began that it tells of."""
     rises: Minute = 0
     """Minutes until what is measured over a window passes the alert's threshold."""
     within: Duration | None = None
     """From the fault to the message, where that is not what the deployed configuration says."""
-    resolved: bool = True
+    resolved: Flag = True
     """Whether it is also told that it is over."""
-    alerts: int | None = Field(default=None, ge=1)
+    alerts: Count | None = None
     """How many alerts the message is of, where that is said."""
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)
     """Labels that the alert bears besides."""
 
 
@@ -202,7 +225,7 @@ class Drill(Section):
     """Faults, and what is told of them and by when. Everything else that is told fails the drill."""
 
     name: Name
-    about: str
+    about: Line
     """What it shows, in a sentence."""
     customers: Literal["usual", "browsing"] = "usual"
     """What they do, before the drill as well: those who browse order nothing."""
@@ -210,11 +233,11 @@ class Drill(Section):
     """Minutes for which all has been well before the first fault, where an alert looks back at them."""
     faults: tuple[Fault, ...] = Field(min_length=1)
     told: tuple[Told, ...] = ()
-    not_firing: tuple[str, ...] = ()
+    not_firing: tuple[Line, ...] = ()
     """Alerts that do not even fire."""
-    outlast: tuple[str, ...] = ()
+    outlast: tuple[Line, ...] = ()
     """Alerts that stay for longer than the drill, as their windows do."""
-    maybe: tuple[str, ...] = ()
+    maybe: tuple[Line, ...] = ()
     """Alerts that are told or not, as chance has it."""
     patience: Minute = 30
     """Minutes after the last fault has healed, in which all must be over."""

@@ -1,8 +1,14 @@
-"""`make soak HOURS=4`: a healthy system's noise against a rehearsal of its own, and whether anybody is told of it."""
+"""`make soak`: a healthy system's noise, and whether anybody is told of it.
+
+`HOURS=4` plays it against a rehearsal of its own, `DAYS=14` through all rules by promtool.
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +24,7 @@ from drills.noisemaker import Noisemaker, undone
 from drills.own import CONSOLE
 from drills.silence import TOLD, Outcome, Played, clock, report
 from drills.watch import Watch
+from facts import ROOT
 from local import interruption
 from local.errors import RehearsalError
 from quantities import seconds
@@ -25,12 +32,15 @@ from rehearsal import health
 from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
 from rehearsal.lifecycle import Rehearsal
-from targets import Target
+from targets import Misuse, Target
 
 LOOK_SECONDS, LOOK_REAL_SECONDS = 5.0, 0.5
 """Between two looks at Alertmanager, in the stack's time; but by the real clock not more often than this."""
 OBJECTIVE = Objectives().availability
 """What the catalogue promises where it says nothing else: percentage of the requests that do not fail."""
+
+DAYS, LONGEST_DAYS = 14, 60
+"""That are played through the rules by default, and at most: promtool has all of their samples in memory."""
 
 Tell = Callable[[str], None]
 Now = Callable[[float, str], None]
@@ -116,10 +126,11 @@ class Soak:
         self._said = len(sent)
 
 
-@click.command(cls=Target, example="make soak HOURS=4 SEED=7")
-@click.option("--hours", type=click.FloatRange(0, 24 * 14, min_open=True), required=True, help="Of the stack's time.")
+@click.command(cls=Target, example="make soak DAYS=14, or HOURS=4 SEED=7")
+@click.option("--days", type=click.IntRange(1, LONGEST_DAYS), help="Through all rules instead; 14 by default.")
+@click.option("--hours", type=click.FloatRange(0, 24 * 14, min_open=True), help="Of the stack's time.")
 @click.option("--seed", type=int, help="Plays the same noise again; by default another one each time.")
-def main(hours: float, seed: int | None) -> None:
+def main(days: int | None, hours: float | None, seed: int | None) -> None:
     """Play hours of a healthy system's noise against a rehearsal of its own: nobody may be told anything but notes.
 
     It begins with the stack's start and a quiet night. Then customers come, in bursts and lulls, and err; services and
@@ -133,7 +144,21 @@ def main(hours: float, seed: int | None) -> None:
     and beyond 10 it may be an outage. PORT_OFFSET moves the ports, by default by 15000; STATE is the directory, by
     default .rehearsal-drills.
     """
+    if hours is None:
+        sys.exit(_days(days or DAYS, seed))
+    if days is not None:
+        raise Misuse(
+            f"DAYS={days} plays a healthy system through all rules, HOURS={hours:g} in the running stack: give one"
+        )
     own.ended(lambda: _soak(hours, random.SystemRandom().randrange(10_000) if seed is None else seed))
+
+
+def _days(days: int, seed: int | None) -> int:
+    """What the test of so many days says."""
+    if seed is not None:
+        raise Misuse(f"SEED={seed} is for HOURS: days are the same each time")
+    command = [sys.executable, "-m", "pytest", "tests/signals/test_healthy.py"]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | {"DAYS": str(days)}, check=False).returncode
 
 
 def _soak(hours: float, seed: int) -> bool:

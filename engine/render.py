@@ -148,11 +148,12 @@ def readable(value: Any) -> Any:
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raise RehearsalError if `out` holds anything but an earlier rendering."""
+    """Make the directory. Raises RehearsalError if that cannot be, or it holds anything but an earlier rendering."""
     try:
-        foreign = out.exists() and any(out.iterdir()) and not (out / _MARKER).exists()
+        out.mkdir(parents=True, exist_ok=True)
+        foreign = any(out.iterdir()) and not (out / _MARKER).exists()
     except OSError as error:
-        raise RehearsalError(f"OUT={out}: cannot be read: {error.strerror}; name another directory") from None
+        raise RehearsalError(f"OUT={out}: cannot be written: {error.strerror}; name another directory") from None
     if foreign:
         raise RehearsalError(f"OUT={out}: neither empty nor an earlier rendering; name another directory")
 
@@ -161,8 +162,7 @@ def write(files: Mapping[str, str], out: Path) -> None:
     """Write the files, in place of an earlier rendering. Raises RehearsalError if `out` holds anything else."""
     refuse_foreign(out)
     try:
-        if out.exists():
-            shutil.rmtree(out)
+        shutil.rmtree(out)
         for name, text in {_MARKER: "", **files}.items():
             path = out / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -301,6 +301,8 @@ def diff_command(stack: str, project: Path, base: str, markdown: bool) -> None:
         found = compare(stack, base, project.resolve())
     if markdown:
         click.echo(as_markdown(stack, base, found))
+    elif not found:
+        click.echo(f"no difference: the working tree deploys {stack} as {base} does", err=True)
     for line in () if markdown else as_text(found):
         click.echo(_coloured(line))
     sys.exit(1 if found else 0)

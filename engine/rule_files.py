@@ -11,12 +11,13 @@ from pathlib import Path
 
 import click
 
+import documents
 from components.alerting import rules
 from engine import toolchain
 from facts import ROOT
 from invalid import InvalidInputError
 
-_FOUND = re.compile(r'(?:\d+:\d+: )?group "(?P<group>.*?)", rule \d+, "(?P<name>.*?)": (?P<reason>.*)')
+_FOUND = re.compile(r'(?:\d+:\d+: )?group "(?P<group>.*?)", rule (?P<number>\d+), ".*?": (?P<reason>.*)')
 
 
 def check(directory: Path) -> None:
@@ -31,24 +32,28 @@ def check(directory: Path) -> None:
     command: list[str | Path] = [toolchain.tool("promtool"), "check", "rules", "--lint=none", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InvalidInputError(_problems(done.stderr, directory, files))
+        raise InvalidInputError(_problems(done.stderr, files))
 
 
-def _problems(output: str, directory: Path, files: list[Path]) -> list[str]:
+def _problems(output: str, files: list[Path]) -> list[str]:
     """Promtool's complaints in our form; each begins with the path of its file, and may have several lines."""
-    complaints: list[tuple[str, str]] = []
+    complaints: list[tuple[Path, str]] = []
     for line in output.splitlines():
         path = next((path for path in files if line.startswith(f"{path}: ")), None)
         if path:
-            complaints.append((f"{directory.name}/{path.name}", line.removeprefix(f"{path}: ")))
+            complaints.append((path, line.removeprefix(f"{path}: ")))
         elif complaints:
             complaints[-1] = (complaints[-1][0], f"{complaints[-1][1]} {line.strip()}")
     return [_problem(*complaint) for complaint in complaints] or [output.strip()]
 
 
-def _problem(file: str, complaint: str) -> str:
+def _problem(path: Path, complaint: str) -> str:
     found = _FOUND.fullmatch(complaint)
-    return f"{file} {found['name']} (group {found['group']}): {found['reason']}" if found else f"{file}: {complaint}"
+    if not found:
+        return f"{path.parent.name}/{path.name}: {complaint.removeprefix('0:0: ')}"
+    groups = {group["name"]: group["rules"] for group in documents.read(path)["groups"]}
+    rule = groups[found["group"]][int(found["number"]) - 1]
+    return f"{rules.place(path.parent, path.stem, rule)} (group {found['group']}): {found['reason']}"
 
 
 @click.command()

@@ -203,13 +203,13 @@ def tool(name: str) -> Path:
 
 
 def missing(names: list[str] | None = None) -> list[Tool]:
-    """Which of these tools the cache does not hold; without names, of all but those of the control plane."""
-    wanted = names or [name for name in TOOLS if name not in CONTROL_PLANE]
+    """Which of these tools the cache does not hold; without names, of all but those that are left out."""
+    wanted = names or [name for name in TOOLS if name not in LEFT_OUT]
     return [TOOLS[name] for name in wanted if not _path(TOOLS[name]).exists()]
 
 
 def build(names: list[str] | None = None) -> None:
-    """Build what is missing, saying what and how long; without names that is all but the tools of the control plane.
+    """Build what is missing, saying what and how long; without names that is all but those left out.
 
     Raises ToolchainError naming the tool, the log and the remedy; what was built stays built.
     """
@@ -383,7 +383,7 @@ def _go_version(candidate: str) -> tuple[int, ...]:
 @click.option("--control-plane", is_flag=True, help="Build the tools of tests/cluster.")
 @click.option("--path", is_flag=True, help="Print the path of each named tool.")
 def main(names: tuple[str, ...], control_plane: bool, path: bool) -> None:
-    """Build the pinned tools that the cache does not hold: those named, or all but the control plane's."""
+    """Build the pinned tools that the cache does not hold: those named, or all but those left out."""
     try:
         build([*names, *(CONTROL_PLANE if control_plane else [])] or None)
     except ToolchainError as error:

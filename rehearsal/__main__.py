@@ -37,6 +37,10 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
             command(*arguments, **options)
         except (RehearsalError, InvalidInputError) as error:
             raise click.ClickException(said(error)) from None
+        except OSError as error:
+            raise click.ClickException(
+                f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            ) from None
         except httpx.HTTPError as error:
             raise click.ClickException(
                 f"a process of the rehearsal did not answer: {error}; see: make status"
@@ -97,8 +101,8 @@ def status() -> None:
     _print_processes(reports)
     _print_alerts(of.ports)
     _print_addresses(of)
-    if not all(report.healthy for report in reports):
-        sys.exit(1)
+    if wrong := [report.process.name for report in reports if not report.healthy]:
+        raise RehearsalError(f"not healthy: {', '.join(wrong)}; make heal undoes a fault, make up starts what ended")
 
 
 @main.command()
@@ -202,7 +206,7 @@ def _print_addresses(of: Rehearsal) -> None:
         ("Loki", "loki"),
         ("Notifications received", "receivers"),
         ("Gateway of the simulated application", "gateway"),
-        *dashboards,
+        *asked_for,
     ):
         CONSOLE.print(f"  {what:42} {of.ports.url(name)}", markup=False)
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from local.errors import RehearsalError
+from parts import TRACE_SAMPLER
 
 Object = dict[str, Any]
 

@@ -21,7 +21,7 @@ from facts import ROOT
 from invalid import InvalidInputError
 from local import interruption
 from local.errors import RehearsalError
-from local.ports import SERVICES
+from local.ports import SERVICES, TRACES
 from local.program import Program
 from local.state import write
 from rehearsal import grafana, health

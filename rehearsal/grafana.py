@@ -16,6 +16,7 @@ import subprocess
 from pathlib import Path
 
 from facts import GRAFANA_FOLDER, GRAFANA_HOME
+from local import switches
 from local.errors import RehearsalError
 from local.ports import HOST, Ports
 from local.program import Program, digest
@@ -35,10 +36,7 @@ NOT_RUN = frozenset({"tempo"})
 
 def from_environment() -> bool:
     """Whether `GRAFANA` asks for it. Raises RehearsalError if it is neither 1 nor 0."""
-    text = os.environ.get("GRAFANA", "")
-    if text not in {"", "0", "1"}:
-        raise RehearsalError(f"GRAFANA={text}: expected 1 to start Grafana, or nothing")
-    return text == "1"
+    return switches.on("GRAFANA", "start Grafana")
 
 
 def server() -> list[str]:

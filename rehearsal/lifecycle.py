@@ -74,7 +74,7 @@ class Rehearsal:
     @cached_property
     def grafana_runs(self) -> bool:
         """Whether there is a Grafana now."""
-        return any(process.name == grafana.NAME for process in self.supervisor.processes())
+        return self._runs(grafana.NAME)
 
     @property
     def grafana(self) -> bool:

@@ -146,7 +146,8 @@ def _alertmanager(state: State, ports: Ports) -> Program:
 
 
 def _prometheus(state: State, ports: Ports, pace: int) -> Program:
-    rules = Deployed(state.cluster).release(STACK)["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]
+    spec = Deployed(state.cluster).release(STACK)["prometheus"]["prometheusSpec"]
+    rules, features = spec["additionalConfig"]["rules"], spec.get("enableFeatures", [])
     command = [
         str(tool("prometheus")),
         f"--config.file={state.configuration / 'prometheus' / 'prometheus.yaml'}",
@@ -157,6 +158,7 @@ def _prometheus(state: State, ports: Ports, pace: int) -> Program:
         "--web.route-prefix=/",
         "--web.enable-lifecycle",
         "--web.enable-otlp-receiver",
+        *(f"--enable-feature={feature}" for feature in features),
         *speed.prometheus_flags(rules["alert"]["forGracePeriod"], pace),
         "--log.level=warn",
         # New targets within a fraction of a second; the default of 5 s spares API servers, and there is none here.

@@ -26,6 +26,8 @@ from report.sources import Sources
 from targets import Target
 
 FILE = "report.html"
+LONGEST = "520w"
+"""Prometheus answers with 11,000 points at most, and no step is wider than a day."""
 ORDER = ("system-health", "service-detail", "logs", "business-operations", "infrastructure", "monitoring")
 """The boards from what on-call opens first; others follow."""
 
@@ -60,12 +62,13 @@ def main(since: str | None, out: Path | None, uids: Sequence[str], choices: Sequ
     length = _length(since) if since else None
     if images:
         browser(images)  # rather than after all is drawn
+    for directory in filter(None, (images, out and out.parent)):
+        directory.mkdir(parents=True, exist_ok=True)
     if not rehearsal().status():
         raise RehearsalError("the rehearsal is not running; start it with: make up")
     kept, now = state.from_environment(), time.time()
     drawings = _drawn(_chosen(deployed(kept.cluster), uids), rehearsal().ports, length, _choice(choices))
     file = out or kept.root / FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(page(drawings, stack=STACK, now=now))
     CONSOLE.print(f"{headline(drawings)}, in {time.time() - now:.0f} s\n  {file.resolve().as_uri()}", markup=False)
     if images:
@@ -86,6 +89,8 @@ def deployed(cluster: Path) -> dict[str, str]:
 def _length(since: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]*[smhdw]", since):
         raise RehearsalError(f"SINCE={since}: expected a duration of more than 0 in s, m, h, d or w such as 30m or 1h")
+    if seconds(since) > seconds(LONGEST):
+        raise RehearsalError(f"SINCE={since}: expected at most {LONGEST}")
     return seconds(since)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from local.errors import RehearsalError
 from report.board import Annotation, Panel, Source, Target
 from report.variables import Choice, Period, interpolate
 
@@ -23,7 +24,7 @@ _LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 Json = dict[str, Any]
 
 
-class QueryError(Exception):
+class QueryError(RehearsalError):
     """A query was refused; the message names the panel, the query as it was sent, and the server's words."""
 
 

@@ -3,16 +3,16 @@
 set -eu
 cd "$(dirname "$0")/.."
 lock() {
-  .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-    --custom-compile-command "make lock" "$@"
+  .venv/bin/python -m uv pip compile --quiet "$@"
 }
-lock pyproject.toml -o requirements.txt
-lock --extra dev pyproject.toml -o requirements/dev.txt
-lock requirements/uv.in -o requirements/uv.txt
-lock requirements/go.in -o requirements/go.txt
-lock --resolution lowest-direct --all-extras instrumentation/pyproject.toml requirements/lowest.in -o requirements/lowest.txt
+lock --output-file=requirements.txt pyproject.toml
+lock --extra=dev --output-file=requirements/dev.txt pyproject.toml
+lock --output-file=requirements/uv.txt requirements/uv.in
+lock --output-file=requirements/go.txt requirements/go.in
+lock --resolution=lowest-direct --all-extras --output-file=requirements/lowest.txt \
+  instrumentation/pyproject.toml requirements/lowest.in
 packages() {
-  (cd engine/tools/grafana-data && PYTHONPATH=../../.. ../../../.venv/bin/python -m engine.npm install --package-lock-only)
+  (cd "engine/tools/$1" && PYTHONPATH=../../.. ../../../.venv/bin/python -m engine.npm install --package-lock-only)
 }
 packages
 # The one file of @grafana/ui that is run needs @grafana/data and uplot; all that its pages need would be 270 MB.
@@ -24,4 +24,4 @@ lock = json.loads(file.read_text())
 lock["packages"]["node_modules/@grafana/ui"].pop("dependencies", None)
 file.write_text(json.dumps(lock, indent=2) + "\n")
 END
-packages
+packages grafana-data

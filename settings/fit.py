@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from quantities import mebibytes, seconds
+from quantities import mebibytes, millicores, seconds
 
 if TYPE_CHECKING:
     from settings.model import Settings
@@ -14,7 +15,9 @@ LONGEST_LOOK_BACK = "14d"
 """What the error budget is counted over: no rule of `alerts/` looks back further (a test compares them)."""
 LEAST_A_DAY = {"prometheus": 100, "loki": 20, "tempo": 20}
 """MiB that a small application writes in a day at the least: with more, a volume is full sooner."""
-NEAR = "http://localhost"
+UNLIKE = ("a", "Z", "7")
+"""Values of a tag that only an expression for all values finds; the exporter searches a value for it, as here."""
+NEAR = ("http://localhost", "http://127.0.0.1")
 
 
 def conflicts(of: Settings) -> list[str]:
@@ -37,6 +40,7 @@ def conflicts(of: Settings) -> list[str]:
         "workloads.tempo.replicas must be 1": of.workloads.tempo.replicas != 1,
         f"notifications.pagerduty.url: its port {_pagerduty_port(of)} is not in access.notificationPorts, so that the "
         "network policies would stop every page; add it": _pagerduty_port(of) not in of.access.notification_ports,
+        "metrics.remoteWrite.workspace needs aws, which has its region": _workspace_without_aws(of),
         "aws needs platform eks": of.aws is not None and of.platform != "eks",
         "aws.monthlyBudgetUsd needs aws.billing": _budget_without_bill(of),
         f'retention.metrics: "{of.retention.metrics}" is less than the {LONGEST_LOOK_BACK} over which the error budget '
@@ -51,14 +55,15 @@ def warnings(of: Settings) -> list[str]:
     replicated = _replicated(of)
     closed = [key for key in ("grafana", "alertmanager") if key not in near and not getattr(of.access, f"{key}_from")]
     rules = {
-        f"{' and '.join(f'links.{key}' for key in near)}: notifications link to {NEAR}, which only a port-forward "
+        f"{' and '.join(f'links.{key}' for key in near)}: notifications link to {NEAR[0]}, which only a port-forward "
         "serves; set the addresses by which people reach them.": bool(near) and of.platform != "kind",
         f"{' and '.join(f'links.{key}' for key in closed)}: the network policies admit no client; name the namespace "
         f"of your Ingress or proxy under {' and '.join(f'access.{key}From' for key in closed)}.": bool(closed),
         f"storage.kind: local keeps every replica of {' and '.join(replicated)} on one node, with which all are lost; "
         "set storage.kind to class, or one replica.": bool(replicated) and of.storage.kind == "local",
-        "aws.tags: without tags, every load balancer and Redis of the region is read and paid for; name those of the "
-        "application.": of.aws is not None and not of.aws.tags,
+        "aws.tags: without a tag whose expression leaves some values out, every load balancer and Redis of the region "
+        "is read and paid for; name those of the application.": of.aws is not None
+        and all(all(re.search(pattern, value) for value in UNLIKE) for pattern in of.aws.tags.values()),
     }
     return [
         *(text for text, hurts in rules.items() if hurts),
@@ -105,11 +110,16 @@ def _beyond_the_volume(of: Settings) -> list[str]:
 
 
 def _below_the_default(of: Settings) -> list[str]:
-    """Limits of memory below what the part requests by default, and so is measured to need."""
+    """Limits below what the part requests by default, and so is measured to need."""
     parts = type(of.workloads).model_fields
     return [
-        f'workloads.{field.alias}.memoryLimit: "{limit}" is less than the {field.default.memory} that it requests by '
-        "default; it may be OOM-killed."
+        f'workloads.{field.alias}.{key}: "{limit}" is less than the {least} that it requests by default; it may be '
+        f"{how}."
         for name, field in parts.items()
-        if mebibytes(limit := getattr(of.workloads, name).memory_limit) < mebibytes(field.default.memory)
+        for given, of_default in [(getattr(of.workloads, name), field.default)]
+        for key, limit, least, number, how in (
+            ("memoryLimit", given.memory_limit, of_default.memory, mebibytes, "OOM-killed"),
+            ("cpuLimit", given.cpu_limit, of_default.cpu, millicores, "too slow to answer"),
+        )
+        if number(limit) < number(least)
     ]

@@ -4,6 +4,8 @@ PROJECT = "order-processor-monitoring"
 KEY = f"{PROJECT}:stack"
 GRAFANA_PASSWORD = "grafanaAdminPassword"  # noqa: S105 - the name of a secret, not its content
 
+REMOTE_WRITE_CREDENTIAL = "remoteWriteCredential"
+
 CHANNEL_SECRETS = {
     "slack": "slackWebhookUrl",
     "pagerduty": "pagerdutyRoutingKey",
@@ -11,3 +13,6 @@ CHANNEL_SECRETS = {
     "heartbeat": "heartbeatUrl",
 }
 """The secret key that each notification channel needs."""
+
+SECRET_KEYS = (*CHANNEL_SECRETS.values(), REMOTE_WRITE_CREDENTIAL, GRAFANA_PASSWORD)
+"""Every key that has a secret."""

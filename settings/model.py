@@ -32,6 +32,7 @@ from validation import (
     Within,
     number,
     text,
+    whole,
 )
 
 SHORTEST_INTERVAL_SECONDS = 10
@@ -66,13 +67,13 @@ class Scrape(Section):
     @model_validator(mode="after")
     def _within_windows(self) -> Self:
         wrong = [
-            f'{name}: "{interval}" must be {SHORTEST_INTERVAL_SECONDS}s to {LONGEST_INTERVAL_SECONDS}s'
+            f'scrape.{name}: "{interval}" must be {SHORTEST_INTERVAL_SECONDS}s to {LONGEST_INTERVAL_SECONDS}s'
             for name, interval in (("infrastructure", self.infrastructure), ("applications", self.applications))
             if not SHORTEST_INTERVAL_SECONDS <= seconds(interval) <= LONGEST_INTERVAL_SECONDS
         ]
         if wrong:
             because = "a scrape may take 10 s, and the rules' windows of 5 m must hold four"
-            raise conflicts(*(f"scrape: {line}: {because}" for line in wrong))
+            raise conflicts(*(f"{line}: {because}" for line in wrong))
         return self
 
 
@@ -166,10 +167,10 @@ class Charts(Section):
         starts = {"mirror": ("https://", "http://"), "oci": ("oci://",), "directory": ("/", "./")}
         wanted = starts.get(self.source)
         if wanted is None and self.location:
-            raise ValueError(f'location "{self.location}" has no use with source "public"; remove it')
+            raise ValueError(f'location: "{self.location}" has no use with source "public"; remove it')
         if wanted and not (self.location or "").startswith(wanted):
-            given = f'"{self.location}"' if self.location else "is missing: it"
-            raise ValueError(f'location {given} must start with {" or ".join(wanted)} for "{self.source}"')
+            given = f'"{self.location}"' if self.location else "it is missing, and"
+            raise ValueError(f'location: {given} must start with {" or ".join(wanted)} for "{self.source}"')
         return self
 
 
@@ -206,6 +207,8 @@ class Settings(Section):
     entries say: their metrics are at `/metrics`, and probes read `/health/ready`."""
     retention: Retention = Retention()
     """How long data is kept."""
+    metrics: Metrics = Metrics()
+    """Where metrics are kept beside Prometheus' own volume."""
     scrape: Scrape = Scrape()
     """How often Prometheus scrapes."""
     storage: Storage = Storage()

@@ -160,7 +160,7 @@ class BusinessHours(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.start >= self.end:
-            raise ValueError(f'start "{self.start}" must be before end "{self.end}"')
+            raise ValueError(f'start: "{self.start}" must be before end "{self.end}"')
         return self
 
 

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 import documents
 from documents import Loc
 from problems import problems, unknown, without
-from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT
+from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT, REMOTE_WRITE_CREDENTIAL, SECRET_KEYS
 from settings.model import Settings
 from settings.notifications import Deployment
 from validation import InvalidInputError, collect
 
-CONFIG_KEYS = tuple(f"{PROJECT}:{key}" for key in ("stack", *CHANNEL_SECRETS.values(), GRAFANA_PASSWORD))
+CONFIG_KEYS = tuple(f"{PROJECT}:{key}" for key in ("stack", *SECRET_KEYS))
 """Every key of this project; other projects' and providers' keys may stand beside them."""
 
 
@@ -47,7 +47,7 @@ def load(config: pulumi.Config, project: Path) -> tuple[Settings, Secrets]:
     Raises InvalidInputError with every problem, each naming the key, the value and the remedy.
     """
     document = config.get_object("stack")
-    secrets = {key: config.get_secret(key) for key in (*CHANNEL_SECRETS.values(), GRAFANA_PASSWORD)}
+    secrets = {key: config.get_secret(key) for key in SECRET_KEYS}
     present = frozenset(key for key, value in secrets.items() if value is not None)
     stack = pulumi.get_stack()
     file = _same(project / f"Pulumi.{stack}.yaml", document)
@@ -161,7 +161,7 @@ def parse(document: Any, deployment: Deployment | None = None, file: Path | None
 
 
 def secret_keys(settings: Settings) -> list[str]:
-    """The secret keys that this stack can use: those of the channels that it declares, and Grafana's."""
+    """The secret keys that this stack can use: channels' that it declares, a second place's, Grafana's."""
     declared = [key for channel, key in CHANNEL_SECRETS.items() if getattr(settings.notifications, channel) is not None]
     return [*declared, GRAFANA_PASSWORD]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import click
 
@@ -53,12 +54,18 @@ def main(stack: str, context: str, timeout: int) -> None:
     Exit 0: everything holds. 1: something does not, and it is said what. 2: it is not known, because the cluster, or a
     part of it that this user may not read, could not be checked. 130: interrupted.
     """
+    say = f"Checking the stack {stack} in the context {context}, for at most {timeout} s:"
+    judge(stack, context, say, lambda cluster: verify(cluster, expectations(stack), timeout))
+
+
+def judge(stack: str, context: str, say: str, look: Callable[[Kubectl], int]) -> NoReturn:
+    """Exit with what `look` finds in the cluster of a context, and say whose commands its remedies are."""
     if not context:  # kubectl would take its current one
         raise Misuse("CONTEXT: missing; name the cluster's context, `kubectl config get-contexts` lists them")
     try:
-        click.echo(f"Checking the stack {stack} in the context {context}, for at most {timeout} s:")
+        click.echo(say)
         with closing(Kubectl(context)) as cluster:
-            verdict = verify(cluster, expectations(stack), timeout)
+            verdict = look(cluster)
         if verdict == BROKEN:
             click.echo(f"kubectl, in these remedies, is kubectl --context {context} --namespace {NAMESPACE}")
             click.echo(f"helm, in these remedies, is helm --kube-context {context} --namespace {NAMESPACE}")

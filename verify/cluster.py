@@ -59,6 +59,15 @@ class Kubectl:
         """The answer to GET, as `Cluster` has it. Raises ClusterError with what kubectl says."""
         return self._api_server(path) if path.startswith("/") else self._behind(path)
 
+    def may(self, verb: str, resource: str, namespace: str = "") -> bool:
+        """Whether this user may do a verb to a kind such as `deployments.apps`. Raises ClusterError."""
+        where = ("--namespace", namespace) if namespace else ("--all-namespaces",)
+        answer = self._run("auth", "can-i", verb, resource, *where)
+        word = answer.stdout.strip().partition(" ")[0]
+        if word not in ("yes", "no"):
+            raise ClusterError(f"may this user {verb} {resource}: {answer.stderr.strip()}")
+        return word == "yes"
+
     def _behind(self, url: str) -> Any:
         try:
             return self._forwards.get(url)
@@ -68,19 +77,23 @@ class Kubectl:
             raise _error(str(error))(f"GET {url}: {error}") from error
 
     def _api_server(self, path: str) -> Any:
-        command = [*self._command, "get", "--raw", path]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=REQUEST_TIMEOUT_SECONDS, check=False)
-        except FileNotFoundError as error:
-            raise ClusterError(_NO_KUBECTL) from error
-        except subprocess.TimeoutExpired as error:
-            raise ClusterError(f"GET {path}: no answer within {REQUEST_TIMEOUT_SECONDS} s") from error
+        done = self._run("get", "--raw", path)
         if done.returncode:
             raise _error(done.stderr)(f"GET {path}: {done.stderr.strip()}")
         try:
             return json.loads(done.stdout)
         except ValueError as error:
             raise ClusterError(f"GET {path}: the answer is not JSON: {done.stdout[:200]!r}") from error
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self._command, *arguments]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=REQUEST_TIMEOUT_SECONDS, check=False)
+        except FileNotFoundError as error:
+            raise ClusterError(_NO_KUBECTL) from error
+        except subprocess.TimeoutExpired as error:
+            what = f"GET {arguments[-1]}" if arguments[0] == "get" else " ".join(arguments)
+            raise ClusterError(f"{what}: no answer within {REQUEST_TIMEOUT_SECONDS} s") from error
 
 
 class Snapshot:

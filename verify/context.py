@@ -20,7 +20,7 @@ def main(stack: str) -> None:
     try:
         found = read_stack(stack_file(ROOT, stack)).kube_context
     except InvalidInputError as error:
-        raise click.ClickException(f"the stack {stack} is not valid:\n{error}") from None
+        raise click.ClickException(error.alone) from None
     if found is None:
         raise click.ClickException(
             f"the stack {stack} names no Kubernetes context; `kubectl config get-contexts` lists them. Set one with: "

@@ -113,20 +113,30 @@ def _release(wanted: Release, record: Record | None, stack: str) -> Iterator[Fin
     name = f"the Helm release {wanted.name}"
     if record is None:
         yield Finding(f"{name} is not installed", restore(stack))
-    elif record.status == "failed":
-        yield Finding(
-            f"{name} has failed in its revision {record.revision}",
-            f"pulumi up --refresh --stack {stack} tries again and says why; helm history {wanted.name} shows the past",
-        )
-    elif record.status != "deployed":
-        yield Finding(
-            f"{name} was left {record.status} in its revision {record.revision}",
-            "unless a pulumi up is at work: "
-            f"kubectl delete secret sh.helm.release.v1.{wanted.name}.v{record.revision}, "
-            f"then pulumi up --refresh --stack {stack}; if that says that the stack is locked, pulumi cancel first",
-        )
-    else:
+    elif record.status == "deployed":
         yield from _content(name, wanted, record, stack)
+    else:
+        yield _halfway(record, stack)
+
+
+def left_halfway(cluster: Cluster, stack: str) -> list[Finding]:
+    """Every release that is there, whoever installed it, is deployed."""
+    return [_halfway(record, stack) for record in records(cluster).values() if record.status != "deployed"]
+
+
+def _halfway(record: Record, stack: str) -> Finding:
+    name = f"the Helm release {record.name}"
+    if record.status == "failed":
+        return Finding(
+            f"{name} has failed in its revision {record.revision}",
+            f"pulumi up --refresh --stack {stack} tries again and says why; helm history {record.name} shows the past",
+        )
+    return Finding(
+        f"{name} was left {record.status} in its revision {record.revision}",
+        "unless a pulumi up is at work: "
+        f"kubectl delete secret sh.helm.release.v1.{record.name}.v{record.revision}, "
+        f"then pulumi up --refresh --stack {stack}; if that says that the stack is locked, pulumi cancel first",
+    )
 
 
 def _content(name: str, wanted: Release, record: Record, stack: str) -> Iterator[Finding]:

@@ -57,9 +57,10 @@ class Source:
                 if len(texts[0]) <= PART:
                     whole += texts
                     continue
+                *beginning, end_of_it = parts(texts[0])
                 self.container.write(*whole)
-                self.container.write(texts[0][:PART], tag="P")
-                whole = [texts[0][PART:]]
+                self.container.write(*beginning, tag="P")
+                whole = [end_of_it]
             self.container.write(*whole)
 
     def rotate(self) -> None:
@@ -118,8 +119,10 @@ def count(events: Iterable[tuple[str, ...]], entries: Iterable[Entry]) -> Count:
             seen[line] += times
     written = lost = incomplete = duplicated = broken = 0
     for lines in events:
+        # The parts of a long line may be entries of their own.
+        texts = [[line] if line in seen else parts(line) for line in lines]
         written += len(lines)
-        lost += (missing := sum(line not in seen for line in lines))
+        lost += (missing := sum(any(part not in seen for part in each) for each in texts))
         incomplete += missing > 0
         duplicated += sum(max(0, seen.pop(line, 0) - 1) for line in lines)
         broken += not missing and "\n".join(lines) not in found

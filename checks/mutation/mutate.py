@@ -19,21 +19,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Annotated
 
 import click
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+import documents
 from checks.mutation.rule_files import Key, Mutant, all_mutants
 from checks.mutation.trial import Trial, controls, suites, survivors, trials
 from engine.toolchain import ToolchainError, tool
 from invalid import one_of
 from local import interruption
 from local.errors import explained
+from problems import validated
 from targets import Misuse, Target
+from validation import InvalidInputError, Line, Section, text
 
 EQUIVALENT = Path(__file__).with_name("equivalent")
 """Directory of the lists of mutants that no test can kill, one for each rule file that has some."""
@@ -45,14 +48,16 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 
-class Equivalent(BaseModel):
+Change = Annotated[str, text(r"[\s\S]+", "a change as make mutate shows it")]
+
+
+class Equivalent(Section):
     """Mutants of one rule that mean the same as the rule, and why."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    rule: str
-    operator: str
-    changes: list[str] = Field(min_length=1)
-    reason: str = Field(min_length=20)
+    rule: Line
+    operator: Line
+    changes: tuple[Change, ...] = Field(min_length=1)
+    reason: Annotated[str, text(r"[\s\S]{20,}", "a reason of at least 20 letters")]
 
     @property
     def keys(self) -> list[Key]:
@@ -100,9 +105,12 @@ class Outcome:
 
 
 def equivalents(directory: Path = EQUIVALENT) -> list[Equivalent]:
-    """The survivors that are equivalent. Raises pydantic's ValidationError if a list is not as it must be."""
-    lists = (yaml.safe_load(path.read_text()) or [] for path in sorted(directory.glob("*.yaml")))
-    return [entry for entries in lists for entry in TypeAdapter(list[Equivalent]).validate_python(entries)]
+    """The survivors that are equivalent. Raises InvalidInputError if a list is not as it must be."""
+    return [
+        validated(Equivalent, entry, path, f"{directory.name}/{path.name}", below=(number,))
+        for path in sorted(directory.glob("*.yaml"))
+        for number, entry in enumerate(documents.read(path) or [])
+    ]
 
 
 class TestsFailError(Exception):
@@ -117,8 +125,8 @@ def plain_console() -> Console:
 def run(chosen: list[Mutant], jobs: int, console: Console, everything: bool = True) -> Outcome:
     """Try mutants, which are all unless `everything` says otherwise.
 
-    Raises pydantic's ValidationError and yaml.YAMLError if a list of equivalent mutants is wrong, ToolchainError if
-    there is no promtool, TestsFailError, and RuntimeError if promtool does not work.
+    Raises InvalidInputError if a list of equivalent mutants is wrong, ToolchainError if there is no promtool,
+    TestsFailError, and RuntimeError if promtool does not work.
     """
     rules = {mutant.rule for mutant in chosen}
     explained = {key for entry in equivalents() for key in entry.keys if key[0] in rules or everything}
@@ -214,7 +222,7 @@ def main(file: str | None, rule: str | None, jobs: int) -> None:
         chosen = _chosen(file, rule)
     try:
         outcome = run(chosen, jobs, console, everything=not (file or rule))
-    except (ValidationError, yaml.YAMLError, ToolchainError, TestsFailError, RuntimeError) as error:
+    except (InvalidInputError, ToolchainError, TestsFailError, RuntimeError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         console.print("Interrupted.")

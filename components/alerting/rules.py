@@ -176,6 +176,19 @@ def _key(document: Any, loc: Loc) -> str:
     return key_path(loc)
 
 
+def place(directory: Path, name: str, rule: Json) -> str:
+    """Where a rule file has this rule, and what people call it, as `alerts/services.yaml:12: ServiceDown`."""
+    path, called = directory / f"{name}.yaml", f"{directory.name}/{name}.yaml"
+    groups = yaml_files.read(path, called)["groups"]
+    places = (
+        ("groups", number, "rules", index)
+        for number, group in enumerate(groups)
+        for index, each in enumerate(group["rules"])
+        if each == rule
+    )
+    return f"{yaml_files.places(path, called)(next(places))}{rule.get('alert') or rule['record']}"
+
+
 def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The rule groups of each PrometheusRule object by name: the files of `directory` and the generated ones.
 
@@ -188,11 +201,11 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     plain = {name: document["groups"] for name, document in files.items()}
     objects = {NORMALISATION: generated_groups(catalogue, settings)} | plain
     wrong = [
-        *_taken(files),
+        *_taken(files, directory),
         *_without_runbook(plain, directory),
-        *_of_no_label(objects),
-        *_beyond_retention(objects, settings),
-        *_longer_than_business_hours(plain, settings),
+        *_of_no_label(objects, plain, directory),
+        *_beyond_retention(objects, settings, directory),
+        *_longer_than_business_hours(plain, settings, directory),
     ]
     if wrong:
         raise InvalidInputError(wrong)
@@ -220,30 +233,29 @@ def _is_duration(text: str) -> bool:
     return True
 
 
-def _taken(files: dict[str, Any]) -> list[str]:
+def _taken(files: dict[str, Any], directory: Path) -> list[str]:
     return [
-        f"{name}.yaml: the name is taken by the generated rules; choose another"
+        f"{directory.name}/{name}.yaml: the name is taken by the generated rules; choose another"
         for name in (NORMALISATION, ESCALATION)
         if name in files
     ]
 
 
 def _without_runbook(files: dict[str, list[dict[str, Any]]], directory: Path) -> list[str]:
-    return [
-        f"{name}.yaml {alert}: no runbook; write {directory.name}/{RUNBOOKS}/{alert}.md"
-        for name, groups in files.items()
-        for alert in alerts(groups)
-        if not (directory / RUNBOOKS / f"{alert}.md").is_file()
-    ]
+    missing: dict[str, str] = {}
+    for name, rule in _rules(files):
+        page = f"{RUNBOOKS}/{rule.get('alert')}.md"
+        if "alert" in rule and not (directory / page).is_file():
+            missing[rule["alert"]] = f"{place(directory, name, rule)}: no runbook; write {directory.name}/{page}"
+    return list(missing.values())
 
 
-def _of_no_label(files: dict[str, list[dict[str, Any]]]) -> list[str]:
+def _of_no_label(objects: dict[str, list[Json]], files: dict[str, list[Json]], directory: Path) -> list[str]:
     """Labels in templates that no expression names, where one names nearly that: Prometheus would write nothing."""
-    everything = list(_rules(files))
-    known = {word for _, rule in everything for word in _WORD.findall(_NO_CODE.sub("", rule["expr"]))}
+    known = {word for _, rule in _rules(objects) for word in _WORD.findall(_NO_CODE.sub("", rule["expr"]))}
     return [
-        f'{name}.yaml {rule["alert"]}: a template reads the label "{label}"; did you mean "{near[0]}"?'
-        for name, rule in everything
+        f'{place(directory, name, rule)}: a template reads the label "{label}"; did you mean "{near[0]}"?'
+        for name, rule in _rules(files)
         for text in (*rule.get("labels", {}).values(), *rule.get("annotations", {}).values())
         for label in dict.fromkeys(_LABEL.findall(text))
         if label not in known and (near := difflib.get_close_matches(label, known, n=1, cutoff=0.8))
@@ -254,11 +266,11 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
 
 
-def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings) -> list[str]:
+def _beyond_retention(files: dict[str, list[Json]], settings: Settings, directory: Path) -> list[str]:
     kept = settings.retention.metrics
     beyond = {
         f"retention.metrics: {kept} is less than the {window} that {rule.get('alert') or rule['record']} "
-        f"({name}.yaml) looks back; keep at least {window}": None
+        f"({directory.name}/{name}.yaml) looks back; keep at least {window}": None
         for name, rule in _rules(files)
         for window in windows(rule["expr"])
         if milliseconds(window) > milliseconds(kept)
@@ -266,11 +278,11 @@ def _beyond_retention(files: dict[str, list[dict[str, Any]]], settings: Settings
     return list(beyond)
 
 
-def _longer_than_business_hours(files: dict[str, Any], settings: Settings) -> list[str]:
+def _longer_than_business_hours(files: dict[str, Any], settings: Settings, directory: Path) -> list[str]:
     hours = settings.business_hours
     return [
         f"businessHours: {hours.start} to {hours.end} is no longer than the {rule['for']} for which {rule['alert']} "
-        f"({name}.yaml) waits, which would never be told; let them last longer"
+        f"({directory.name}/{name}.yaml) waits, which would never be told; let them last longer"
         for name, rule in _rules(files)
         if rule.get("labels", {}).get("severity") == "info"
         and seconds(rule.get("for", "0s")) >= business_hours.length_seconds(hours)

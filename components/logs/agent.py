@@ -10,11 +10,11 @@ import yaml
 import parts
 from catalogue import Catalogue
 from components import priorities, security, sizing
-from components.addresses import OTLP_RECEIVER, TEMPO_OTLP, loki, prometheus_replica
+from components.addresses import OTLP_RECEIVER, SAMPLER_OTLP, TEMPO_OTLP, loki, prometheus_replica
 from components.images import image
 from components.logs import events, redaction
-from facts import BUSYBOX
-from settings import Settings
+from facts import BUSYBOX, SLOW_MILLISECONDS
+from settings import Settings, Tracing
 
 AGENT_IMAGE = "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s"
 AGENT_CONFIGURATION = Path(__file__).with_name("log_agent.yaml")

@@ -9,7 +9,7 @@ import pulumi
 from components import sizing, storage
 from facts import LOKI_MEGABYTES_A_SECOND, LOKI_STREAMS
 from quantities import mebibytes, seconds
-from settings import Aws, Settings
+from settings import Aws, Retention, Settings
 
 SERVICE_ACCOUNT = "loki"
 DISTRIBUTED_REPLICAS = {
@@ -52,7 +52,9 @@ def loki_values(settings: Settings, role_arn: pulumi.Input[str] | None) -> dict[
         "backend": {"replicas": 0},
         "read": {"replicas": 0},
         "write": {"replicas": 0},
-        "serviceAccount": {"name": SERVICE_ACCOUNT},
+        # It asks the API server for nothing; AWS' own token is mounted by the role's annotation.
+        "defaults": {"automountServiceAccountToken": False},
+        "serviceAccount": {"name": SERVICE_ACCOUNT, "automountServiceAccountToken": False},
     }
     if role_arn is not None:
         values["serviceAccount"]["annotations"] = {"eks.amazonaws.com/role-arn": role_arn}
@@ -114,7 +116,8 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
     store = objects["type"]
     # Of two copies both must be written: only from three on can one replica be away.
     replication = 3 if settings.logs.mode == "distributed" or settings.workloads.loki.replicas >= 3 else 1
-    hours = f"{seconds(settings.retention.logs) // 3600}h"
+    kept = settings.retention
+    hours = _hours(kept.logs)
     configuration: dict[str, Any] = {
         "auth_enabled": False,
         "commonConfig": {"replication_factor": replication},

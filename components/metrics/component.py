@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
-from pulumi_kubernetes.core.v1 import ConfigMap, Service
+from pulumi_kubernetes.core.v1 import ConfigMap, Secret, Service
 
 import parts
 from catalogue import Catalogue
 from components import charts, priorities, security, sizing, storage
 from components.alerting.routing import REMEMBERED
+from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from components.grafana import grafana_values
 from components.metrics import monitors, prober, route_sums
 from components.metrics.default_rules import custom_rules, default_rules
@@ -111,7 +112,7 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
     return {
         "crds": {"enabled": False},  # the foundation's own release, so that upgrades upgrade them
         "prometheus": {
-            "prometheusSpec": prometheus_spec(settings),
+            "prometheusSpec": prometheus_spec(settings, recorded),
             # Replicas scrape at different moments: all panels of a page must ask the same one.
             "service": {"sessionAffinity": "ClientIP"},
             **disruption_budget(settings.workloads.prometheus.replicas),
@@ -171,7 +172,7 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
         "resources": sizing.of(settings.workloads.prometheus),
         "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
         **{f"{kind}NamespaceSelector": security.obeyed(*settings.access.obeyed_namespaces) for kind in OBEYED},
-        **spread(settings.workloads.prometheus.replicas),
+        **spread(parts.PROMETHEUS, settings.workloads.prometheus.replicas),
         # Without these only objects labelled with this release's name would be read.
         **{f"{kind}SelectorNilUsesHelmValues": False for kind in OBEYED},
         # The log agent pushes counters that it derives from logs, possibly late after an outage.
@@ -223,7 +224,7 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
         "externalUrl": settings.links.alertmanager,  # where the silence links of notifications lead
         "alertmanagerConfigNamespaceSelector": security.obeyed(),
         "automountServiceAccountToken": False,
-        **spread(settings.workloads.alertmanager.replicas),
+        **spread(parts.ALERTMANAGER, settings.workloads.alertmanager.replicas),
     }
     if settings.storage.kind != "ephemeral":
         spec["storage"] = storage.claim_template(settings, "alertmanager")

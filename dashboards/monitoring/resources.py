@@ -51,7 +51,7 @@ def row() -> Row:
             shows="CPU that each program of the stack uses, as a share of its limit (worst pod).",
             wrong="At 100 % it is throttled: late scrapes, slow queries, lagging logs. Raise the limit in the stack.",
             unit=units.PercentUnit,
-            limits=above(0.8, 0.95),
+            limits=above(0.8, 0.9),
             width=12,
         ),
     )

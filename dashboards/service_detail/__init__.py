@@ -37,8 +37,8 @@ def build(catalogue: Catalogue, stack: Stack = EVERYTHING) -> Dashboard:
         ],
         rows=[
             promises.row(stack),
-            requests.row(measured),
-            endpoints.row(measured),
+            requests.row(measured, stack),
+            endpoints.row(measured, stack),
             dependencies.row(measured, len(catalogue.services)),
             processes.row(),
             logs_and_traces.row(stack),

@@ -11,7 +11,8 @@ from dashboards import board
 from dashboards.board import Row
 from dashboards.panels import Query, table, timeseries, to_logs
 from dashboards.promql import growth_from_birth, series
-from dashboards.service_detail.selectors import SERVICE, each
+from dashboards.service_detail.selectors import DOTS, SERVICE, each
+from dashboards.stack import Stack
 from dashboards.system_health.selectors import P95_SECONDS
 
 BY_PATH = (
@@ -24,7 +25,7 @@ ESTIMATED = (
 )
 
 
-def row(measured: Sequence[Service]) -> Row:
+def row(measured: Sequence[Service], stack: Stack) -> Row:
     """The busiest, slowest and failing endpoints, and the answers of each."""
     requests = series("<prefix>_requests_total", SERVICE, "<endpoints>", "<statuses>")
     failed = series("<prefix>_requests_total", SERVICE, "<endpoints>", 'status_code=~"5.."')

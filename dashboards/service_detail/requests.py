@@ -12,13 +12,14 @@ from dashboards.board import Row
 from dashboards.heatmaps import heatmap
 from dashboards.panels import Query, timeseries, to_logs
 from dashboards.promql import series
-from dashboards.service_detail.selectors import SERVICE, each
+from dashboards.service_detail.selectors import DOTS, SERVICE, each
+from dashboards.stack import Stack
 from dashboards.system_health.selectors import ERROR_RATIO, P95_SECONDS
 
 BUCKETS = series("<prefix>_request_latency_seconds_bucket", SERVICE, "<endpoints>")
 
 
-def row(measured: Sequence[Service]) -> Row:
+def row(measured: Sequence[Service], stack: Stack) -> Row:
     """Requests by status and by response time, error rate and percentiles."""
     return board.row(
         "Requests, errors and latency",

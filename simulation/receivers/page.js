@@ -1,12 +1,5 @@
 // New messages are added above those that are there, which stay as they are: one that is read does not close, even
 // when it is older than those that the page lists. Nothing is sent while nothing is new.
-const local = (root) => {
-  for (const time of root.querySelectorAll("time:not([title])")) {
-    time.title = time.textContent;
-    time.textContent = new Date(time.dateTime).toLocaleString();
-  }
-};
-
 let known = "";
 
 const refresh = async () => {
@@ -17,7 +10,7 @@ const refresh = async () => {
   for (const id of ["heartbeat", "incidents", "count"]) {
     const shown = document.getElementById(id);
     const now = document.adoptNode(fresh.getElementById(id));
-    local(now);
+    localTimes(now);
     if (shown.innerHTML !== now.innerHTML) shown.replaceWith(now);
   }
   const list = document.getElementById("messages");
@@ -29,9 +22,9 @@ const refresh = async () => {
   for (const article of wanted.reverse()) {
     if (document.getElementById(article.id)) continue;
     list.prepend(document.adoptNode(article));
-    local(list.firstElementChild);
+    localTimes(list.firstElementChild);
   }
 };
 
-local(document);
+localTimes(document);
 setInterval(() => refresh().catch(() => {}), 5000);

@@ -3,13 +3,6 @@ const section = document.getElementById("new");
 const form = section.querySelector("form");
 const said = document.getElementById("said");
 
-const local = () => {
-  for (const time of document.querySelectorAll("time:not([title])")) {
-    time.title = time.textContent;
-    time.textContent = new Date(time.dateTime).toLocaleString();
-  }
-};
-
 const matchers = () => {
   const [path, query] = location.hash.split("?");
   const filter = path === "#/silences/new" ? new URLSearchParams(query || "").get("filter") || "" : "";
@@ -31,7 +24,7 @@ const show = () => {
 const refresh = async () => {
   const fresh = new DOMParser().parseFromString(await (await fetch(location.pathname)).text(), "text/html");
   document.getElementById("lists").replaceWith(document.adoptNode(fresh.getElementById("lists")));
-  local();
+  localTimes(document);
 };
 
 form.addEventListener("submit", async (event) => {
@@ -57,4 +50,4 @@ form.addEventListener("submit", async (event) => {
 
 addEventListener("hashchange", show);
 show();
-local();
+localTimes(document);

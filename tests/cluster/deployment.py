@@ -27,6 +27,7 @@ KINDS = {
     "apps/v1": ("DaemonSet", "Deployment", "StatefulSet"),
     "batch/v1": ("Job",),
     "networking.k8s.io/v1": ("NetworkPolicy",),
+    "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
     "scheduling.k8s.io/v1": ("PriorityClass",),
     "storage.k8s.io/v1": ("StorageClass",),
     MONITORING: ("Alertmanager", "PodMonitor", "Probe", "Prometheus", "PrometheusRule", "ServiceMonitor"),

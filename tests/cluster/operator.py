@@ -36,6 +36,7 @@ def start(plane: ControlPlane, network: PodNetwork) -> None:
         f"--kubelet-service=kube-system/{STACK}-kubelet",
         "--kubelet-endpoints=false",
         "--kubelet-endpointslice=true",
+        "--localhost=127.0.0.1",
         f"--web.listen-address={address}:{_PORT}",
         "--web.enable-tls=true",
         f"--web.cert-file={pair.certificate}",

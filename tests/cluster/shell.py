@@ -82,8 +82,8 @@ class Shell:
         }
 
 
-def deploying() -> list[list[str]]:
-    """The command lines of each block of docs/deploying.md: deploying, the secrets, letting go of the guard."""
+def deploying(section: str) -> list[str]:
+    """The command lines of the block in a section of docs/deploying.md, which is named by its heading."""
     page = (ROOT / "docs" / "deploying.md").read_text()
     blocks = re.findall(r"^ *```\n(.*?)^ *```$", page, flags=re.MULTILINE | re.DOTALL)
     return [[line.strip() for line in block.splitlines()] for block in blocks]

@@ -16,6 +16,7 @@ from tests.cluster.test_skeletons import render as render
 
 KINDS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 STACK = "kube-prometheus-stack"
+MOUNTED = "automountServiceAccountToken"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def accounts(
     """The service accounts of a stack, with their roles in force."""
     rendered = render(request.param)
     plane.apply(*stacks[request.param].of("Namespace"))
+    plane.apply(*(item for kind in ("Role", "RoleBinding") for item in stacks[request.param].of(kind)))
     plane.apply(*(dict(item) for kind in KINDS for item in of(kind, placed(rendered))))
     return sorted({"default", *(item["metadata"]["name"] for item in of("ServiceAccount", rendered))})
 
@@ -130,6 +132,8 @@ def test_none_may_take_the_cluster_over(plane: ControlPlane, accounts: list[str]
 
 def test_only_the_operator_reads_secrets(plane: ControlPlane, accounts: list[str]) -> None:
     assert {account for account in accounts if allowed(plane, account, READ_SECRETS)} == READS_SECRETS
+    beside = lists("secrets", namespace=NAMESPACE)
+    assert {account for account in accounts if allowed(plane, account, beside)} == READS_SECRETS
     elsewhere = lists("secrets", "configmaps", namespace="default")
     assert {account for account in accounts if allowed(plane, account, elsewhere)} == READS_SECRETS
 
@@ -138,3 +142,16 @@ def test_those_that_need_nothing_may_do_nothing(plane: ControlPlane, accounts: l
     everything = [action for actions in MAY.values() for action in actions if not action.resource.startswith("/")]
     for account in set(accounts) - set(MAY):
         assert allowed(plane, account, [*everything, *READ_SECRETS]) == [], account
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_only_those_that_may_do_something_have_a_token(render: Render, stack: str) -> None:
+    objects = render(stack)
+    mounted = {item["metadata"]["name"]: item.get(MOUNTED, True) for item in of("ServiceAccount", objects)}
+    pods = [
+        item["spec"]["template"]["spec"]
+        for kind in ("DaemonSet", "Deployment", "StatefulSet")
+        for item in of(kind, objects)
+    ]
+    having = {pod["serviceAccountName"] for pod in pods if pod.get(MOUNTED, mounted[pod["serviceAccountName"]])}
+    assert having == {account for account in MAY if account in mounted} - {f"{STACK}-prometheus"}  # the operator's pod

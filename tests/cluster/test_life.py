@@ -66,7 +66,7 @@ def dev_life(life: Life) -> None:
 
 def prod_life(life: Life) -> None:
     """Secrets are set, and the stack is let go of, as docs/deploying.md says."""
-    _, (init, *set_secrets), let_go = deploying()
+    init, *set_secrets = deploying("EKS")
     assert init == "pulumi stack init prod"  # which has been done
     shell = Shell(life.sandbox)
     for line in set_secrets:
@@ -78,7 +78,7 @@ def prod_life(life: Life) -> None:
     life.step("refused destroy", "destroy")
     life.step("refused destroy without preview", "destroy", skip_preview=True)
     life.step("absent service", "up")
-    for line in let_go:
+    for line in deploying("Removing a stack"):
         shell.run(line)
     life.step("what is left", "preview")
 
@@ -193,8 +193,10 @@ def test_retention_and_intervals_are_updated_in_place_where_they_reach(dev: Life
 def test_a_removed_service_leaves_all_as_it_was_before_it_came(dev: Life) -> None:
     came = {f"{kind}/monitoring/billing-service" for kind in ("Probe", "ServiceMonitor")}
     assert dev["new service"].objects.keys() - dev["retention and intervals"].objects.keys() == came
+    coloured = ("infrastructure", "logs", "monitoring", "service-detail", "system-health")  # each service has a colour
     assert difference(dev, "retention and intervals", "new service") == came | {
-        "ConfigMap/monitoring/dashboard-service-detail",
+        *(f"ConfigMap/monitoring/dashboard-{uid}" for uid in coloured),
+        "NetworkPolicy/monitoring/prometheus",  # the first service of this stack whose own page Prometheus scrapes
         "PrometheusRule/monitoring/order-processor-normalisation",
     }
     assert difference(dev, "retention and intervals", "removed service") == set()

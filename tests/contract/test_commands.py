@@ -30,6 +30,7 @@ COMMANDS = {
     "drills.soak --hours 1": "Pulumi.dev.yaml",
     "engine.render render --stack dev --out out": "services.yaml",
     "engine.render diff --stack dev --base HEAD": "alerts/services.yaml",
+    "engine.chart_files -- dev": "Pulumi.dev.yaml",
     "engine.rule_files": "alerts/services.yaml",
     "rehearsal up": "events.yaml",
     "rehearsal.check_lines -- Makefile": "services.yaml",

@@ -18,14 +18,15 @@ from components.flows import Flow
 from facts import NAMESPACE, ROOT
 from settings import Settings, read_stack
 
-STACKS = ("dev", "prod", "loki-distributed")
+EXAMPLES = ("loki-distributed", "eks-without-slack")
+STACKS = ("dev", "prod", *EXAMPLES)
 POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 APPLICATION = "order-processor"
 LISTENS: Mapping[str, tuple[int, ...]] = {
     "prometheus": (8080, 8081, 9090),
     "alertmanager": (8080, 8081, 9093, 9094),
     "operator": (8080, 10250),
-    "grafana": (3000, 8080, 9094),
+    "grafana": (3000, 6060, 8080, 9094),
     "kube-state-metrics": (8080, 8081),
     "blackbox-exporter": (9115,),
     "route-sums": (9180,),
@@ -57,7 +58,7 @@ OTHERS = (STRANGER, GUEST, ORDERS, NAMESAKE, INGRESS, PROXY, COREDNS, INTERNET, 
 
 @cache
 def settings_of(stack: str) -> Settings:
-    return read_stack(stack_file(stack) if stack == "loki-distributed" else ROOT / f"Pulumi.{stack}.yaml")
+    return read_stack(stack_file(stack) if stack in EXAMPLES else ROOT / f"Pulumi.{stack}.yaml")
 
 
 @cache
@@ -69,7 +70,7 @@ def flows_of(stack: str) -> tuple[Flow, ...]:
 @cache
 def policies_of(stack: str) -> Mapping[str, Any]:
     """Those that the program registers, where it is evaluated: secrets decide over channels."""
-    if stack == "loki-distributed":
+    if stack in EXAMPLES:
         return flows.network_policies(flows_of(stack))
     found = evaluate(stack).of(POLICY)
     return {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in found}

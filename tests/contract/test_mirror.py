@@ -15,7 +15,7 @@ from checks import versions
 from checks.chart_keys import KeyList
 from checks.mirror import containers, images, listing
 from checks.program import Program, evaluate
-from components.charts import CHARTS, LOG_AGENT
+from components.charts import CHARTS, LOG_AGENT, package
 from components.logs.agent import AGENT_IMAGE
 from engine.provider.kubernetes import RELEASE
 from engine.toolchain import tool
@@ -119,9 +119,9 @@ def test_the_real_charts_pull_what_is_listed(stack: str, registry: str | None, t
 def templated(release: Mapping[str, Any], scratch: Path) -> Iterator[str]:
     """The images that Helm makes of a release."""
     (chart,) = [chart for chart in CHARTS if chart.name == release["chart"]]
-    package = Path(os.environ["CHARTS"]) / f"{chart.name}-{chart.version}.tgz"
+    file = Path(os.environ["CHARTS"]) / package(chart)
     (values := scratch / "values.yaml").write_text(yaml.safe_dump(release["values"]))
-    command: list[str | Path] = [tool("helm"), "template", package, "--kube-version", "1.33.0", "--values", values]
+    command: list[str | Path] = [tool("helm"), "template", file, "--kube-version", "1.33.0", "--values", values]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     documents = yaml.load_all(text.replace(" - =\n", " - '='\n"), Loader=yaml.CSafeLoader)
     for item in documents:

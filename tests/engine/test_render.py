@@ -124,10 +124,11 @@ def test_a_diff_names_what_was_added_removed_and_changed(
     assert "\x1b" not in output
 
 
-def test_a_diff_without_differences_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diff_without_differences_says_so_beside_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "compare", lambda *_: [])
     result = CliRunner().invoke(render.main, ["diff", "--stack", "dev", "--base", "HEAD"])
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "no difference: the working tree deploys dev as HEAD does\n"
 
 
 def test_a_diff_with_nonsense_is_trouble(diff: Callable[[str], tuple[int, str, str]]) -> None:

@@ -71,7 +71,7 @@ def test_a_bad_rule_is_said_with_its_file_its_name_and_the_reason(
 ) -> None:
     write(alerts, "Lost", **change)
     (found,) = problems(alerts)
-    assert found.startswith("alerts/lost.yaml Lost (group lost): ")
+    assert found.startswith("alerts/lost.yaml:4: Lost (group lost): ")
     assert reason in found
 
 
@@ -88,7 +88,7 @@ def test_what_is_no_fault_of_one_rule_names_the_file(alerts: Path) -> None:
     (group,) = yaml.safe_load((alerts / "lost.yaml").read_text())["groups"]
     (alerts / "lost.yaml").write_text(yaml.safe_dump({"groups": [group, group]}))
     (found,) = problems(alerts)
-    assert found.startswith("alerts/lost.yaml: ")
+    assert found.startswith("alerts/lost.yaml: groupname")
     assert '"lost" is repeated in the same file' in found
 
 
@@ -119,7 +119,7 @@ def test_a_rendering_checks_the_rules_before_it_starts_the_engine(
     for command in (["render", "--out", "x"], ["diff", "--base", "HEAD"]):
         done = CliRunner().invoke(render.main, [*command, *arguments])
         assert done.exit_code == render.TROUBLE
-        assert "alerts/lost.yaml Lost (group lost): could not parse expression" in done.output
+        assert "alerts/lost.yaml:4: Lost (group lost): could not parse expression" in done.output
 
 
 def test_the_rehearsal_has_the_tool_that_it_checks_with() -> None:

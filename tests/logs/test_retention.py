@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,12 +31,10 @@ LINES = 50
 AGES = {"about-to-expire": 7 - EXPIRES_SECONDS * SECOND / DAY, "five-days-old": 5.0, "two-days-old": 2.0, "new": 0.0}
 
 
-def stack(retention: str = "") -> Settings:
-    """The development stack, with its own retention unless another one is given."""
+def stack(retention: Mapping[str, Any] = {}) -> Settings:
+    """The development stack, with its own retention but for what is given."""
     settings = read_stack(ROOT / "Pulumi.dev.yaml")
-    if not retention:
-        return settings
-    return settings.model_copy(update={"retention": settings.retention.model_copy(update={"logs": retention})})
+    return settings.model_copy(update={"retention": settings.retention.model_copy(update=dict(retention))})
 
 
 def lines_of(service: str, now: int) -> Stream:
@@ -89,7 +89,7 @@ def test_nobody_can_have_lines_deleted(deployed: Loki) -> None:
     ids=["as the stack sets it", "changed to 3d"],
 )
 def test_what_gets_too_old_is_deleted_and_nothing_else(
-    stored: tuple[Path, int], tmp_path: Path, retention: str, kept: set[str]
+    stored: tuple[Path, int], tmp_path: Path, retention: Mapping[str, Any], kept: set[str]
 ) -> None:
     source, now = stored
     directory = tmp_path / "copy"

@@ -158,7 +158,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(rule_files, "check", nothing)
     monkeypatch.setattr(Deployment, "_deploy", nothing)
     monkeypatch.setattr(deployment, "derive", lambda *_: dict(made.digests))
-    monkeypatch.setattr(deployment, "programs", lambda *_: made.programs)
+    monkeypatch.setattr(deployment, "programs", lambda *_, **_also: made.programs)
     monkeypatch.setattr(health.CLIENT, "post", made.post)
     monkeypatch.setattr(Ports, "taken", lambda *_: {})
     for wait in ("wait_for_processes", "wait_for_targets", "wait_for_heartbeat"):
@@ -536,7 +536,7 @@ class TestDialect:
     def test_it_is_remembered_while_it_runs_and_a_change_restarts_what_speaks_it(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def speaking(*arguments: Any) -> list[Program]:
+        def speaking(*arguments: Any, **_: Any) -> list[Program]:
             return [PROMETHEUS, Program("order-service", SLEEP, {"DIALECT": arguments[3]})]
 
         def processes() -> dict[str, int]:

@@ -49,10 +49,7 @@ def test_the_rehearsal_takes_redis_from_those_who_use_it() -> None:
         ("services: [{name: a, prot: 1}]", 'prot: unknown key; did you mean "port"?'),
         ("services: [{name: a}]", "services[0].port: missing"),
         ("services: [{name: A_b, port: 1}]", "services[0].name: 'A_b' expected a DNS label"),
-        ("services: [{name: a, port: 1}, {name: a, port: 2}]", "given twice: a"),
-        ("services: [{name: a, port: 1, requires: [mysql]}]", 'a depends on "mysql", which is neither'),
-        ("services: [{name: a, port: 1, uses: [mysql]}]", 'a depends on "mysql", which is neither'),
-        ("services: [{name: a, port: 1, requires: [redis], uses: [redis]}]", 'a cannot both require and use "redis"'),
+        ("services:\n- {name: a, port: 1}\n- {name: a, port: 2}", 'services.yaml:3: services[1].name: "a" is the name'),
         (
             "services: [{name: a, port: 1, dependencies: [redis]}]",
             "`dependencies` is no key any more; name under `requir",
@@ -114,9 +111,12 @@ EVENT = "name: refunded, service: a, series: refunds_total"
         (f"{{{EVENT}, untold: it is not, exmaples: []}}", 'exmaples: unknown key; did you mean "examples"?'),
         (
             f"{{{EVENT.replace('service: a', 'service: b')}, untold: it is not}}",
-            "told by b, which is not one of the services: a",
+            'events.yaml:1: events[0].service: "b" is not in services.yaml; expected one of a',
         ),
-        (f"{{{EVENT}, untold: it is not}}, {{{EVENT}, untold: it is not}}", "given twice: refunded"),
+        (
+            f"{{{EVENT}, untold: it is not}}, {{{EVENT}, untold: it is not}}",
+            'events[1].name: "refunded" is the name of',
+        ),
         ("{name: Refunded!, service: a, series: refunds_total, untold: it is not}", "events[0].name: 'Refunded!'"),
         ("{", "not valid YAML"),
     ],

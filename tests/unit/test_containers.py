@@ -50,6 +50,11 @@ def named(name: str, **more: Any) -> Object:
         ("x/prometheus-operator", ["--web.listen-address=:10250"], ["--web.listen-address=198.18.8.1:10250"]),
         ("x/alertmanager", ["--web.listen-address=127.0.0.1:9093"], ["--web.listen-address=127.0.0.1:9093"]),
         (
+            "x/prometheus-config-reloader:v0",
+            ["--reload-url=http://127.0.0.1:9090/-/reload"],
+            ["--reload-url=http://198.18.8.1:9090/-/reload", "--listen-address=198.18.8.1:8080"],
+        ),
+        (
             "x/kube-state-metrics:v2",
             ["--port=8080"],
             ["--port=8080", "--host=198.18.8.1", "--telemetry-host=198.18.8.1"],

@@ -159,7 +159,9 @@ class TestDrills:
             ("from: 0, to: 6, acknowledged: Lost", "acknowledged is done at one minute: leave out to: 6"),
             ("from: 0, to: 6, series: [{ name: up }]", "give a value, or perSecond, or both"),
             ("from: 0, to: 6, disk: { mountpoint: /var }", r"faults\[0\].disk.used"),
-            ("from: 0, to: 6, disk: { mountpoint: /var, used: 93 }", "disk.used: 93 input should be less than .* 1"),
+            ("from: 0, to: 6, disk: { mountpoint: /var, used: 93 }", "disk.used: 93 expected a number from 0 to 1"),
+            ("from: 0, clock: 2026-12-25", "clock: '2026-12-25' expected a moment of UTC such as 2026-12-25T17:00:00Z"),
+            ("from: 0, clock: 2026-02-30T17:00:00Z", "expected a moment of UTC .*; there is no such moment"),
             ("from: 0, to: 6, disk: { mountpoint: var, used: 1 }", r"faults\[0\].disk.mountpoint: 'var'"),
         ],
     )

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from facts import ROOT
-from local.ports import SERVICES, STACK
+from local.ports import OPTIONAL, SERVICES, STACK
 from simulation.receivers.linked import Linked, markdown
 from simulation.receivers.prometheus import PROMETHEUS
 from tests.unit.browser import Browser, Elements
@@ -81,7 +81,7 @@ def test_no_page_names_a_port_of_the_rehearsal_that_is_none() -> None:
     pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("alerts/**/*.md"), *ROOT.glob("*.md")]
     named = {int(port) for file in pages for port in re.findall(r"//127\.0\.0\.1:(\d+)", file.read_text())}
     assert named
-    assert named <= {*STACK.values(), *SERVICES.values()}
+    assert named <= {*STACK.values(), *SERVICES.values(), *OPTIONAL.values()}
 
 
 def test_a_query_of_a_runbook_leads_to_its_result_and_other_code_does_not() -> None:

@@ -61,8 +61,11 @@ def test_ci_runs_lint_and_every_part_by_its_name() -> None:
     assert sorted(run) == sorted(["lint", *parts, "test-signals"])
 
 
-def test_a_soak_is_of_days_or_of_hours() -> None:
+def refused(*arguments: str) -> str:
     alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, env=alone, capture_output=True, text=True)
+    assert done.returncode == 2
+    return done.stderr
 
     def soak(*given: str) -> tuple[int, str]:
         command = ["make", "--dry-run", "soak", *given]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from checks.mutation.mutants import Mutation, mutations
 from checks.mutation.mutate import Outcome, equivalents
@@ -14,6 +13,7 @@ from checks.mutation.rule_files import Mutant, all_mutants, mutants, with_mistak
 from checks.mutation.suite import Groups, Suite
 from checks.mutation.trial import controls, trials
 from components.alerting.normalisation import NORMALISATION
+from invalid import InvalidInputError
 
 
 def made(operator: str, expression: str, **rest: Any) -> list[str]:
@@ -191,5 +191,10 @@ def test_the_list_names_mutants_of_today() -> None:
 
 def test_an_entry_needs_a_reason(tmp_path: Path) -> None:
     (tmp_path / "services.yaml").write_text("- { rule: A, operator: number, changes: [1 -> 2] }\n")
-    with pytest.raises(ValidationError, match="reason"):
+    with pytest.raises(InvalidInputError, match=r"/services.yaml:1: reason: missing; it has no default"):
+        equivalents(tmp_path)
+    (tmp_path / "services.yaml").write_text("- { rule: A, operator: number, changes: [1 -> 2], reason: 5 }\n")
+    with pytest.raises(
+        InvalidInputError, match=r"/services.yaml:1: reason: 5 expected a reason of at least 20 letters"
+    ):
         equivalents(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -355,9 +356,13 @@ def test_in_the_first_minutes_what_is_missing_may_only_not_be_there_yet(words: s
 
 # --- the command ----------------------------------------------------------------------------------------------------
 def test_a_range_that_is_none_is_refused_in_the_spelling_of_make() -> None:
-    done = CliRunner().invoke(command.main, ["--since", "1x"])
-    assert done.exit_code == 1
-    assert "SINCE=1x: expected a duration of more than 0 in s, m, h, d or w such as 30m or 1h" in done.output
+    for since, expected in (
+        ("1x", "SINCE=1x: expected a duration of more than 0 in s, m, h, d or w such as 30m or 1h"),
+        ("5000w", "SINCE=5000w: expected at most 520w"),
+    ):
+        done = CliRunner().invoke(command.main, ["--since", since])
+        assert done.exit_code == 1
+        assert expected in done.output
 
 
 def drawn_board() -> Drawing:
@@ -395,6 +400,18 @@ def test_a_missing_browser_is_said_before_anything_is_drawn(tmp_path: Path, monk
     done = CliRunner().invoke(command.main, ["--images", str(tmp_path / "made")])
     assert done.exit_code == 1
     assert "on PATH; install Chromium" in done.output
+
+
+@pytest.mark.parametrize("option", ["--out", "--images"])
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_drawn(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chromium").write_text("")
+    (tmp_path / "chromium").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = CliRunner().invoke(command.main, [option, "/dev/null/x/y"])
+    assert done.exit_code == 1
+    assert re.fullmatch(r"Error: /dev/null/x(/y)?: Not a directory\n", done.output)
 
 
 def test_without_a_browser_it_says_which_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,11 +131,11 @@ def test_a_label_with_a_typo_in_a_template_is_refused(directory: Path, descripti
     annotations = {"summary": "It is.", "description": description, "dashboard": "a"}
     write(directory, alert(expr="sum by (service) (up) == 0", annotations=annotations))
     if expected:
-        assert problem(directory) == f"things.yaml SomethingWrong: a template reads {expected}"
+        assert problem(directory) == f"alerts/things.yaml:4: SomethingWrong: a template reads {expected}"
     else:
         assert rules.prometheus_rules(directory, CATALOGUE, SETTINGS)
 
 
 def test_an_alert_without_runbook_is_refused(directory: Path) -> None:
     write(directory, alert(alert="NobodyKnows"))
-    assert problem(directory) == "things.yaml NobodyKnows: no runbook; write alerts/runbooks/NobodyKnows.md"
+    assert problem(directory) == "alerts/things.yaml:4: NobodyKnows: no runbook; write alerts/runbooks/NobodyKnows.md"

@@ -18,7 +18,9 @@ from checks import documentation as generate
 from checks import examples, program
 from components.alerting import rules
 from facts import ROOT
+from local.ports import Ports
 from quantities import seconds
+from rehearsal.channels import links
 from settings import CHANNEL_SECRETS, KEY, Deployment, fit, parse
 from validation import InvalidInputError, time_zones
 
@@ -98,8 +100,10 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
         (
             "prod",
             {"aws": {"tags": None}},
-            "aws.tags: without tags, every load balancer and Redis of the region is read",
+            "aws.tags: without a tag whose expression leaves some values out, every load balancer and Redis",
         ),
+        ("prod", {"aws": {"tags": {"Project": ".*"}}}, "aws.tags: without a tag whose expression"),
+        ("prod", {"aws": {"tags": {"Project": ".", "Name": r"^\S+$"}}}, "aws.tags: without a tag whose expression"),
         ("prod", {"links": {"grafana": None}}, "links.grafana: notifications link to http://localhost"),
         ("prod", {"links": {"alertmanager": "http://localhost:9093"}}, "links.alertmanager: notifications link to"),
         ("prod", {"access": {"grafanaFrom": None}}, "links.grafana: the network policies admit no client"),
@@ -118,6 +122,7 @@ def test_unknown_key_deep_inside_suggests_its_neighbour() -> None:
             {"workloads": {"prometheus": {"memory": "100Mi", "memoryLimit": "256Mi"}}},
             'workloads.prometheus.memoryLimit: "256Mi" is less than the 512Mi that it requests by default',
         ),
+        ("dev", {"workloads": {"loki": {"cpu": "10m", "cpuLimit": "20m"}}}, 'workloads.loki.cpuLimit: "20m" is less'),
     ],
 )
 def test_what_works_and_may_hurt_is_warned_of(stack: str, overrides: dict[str, Any], expected: str) -> None:
@@ -131,6 +136,11 @@ def _without_nothing(section: dict[str, Any]) -> dict[str, Any]:
     """The section without the keys that an override of None takes out."""
     inner = {key: _without_nothing(value) if isinstance(value, dict) else value for key, value in section.items()}
     return {key: value for key, value in inner.items() if value is not None}
+
+
+def test_what_the_rehearsal_deploys_warns_of_nothing() -> None:
+    reachable = links(Ports(), grafana=False)
+    assert settings.warnings(parse(document("dev", links=reachable))) == []
 
 
 @pytest.mark.parametrize("file", STACK_FILES, ids=lambda file: file.name)

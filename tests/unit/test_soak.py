@@ -135,4 +135,4 @@ def test_a_clock_of_hours() -> None:
 def test_hours_that_are_none_are_refused_before_anything_starts(hours: str) -> None:
     result = CliRunner().invoke(main, ["--hours", hours])
     assert result.exit_code == 2
-    assert f"HOURS={hours}: expected a number of more than 0 to 336\nTry: make soak HOURS=4" in result.output
+    assert f"HOURS={hours}: expected a number of more than 0 to 336\nTry: make soak DAYS=14" in result.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -14,8 +15,10 @@ import catalogue
 from checks.program import SECRETS, Program, evaluate
 from components import charts, cloudwatch, protection, storage
 from dashboards.infrastructure.aws import CLOUDWATCH_DELAY, CLOUDWATCH_PERIOD
+from engine import chart_files
 from facts import ROOT
-from settings import Charts, parse
+from invalid import InvalidInputError
+from settings import KEY, Charts, parse
 from tests.unit.registered import CLASS, CONFIG_MAP, PRIORITY, RELEASE, SECRET, VOLUME, custom, values
 from tests.unit.test_settings import document
 
@@ -312,6 +315,26 @@ def test_the_chart_source_reaches_every_release(changed: Program) -> None:
     assert all(charts.locate(chart, oci)[0].startswith(f"{oci.location}/") for chart in charts.CHARTS)
     local = Charts(source="directory", location="/charts")
     assert charts.locate(charts.LOKI, local) == ("/charts/loki-18.11.0.tgz", None)
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_a_directory_of_charts_is_refused_without_the_packages_that_the_stack_installs(
+    stack: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    source = {"source": "directory", "location": "./charts"}
+    config = {"config": {KEY: document(stack, charts=source)}}
+    (tmp_path / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(InvalidInputError, match=rf"Pulumi.{stack}.yaml:\d+: .*charts.location: './charts' is no dir"):
+        chart_files.check(tmp_path, stack)
+    installed = {item.inputs["chart"] for item in request.getfixturevalue(stack).of(RELEASE)}
+    packages = [charts.package(chart) for chart in charts.CHARTS if chart.name in installed]
+    (tmp_path / "charts").mkdir()
+    for name in packages[1:]:
+        (tmp_path / "charts" / name).touch()
+    with pytest.raises(InvalidInputError, match=rf"'./charts' has no {packages[0]}; `make mirror-list STACK={stack}`"):
+        chart_files.check(tmp_path, stack)
+    (tmp_path / "charts" / packages[0]).touch()
+    chart_files.check(tmp_path, stack)
 
 
 def test_grafana_has_one_default_data_source_under_a_stable_uid(dev: Program) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from checks.program import Program, evaluate
 from components.logs.agent import AGENT_GATES, AGENT_START, AGENT_STATE
-from tests.unit.registered import values
+from tests.unit.registered import CONFIG_MAP, values
 
 
 def test_logs_are_of_the_application_and_of_the_namespaces_that_a_stack_names(dev: Program, changed: Program) -> None:

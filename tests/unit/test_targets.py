@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib
 import re
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import rehearsal.__main__
 from facts import ROOT
+from invalid import one_of
+from rehearsal.lifecycle import Rehearsal, Report
+from rehearsal.supervisor import Process
 from targets import Target
 
 MAKEFILE = (ROOT / "Makefile").read_text().replace("\\\n", " ")
@@ -29,7 +34,7 @@ TAKING = {
     (module, subcommand)
     for target, recipe in RECIPES.items()
     for module, subcommand, rest in CALLS.findall(recipe)
-    if re.search(r"\$\((?!PY|origin|filter)[A-Z]+\)", rest) and module != "checks.pythons"
+    if re.search(r"\$\((?!PY|origin|filter)[A-Z]+\)", rest)
 }
 
 
@@ -43,7 +48,9 @@ def test_a_command_that_takes_variables_of_make_speaks_of_them(module: str, subc
     assert isinstance(of, Target)
     make, target, *given = of._example.split()
     assert make == "make"
-    assert {word.partition("=")[0] for word in given} <= set(re.findall(r"\$\(([A-Z]+)\)", RECIPES[target]))
+    assert {word.partition("=")[0] for word in given if "=" in word} <= set(
+        re.findall(r"\$\(([A-Z]+)\)", RECIPES[target])
+    )
 
 
 def said(module: str, *arguments: str, **environment: str) -> str:
@@ -71,6 +78,12 @@ def said(module: str, *arguments: str, **environment: str) -> str:
         ("report", ["--images", str(ROOT / "Makefile")], "Makefile: expected a directory\n"),
         ("report", ["--out", str(ROOT)], f"OUT={ROOT}: expected a file\n"),
         ("drills.soak", ["--hours", "0"], "HOURS=0: expected a number of more than 0 to 336\n"),
+        ("drills.soak", ["--days", "abc"], "DAYS=abc: expected a whole number from 1 to 60\nTry: make soak DAYS=14"),
+        ("drills.soak", ["--days", "1", "--hours", "4"], "HOURS=4 in the running stack: give one"),
+        ("drills.soak", ["--days", "1", "--seed", "4"], "SEED=4 is for HOURS"),
+        ("checks.pythons", ["--", "3.12", "3.9"], "VERSIONS=3.12 3.9: expected one of 3.11, 3.12, 3.13"),
+        ("benchmarks.logs_search", ["--keep", str(ROOT / "Makefile")], "Makefile: expected a directory\n"),
+        ("benchmarks.logs_search", ["--days", "99"], "DAYS=99: expected a number from 0.05 to 7\n"),
         ("drills.soak", ["--hours", "1", "--seed", "x"], "SEED=x: expected a whole number\n"),
         ("benchmarks.dashboards", ["--services", "0"], "SERVICES=0: expected a whole number from 1\n"),
         ("benchmarks.rules", ["--sizes", "9,8"], "SIZES=9,8: expected ascending numbers such as 6,60,600"),
@@ -84,5 +97,21 @@ def test_what_is_wrong_is_said_in_the_words_of_make(module: str, arguments: list
     assert expected in said(module, *arguments)
 
 
+def test_of_many_names_the_nearest_are_shown() -> None:
+    names = [f"Rule{number}" for number in range(200)]
+    expected = r'one of 200 such as Rule7(, Rule\d+){4}; did you mean "Rule7"\?'
+    assert re.fullmatch(expected, one_of(names, "Rul7"))
+
+
 def test_a_variable_of_the_environment_is_named_too() -> None:
     assert said("rehearsal", "up", VERBOSE="maybe").startswith("Error: VERBOSE=maybe: expected 1 or 0\n")
+
+
+def test_status_names_what_does_not_work_and_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    states = {"loki": True, "order-service": False}
+    reports = [Report(Process(name, healthy, "Running", 0), healthy) for name, healthy in states.items()]
+    monkeypatch.setattr(Rehearsal, "status", lambda _: reports)
+    monkeypatch.setattr(rehearsal.__main__, "_print_alerts", lambda _: None)
+    done = CliRunner().invoke(rehearsal.__main__.main, ["status"], env={"STATE": str(tmp_path), "PORT_OFFSET": ""})
+    assert done.exit_code == 1
+    assert done.stderr == "Error: not healthy: order-service; make heal undoes a fault, make up starts what ended\n"

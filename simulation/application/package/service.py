@@ -27,7 +27,13 @@ def make_observable(
     kind = KINDS[name]
     app.add_middleware(IdentifyUser)
     watch = observe(
-        app, name, version="rehearsal", metrics_path=metrics_path, business=kind.business, assets=market.ASSETS
+        app,
+        name,
+        version="rehearsal",
+        metrics_path=metrics_path,
+        business=kind.business,
+        assets=market.ASSETS,
+        tracer_provider=tracer_provider(name),
     )
     for dependency in dependencies:
         watch.health.register(dependency, faults.check, cache=check_seconds)

@@ -33,7 +33,7 @@ spec:
       annotations: { checksum/config: {{ toYaml $loki | sha256sum }} }
     spec:
       serviceAccountName: {{ include "account" .root }}
-      automountServiceAccountToken: {{ .root.Values.serviceAccount.automountServiceAccountToken }}
+      automountServiceAccountToken: {{ .root.Values.defaults.automountServiceAccountToken }}
       securityContext: {{ toJson $loki.podSecurityContext }}
       {{- if not .zone }}
       affinity:
