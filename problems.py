@@ -101,8 +101,9 @@ def conflicts(*lines: str) -> PydanticCustomError:
 
 
 def _named(conflict: str) -> Loc:
-    """The key that a conflict begins with, if it does."""
-    return tuple(re.split(r"[^\w.]", conflict)[0].split("."))
+    """The key that a conflict begins with, if it does, such as `services[2].name`."""
+    key = re.match(r"[\w.\[\]]*", conflict)
+    return tuple(int(part) if part.isdecimal() else part for part in re.findall(r"\w+", key[0] if key else ""))
 
 
 def without(document: Any, error: ValidationError) -> Any:

@@ -106,8 +106,13 @@ class Count:
     """Lines that are there more than once."""
     altered: int
     """Lines that nobody wrote."""
-    broken: int
-    """Events of several lines that are not in exactly one entry, though none of their lines is lost."""
+    split: int
+    """Events that are not in exactly one entry, though no text of them is lost."""
+
+
+def parts(text: str) -> list[str]:
+    """A line as containerd splits it."""
+    return [text[start : start + PART] for start in range(0, len(text), PART)]
 
 
 def count(events: Iterable[tuple[str, ...]], entries: Iterable[Entry]) -> Count:
@@ -117,13 +122,13 @@ def count(events: Iterable[tuple[str, ...]], entries: Iterable[Entry]) -> Count:
     for text, times in found.items():
         for line in text.split("\n"):
             seen[line] += times
-    written = lost = incomplete = duplicated = broken = 0
+    written = lost = incomplete = duplicated = split = 0
     for lines in events:
         # The parts of a long line may be entries of their own.
         texts = [[line] if line in seen else parts(line) for line in lines]
         written += len(lines)
         lost += (missing := sum(any(part not in seen for part in each) for each in texts))
         incomplete += missing > 0
-        duplicated += sum(max(0, seen.pop(line, 0) - 1) for line in lines)
-        broken += not missing and "\n".join(lines) not in found
-    return Count(written, lost, incomplete, duplicated, sum(seen.values()), broken)
+        duplicated += sum(max(0, seen.pop(part, 0) - 1) for each in texts for part in each)
+        split += not missing and "\n".join(lines) not in found
+    return Count(written, lost, incomplete, duplicated, sum(seen.values()), split)

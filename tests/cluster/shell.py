@@ -85,5 +85,6 @@ class Shell:
 def deploying(section: str) -> list[str]:
     """The command lines of the block in a section of docs/deploying.md, which is named by its heading."""
     page = (ROOT / "docs" / "deploying.md").read_text()
-    blocks = re.findall(r"^ *```\n(.*?)^ *```$", page, flags=re.MULTILINE | re.DOTALL)
-    return [[line.strip() for line in block.splitlines()] for block in blocks]
+    found = re.search(rf"^## {re.escape(section)}\n(?:(?!^## ).*\n)*?```\n((?:(?!```).*\n)*)```$", page, re.MULTILINE)
+    assert found, f"docs/deploying.md: no block of commands in the section {section!r}"
+    return [line.strip() for line in found[1].splitlines()]

@@ -77,3 +77,22 @@ def test_a_file_that_cannot_be_read_is_named_and_no_traceback_shown(command: str
     assert done.returncode in (1, 2), output
     assert "Traceback" not in output
     assert output.count(f"{broken}:1: the byte 0xff is not UTF-8; save the file as UTF-8") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "benchmarks.dashboards --keep /dev/null/x",
+        "benchmarks.logs_search --keep /dev/null/x",
+        "engine.render render --stack dev --out /dev/null/x",
+    ],
+)
+def test_a_directory_that_cannot_be_made_is_named_before_anything_starts(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode in (1, 2)
+    assert "/dev/null/x: " in done.stderr
+    assert "Not a directory" in done.stderr
+    assert "…" not in done.stdout + done.stderr  # as all that begins to work says
+    assert "Traceback" not in done.stderr

@@ -77,9 +77,9 @@ def test_a_bad_rule_is_said_with_its_file_its_name_and_the_reason(
 
 def test_everything_wrong_is_said_at_once(alerts: Path) -> None:
     write(alerts, "One", "Two", expr="up[")
-    assert [problem.split(": ")[0] for problem in problems(alerts)] == [
-        "alerts/one.yaml One (group one)",
-        "alerts/two.yaml Two (group two)",
+    assert [problem.split(": ")[:2] for problem in problems(alerts)] == [
+        ["alerts/one.yaml:4", "One (group one)"],
+        ["alerts/two.yaml:4", "Two (group two)"],
     ]
 
 

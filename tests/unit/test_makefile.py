@@ -67,17 +67,19 @@ def refused(*arguments: str) -> str:
     assert done.returncode == 2
     return done.stderr
 
-    def soak(*given: str) -> tuple[int, str]:
-        command = ["make", "--dry-run", "soak", *given]
-        done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
 
-    assert "DAYS=14 .venv/bin/python -m pytest tests/signals/test_healthy.py" in soak()[1]
-    assert "DAYS=3 .venv" in soak("DAYS=3")[1]
-    assert '-m drills.soak --hours "4" --seed "7"' in soak("HOURS=4", "SEED=7")[1]
-    code, output = soak("DAYS=1", "HOURS=4")
-    assert code == 2
-    assert "give one" in output
+def test_numbers_that_make_itself_takes_are_refused_before_it_begins() -> None:
+    assert "JOBS=x: expected a whole number from 1 to 64" in refused("test", "JOBS=x")
+    assert "WORKERS=-1: expected auto, or a whole number from 0 to 64" in refused("test-unit", "WORKERS=-1")
+
+
+def test_what_is_typed_is_read_before_tools_are_built() -> None:
+    """Building them takes most of an hour at first: no target with variables waits for them and then refuses one."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = re.findall(r"^([a-z-]+):([^\n]*?)##[^\n]*\n((?:\t[^\n]*\n)+)", makefile, re.MULTILINE)
+    taking = {name: needs.split() for name, needs, recipe in targets if re.search(r'"\$\([A-Za-z]', recipe)}
+    assert {"drill", "mutate", "soak", "check-lines", "bench-rules"} <= taking.keys()
+    assert [name for name, needs in taking.items() if "tools" in needs] == []
 
 
 def deploying(target: str) -> list[str]:
