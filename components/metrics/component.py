@@ -195,11 +195,20 @@ def disruption_budget(replicas: int) -> dict[str, Any]:
     return {"podDisruptionBudget": {"enabled": True, "minAvailable": replicas - 1}} if replicas > 1 else {}
 
 
-def spread(replicas: int) -> dict[str, Any]:
-    """No two replicas on one node, and over the zones where there are several."""
+def spread(part: parts.Part, replicas: int) -> dict[str, Any]:
+    """No two replicas on one node, and over the zones where there are several.
+
+    Zones are a wish and nodes are none: a volume of EBS stays in the zone of its pod's first node, so that replicas
+    which share a zone once would never be placed again under a rule, and two in one zone watch better than one.
+    """
     if replicas == 1:
         return {}
-    constraint = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": dict(part.labels)},  # without one, no pod counts
+    }
     return {"podAntiAffinity": "hard", "topologySpreadConstraints": [constraint]}
 
 

@@ -97,6 +97,8 @@ def test_a_drained_node_takes_one_replica_at_most_and_a_single_one_blocks_no_dra
     else:
         assert values["podDisruptionBudget"] == {"enabled": True, "minAvailable": spec["replicas"] - 1}
         assert spec["podAntiAffinity"] == "hard"
+        (zones,) = spec["topologySpreadConstraints"]
+        assert zones["labelSelector"]["matchLabels"]["app.kubernetes.io/name"] == part
 
 
 def test_grafana_runs_what_is_pinned_and_sends_nothing_out() -> None:

@@ -37,6 +37,21 @@ metadata:
 rules:
 {{- end }}
 
+{{/* How many of its pods an eviction leaves: root, part, and a label of the operator that names the object. */}}
+{{- define "part budget" -}}
+{{- $budget := (get .root.Values .part).podDisruptionBudget }}
+{{- if $budget.enabled }}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ include "part" . }}
+  labels: {{ include "part labels" . | nindent 4 }}
+spec:
+  minAvailable: {{ $budget.minAvailable }}
+  selector: { matchLabels: { app.kubernetes.io/name: {{ .part }}, {{ .label }}: {{ include "part" . }} } }
+{{- end }}
+{{- end }}
+
 {{/* Monitor of Prometheus or Alertmanager, and of the reloader beside it. */}}
 {{- define "part monitor" -}}
 apiVersion: monitoring.coreos.com/v1
