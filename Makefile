@@ -188,7 +188,10 @@ mirror-list: $(READY) ## Every chart and container image that a stack takes from
 examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git diff to show
 	@$(PY) -m checks.examples
 
-preview: $(READY) ## pulumi preview of a stack with the vendor's CLI
+preflight: $(READY) ## Can a cluster take a stack? Before the first pulumi up: STACK=dev|prod, CONTEXT=name if the stack names none
+	@context="$(or $(CONTEXT),$$($(PY) -m verify.context -- "$(STACK)"))" && $(PY) -m verify.preflight --stack "$(STACK)" --context "$$context"
+
+preview: $(READY) ## pulumi preview of a stack with the vendor's CLI: STACK=dev|prod
 	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@$(PY) -m engine.chart_files -- "$(STACK)"

@@ -35,6 +35,7 @@ COMMANDS = {
     "rehearsal up": "events.yaml",
     "rehearsal.check_lines -- Makefile": "services.yaml",
     "verify --stack dev --context none": "services.yaml",
+    "verify.preflight --stack dev --context none": "services.yaml",
     "verify.context -- dev": "Pulumi.dev.yaml",
 }
 """A file that each reads before it does anything else."""
