@@ -20,7 +20,8 @@ from components.cloudwatch import CloudWatch, CloudWatchArgs, monthly_cost
 from components.foundation import Foundation, FoundationArgs
 from components.grafana import CHART_ADMIN_SECRET, Grafana, GrafanaArgs
 from components.logs.component import Logs, LogsArgs
-from components.metrics.component import Metrics, MetricsArgs, StackSecrets
+from components.metrics.component import LongTerm, Metrics, MetricsArgs, StackSecrets
+from components.metrics.remote_write import levels
 from components.protection import guard
 from components.tracing import Traces, TracesArgs
 from validation import InvalidInputError, collect
@@ -83,7 +84,13 @@ def main() -> None:
     )
     metrics = Metrics(
         "metrics",
-        MetricsArgs(settings=settings, catalogue=catalogue, namespace=namespace, secrets=stack_secrets),
+        MetricsArgs(
+            settings=settings,
+            catalogue=catalogue,
+            namespace=namespace,
+            secrets=stack_secrets,
+            long_term=LongTerm(recorded=levels(made.rules), credential=secrets.remote_write_credential),
+        ),
         opts,
     )
     logs_args = LogsArgs(settings=settings, catalogue=catalogue, namespace=namespace)

@@ -17,7 +17,7 @@ from checks.promql import ast
 from components.alerting import rules
 from facts import ROOT
 from quantities import seconds
-from settings import Escalation, Links, Settings, read_stack
+from settings import Escalation, Links, Metrics, RemoteWrite, Settings, read_stack
 
 ALERTS = ROOT / "alerts"
 TESTS = sorted(ALERTS.glob(f"*{rules.TESTS}"))
@@ -26,6 +26,7 @@ CHAINS = sorted((ROOT / "tests" / "contract" / "rules").glob(f"*{rules.TESTS}"))
 PAGES = sorted((ALERTS / "runbooks").glob("*.md"))
 
 LINKS = Links(grafana="https://grafana.test", runbooks="https://runbooks.test")
+LONG_TERM = Metrics(remote_write=RemoteWrite(url="https://metrics.test/write"))
 AS_WRITTEN = Escalation.model_construct(warning_after="0s", email_after="30m")
 
 

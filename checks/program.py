@@ -26,6 +26,7 @@ SECRETS: Mapping[str, str] = {
     "pagerdutyRoutingKey": "fake-routing-key",
     "smtpPassword": "fake-smtp-password",
     "heartbeatUrl": "https://heartbeat.test/fake",
+    "remoteWriteCredential": "fake-remote-write-credential",
     "grafanaAdminPassword": "fake-grafana-password",
 }
 """A fabricated value for every secret that a stack can have."""

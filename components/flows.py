@@ -252,6 +252,11 @@ def _outside(settings: Settings) -> Iterator[Flow]:
         yield Flow(source=peer, target=API_SERVER, ports=settings.access.api_server_ports, why="objects of the cluster")
     for peer in _RESOLVE:
         yield Flow(source=peer, target=DNS, ports=(53,), protocols=("TCP", "UDP"), why="names")
+    if remote := settings.metrics.remote_write:
+        if remote.url:
+            yield Flow(source=PROMETHEUS, target=LONG_TERM, ports=(port_of(remote.url),), why="long-term metrics")
+        else:
+            yield Flow(source=PROMETHEUS, target=AWS, ports=(443,), why="long-term metrics, and its role")
     yield Flow(source=CLOUDWATCH, target=AWS, ports=(443,), why="CloudWatch, and its role")
 
 

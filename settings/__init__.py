@@ -4,7 +4,8 @@ come from.
 
 from settings.access import Access
 from settings.fit import port_of, warnings
-from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT
+from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT, REMOTE_WRITE_CREDENTIAL, SECRET_KEYS
+from settings.long_term import Metrics, RemoteWrite
 from settings.model import LONGEST_INTERVAL_SECONDS, Aws, Charts, Redis, Retention, Settings, Tracing
 from settings.notifications import (
     LONGEST_WARNING_WAIT_SECONDS,
@@ -42,6 +43,7 @@ __all__ = [
     "Notifications",
     "PagerDuty",
     "Redis",
+    "RemoteWrite",
     "Resources",
     "Retention",
     "Secrets",

@@ -88,6 +88,11 @@ def _replicated(of: Settings) -> list[str]:
     return [name for name in ("prometheus", "alertmanager") if getattr(of.workloads, name).replicas > 1]
 
 
+def _workspace_without_aws(of: Settings) -> bool:
+    remote = of.metrics.remote_write
+    return remote is not None and remote.workspace is not None and of.aws is None
+
+
 def _budget_without_bill(of: Settings) -> bool:
     return of.aws is not None and of.aws.monthly_budget_usd is not None and not of.aws.billing
 

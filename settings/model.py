@@ -11,6 +11,7 @@ from problems import conflicts
 from quantities import seconds
 from settings import fit
 from settings.access import Access
+from settings.long_term import Metrics
 from settings.notifications import BusinessHours, Escalation, Links, Notifications
 from settings.resources import Storage, Workloads
 from validation import (

@@ -36,6 +36,7 @@ class Secrets:
     pagerduty_routing_key: pulumi.Output[str] | None = None
     smtp_password: pulumi.Output[str] | None = None
     heartbeat_url: pulumi.Output[str] | None = None
+    remote_write_credential: pulumi.Output[str] | None = None
     grafana_admin_password: pulumi.Output[str] | None = None
 
 
@@ -163,7 +164,8 @@ def parse(document: Any, deployment: Deployment | None = None, file: Path | None
 def secret_keys(settings: Settings) -> list[str]:
     """The secret keys that this stack can use: channels' that it declares, a second place's, Grafana's."""
     declared = [key for channel, key in CHANNEL_SECRETS.items() if getattr(settings.notifications, channel) is not None]
-    return [*declared, GRAFANA_PASSWORD]
+    remote = settings.metrics.remote_write
+    return [*declared, *([REMOTE_WRITE_CREDENTIAL] if remote and remote.url else []), GRAFANA_PASSWORD]
 
 
 def _snake(key: str) -> str:

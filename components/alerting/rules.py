@@ -30,6 +30,8 @@ from validation import InvalidInputError, text
 
 ESCALATION = "escalation"
 """Name of the object with the alerts on pages that nobody resolved or acknowledged."""
+LONG_TERM = "long-term"
+"""Name of the file about metrics that are written to a second place; without one it is not deployed."""
 RUNBOOKS = "runbooks"
 """Directory of the runbooks beside the rule files, one `<AlertName>.md` for each alert."""
 
@@ -198,6 +200,8 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     runbook, a rule looks back further than metrics are kept, or an info alert waits for longer than a day has hours.
     """
     files = read(directory)
+    if settings.metrics.remote_write is None:
+        files.pop(LONG_TERM, None)
     plain = {name: document["groups"] for name, document in files.items()}
     objects = {NORMALISATION: generated_groups(catalogue, settings)} | plain
     wrong = [

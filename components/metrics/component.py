@@ -16,10 +16,10 @@ from components import charts, priorities, security, sizing, storage
 from components.alerting.routing import REMEMBERED
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from components.grafana import grafana_values
-from components.metrics import monitors, prober, route_sums
+from components.metrics import monitors, prober, remote_write, route_sums
 from components.metrics.default_rules import custom_rules, default_rules
 from quantities import mebibytes
-from settings import Settings
+from settings import Aws, RemoteWrite, Settings
 
 UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
 """Parts that EKS hides and that kind binds to its node's loopback: watching them would only raise false alarms."""
@@ -48,6 +48,16 @@ class StackSecrets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LongTerm:
+    """What is written to a second place, where the stack has one."""
+
+    recorded: remote_write.Levels = frozenset()
+    """Levels of the series that the stack's rules record."""
+    credential: pulumi.Output[str] | None = field(default=None, repr=False)
+    """Password or token for the place, unless it is one of AWS."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricsArgs:
     """What the metrics stack depends on."""
 
@@ -55,6 +65,7 @@ class MetricsArgs:
     catalogue: Catalogue
     namespace: pulumi.Input[str]
     secrets: StackSecrets
+    long_term: LongTerm
 
 
 class Metrics(pulumi.ComponentResource):
@@ -63,7 +74,10 @@ class Metrics(pulumi.ComponentResource):
     def __init__(self, name: str, args: MetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Metrics", name, {}, opts)
         self._args = args
-        self._install(charts.KUBE_PROMETHEUS_STACK, parts.STACK, stack_values(args.settings, args.secrets))
+        values = stack_values(args.settings, args.secrets, args.long_term.recorded)
+        if remote := args.settings.metrics.remote_write:
+            self._write_remotely(remote, args.settings.aws, values["prometheus"])
+        self._install(charts.KUBE_PROMETHEUS_STACK, parts.STACK, values)
         self._install(charts.BLACKBOX_EXPORTER, parts.BLACKBOX_EXPORTER.release, prober.values(args.settings.redis))
         settings, catalogue = args.settings, args.catalogue
         if any(service.added_up for service in catalogue.services):
@@ -88,6 +102,24 @@ class Metrics(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
+    def _write_remotely(self, remote: RemoteWrite, aws: Aws | None, values: dict[str, Any]) -> None:
+        """Make what Prometheus proves itself with, and add it to its values."""
+        opts = pulumi.ResourceOptions(parent=self)
+        if remote.workspace and aws:
+            args = ServiceAccountRoleArgs(
+                cluster_name=aws.cluster_name,
+                service_account=remote_write.SERVICE_ACCOUNT,
+                statements=remote_write.write_statements(remote.workspace, aws.region),
+            )
+            annotation = {"eks.amazonaws.com/role-arn": ServiceAccountRole("remote-write", args, opts).arn}
+            values["serviceAccount"] = {"annotations": annotation}
+            # A pod gets its role when it is made: with this, those that run are made again.
+            values["prometheusSpec"]["podMetadata"] = {"annotations": annotation}
+            return
+        metadata = {"name": remote_write.SECRET, "namespace": self._args.namespace}
+        data = remote_write.credential(remote, self._args.long_term.credential)
+        Secret(remote_write.SECRET, metadata=metadata, string_data=data, opts=opts)
+
     def _add_up_routes(self) -> None:
         name, opts = route_sums.NAME, pulumi.ResourceOptions(parent=self)
         metadata = {"name": name, "namespace": self._args.namespace, "labels": route_sums.LABELS}
@@ -106,8 +138,8 @@ class Metrics(pulumi.ComponentResource):
         )
 
 
-def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
-    """Values of kube-prometheus-stack."""
+def stack_values(settings: Settings, secrets: StackSecrets, recorded: remote_write.Levels) -> dict[str, Any]:
+    """Values of kube-prometheus-stack, whose rules record series of these levels."""
     interval = settings.scrape.infrastructure
     return {
         "crds": {"enabled": False},  # the foundation's own release, so that upgrades upgrade them
@@ -153,8 +185,8 @@ def stack_values(settings: Settings, secrets: StackSecrets) -> dict[str, Any]:
     }
 
 
-def prometheus_spec(settings: Settings) -> dict[str, Any]:
-    """Prometheus itself: how often, how long, how much, and every monitor and rule of the cluster."""
+def prometheus_spec(settings: Settings, recorded: remote_write.Levels = frozenset()) -> dict[str, Any]:
+    """Prometheus itself: how often, how long, how much, where else, and every monitor and rule of the cluster."""
     spec: dict[str, Any] = {
         "replicas": settings.workloads.prometheus.replicas,
         "priorityClassName": priorities.ALERTING,
@@ -184,6 +216,10 @@ def prometheus_spec(settings: Settings) -> dict[str, Any]:
         "tsdb": {"outOfOrderTimeWindow": "10m"},
         "additionalConfig": {"rules": {"alert": {"forGracePeriod": FOR_GRACE_PERIOD}}},
     }
+    if settings.tracing:  # which request was so slow: the newest 100,000, about 10 MB; by default none are kept
+        spec["enableFeatures"] = ["exemplar-storage"]
+    if remote := settings.metrics.remote_write:
+        spec |= remote_write.prometheus_spec(remote, settings.aws, recorded)
     if settings.storage.kind != "ephemeral":
         spec["storageSpec"] = storage.claim_template(settings, "prometheus")
         spec["retentionSize"] = size_limit(settings.storage.sizes.prometheus)

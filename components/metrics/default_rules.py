@@ -51,6 +51,9 @@ COVERED_BY_OURS: dict[str, tuple[str, ...]] = {
     "PrometheusErrorSendingAlertsToSomeAlertmanagers": ("TargetDown", "PrometheusNotConnectedToAlertmanager"),
     "PrometheusMissingRuleEvaluations": ("RuleEvaluationSlow",),
     "PrometheusNotConnectedToAlertmanagers": ("PrometheusNotConnectedToAlertmanager",),
+    "PrometheusRemoteStorageFailures": ("RemoteWriteFailing",),
+    "PrometheusRemoteWriteBehind": ("RemoteWriteBehind",),
+    "PrometheusRemoteWriteDesiredShards": ("RemoteWriteAtMaximum",),
     "PrometheusRuleFailures": ("RuleEvaluationFailing",),
     "PrometheusScrapeSampleLimitHit": ("CardinalityNearLimit", "ServiceUnmeasured"),
     "PrometheusTSDBCompactionsFailing": ("PrometheusStorageFailing",),
@@ -89,8 +92,6 @@ PAGES_NOBODY = (
     "KubeStateMetricsShardsMissing",
     "KubeStateMetricsWatchErrors",
     "NodeRAIDDegraded",
-    "PrometheusRemoteStorageFailures",
-    "PrometheusRemoteWriteBehind",
     "PrometheusTargetSyncFailure",
 )
 """Critical alerts of the chart that are warnings here: no user is harmed while they fire."""
@@ -161,9 +162,6 @@ _WAITS = {
         "PrometheusNotificationQueueRunningFull",
         "PrometheusOperatorListErrors",
         "PrometheusOperatorWatchErrors",
-        "PrometheusRemoteStorageFailures",
-        "PrometheusRemoteWriteBehind",
-        "PrometheusRemoteWriteDesiredShards",
         "etcdHighNumberOfFailedProposals",
     ),
     "20m": ("PrometheusSDRefreshFailure", "etcdMembersDown"),

@@ -20,6 +20,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from components.aws_role import policy
 from components.cloudwatch import BILLING_REGION
+from components.metrics.remote_write import write_statements
 from engine.provider.aws import Aws
 from tests.aws.account import Account
 from tests.aws.conftest import Rendering
@@ -150,6 +151,17 @@ def test_the_cloudwatch_exporter_reads_where_its_jobs_are_and_writes_nowhere(
     actions = [action for statement in document["Statement"] for action in listed(statement["Action"])]
     assert {AWS.actions.get_action_details(*action.split(":"))["accessLevel"] for action in actions} <= {"Read", "List"}
     assert not allowed(document, "cloudwatch:PutMetricData", {"aws:RequestedRegion": account.region})
+
+
+def test_prometheus_writes_to_its_workspace_and_does_nothing_else() -> None:
+    workspace, others = "ws-0a1b2c3d-1111-2222-3333-444455556666", "ws-0a1b2c3d-1111-2222-3333-444455556667"
+    document = policy(write_statements(workspace, "us-west-2"))
+    assert not list(unknown(document))
+    arn = "arn:aws:aps:us-west-2:123456789012:workspace/"
+    assert allowed(document, "aps:RemoteWrite", {}, arn + workspace)
+    assert not allowed(document, "aps:RemoteWrite", {}, arn + others)
+    for action in ("aps:QueryMetrics", "aps:DeleteWorkspace"):
+        assert not allowed(document, action, {}, arn + workspace)
 
 
 def listed(value: Any) -> list[str]:

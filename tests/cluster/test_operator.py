@@ -16,6 +16,7 @@ import yaml
 import parts
 from checks.waiting import eventually
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
+from components.metrics import remote_write
 from components.metrics.component import FOR_GRACE_PERIOD
 from control_plane.network import PodNetwork
 from control_plane.plane import ControlPlane, KubectlError
@@ -23,6 +24,7 @@ from engine.toolchain import tool
 from facts import NAMESPACE
 from rehearsal import scrape
 from rehearsal.chart_targets import Process
+from settings import RemoteWrite
 from tests.cluster import operator
 from tests.cluster.conftest import STACKS, Rendering, apply_definitions
 from tests.cluster.test_access import placed
@@ -110,6 +112,28 @@ def test_prometheus_scrapes_what_the_rehearsal_derives(
     labels = pod_template(plane, parts.PROMETHEUS.workload)["metadata"]["labels"]
     assert labels.items() >= set(parts.PROMETHEUS.labels.items())
     plane.kubectl("delete", "prometheus,servicemonitor,podmonitor,probe", "--all", f"--namespace={NAMESPACE}")
+
+
+@pytest.mark.parametrize("username", [None, "plant"])
+def test_long_term_metrics_are_written_with_the_credential_of_the_secret(
+    plane: ControlPlane, stacks: dict[str, Rendering], username: str | None
+) -> None:
+    remote = RemoteWrite(url="https://mimir.test/api/v1/push", username=username, tenant="shop")
+    made = prometheus(stacks["dev"].release("kube-prometheus-stack")["prometheus"]["prometheusSpec"])
+    made["spec"] |= remote_write.prometheus_spec(remote, None, frozenset({"service"}))
+    metadata = {"name": remote_write.SECRET, "namespace": NAMESPACE}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    plane.apply(secret | {"stringData": remote_write.credential(remote, "word")}, made)
+    (queue,) = eventually(lambda: configuration(plane).get("remote_write"), 30, "nothing is written remotely")
+    proof = {"basic_auth": {"username": username, "password": "word"}}
+    assert (
+        queue.items() >= (proof if username else {"authorization": {"type": "Bearer", "credentials": "word"}}).items()
+    )
+    assert queue["headers"] == {"X-Scope-OrgID": "shop"}
+    plane.kubectl(
+        "delete", f"prometheus/{parts.PROMETHEUS.service}", f"secret/{remote_write.SECRET}", f"-n={NAMESPACE}"
+    )
+    eventually(lambda: not configuration(plane), 30, "the configuration of the last one is left")
 
 
 def arguments(plane: ControlPlane) -> list[str]:

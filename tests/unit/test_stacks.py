@@ -116,6 +116,37 @@ def test_metrics_and_logs_are_kept_and_scraped_as_the_settings_say(changed: Prog
     assert sources["datasources"][0]["jsonData"]["timeInterval"] == "60s"
 
 
+def test_a_second_place_for_metrics_has_its_credential_its_rules_and_its_way_out(prod: Program) -> None:
+    remote = {"url": "https://mimir.test:8443/api/v1/push", "tenant": "shop"}
+    program = evaluate("dev", overrides={"metrics": {"remoteWrite": remote}})
+    (queue,) = values(program, "kube-prometheus-stack")["prometheus"]["prometheusSpec"]["remoteWrite"]
+    assert queue["authorization"]["credentials"] == {"name": "remote-write-credential", "key": "token"}
+    assert queue["headers"] == {"X-Scope-OrgID": "shop"}
+    secret = program.one(SECRET, "remote-write-credential")
+    assert secret.inputs["stringData"] == {"token": SECRETS["remoteWriteCredential"]}
+    assert SECRETS["remoteWriteCredential"] not in str([item.inputs for item in program if item is not secret])
+    assert program.one(SECRET, "remote-write-credential").secrets
+    (policy,) = [item for item in program if item.type.endswith(":NetworkPolicy") and item.name == "prometheus"]
+    assert {"ports": [{"port": 8443, "protocol": "TCP"}]} in policy.inputs["spec"]["egress"]
+    assert "rules-long-term" in {item.name for item in custom(program, "PrometheusRule")}
+    assert "rules-long-term" not in {item.name for item in custom(prod, "PrometheusRule")}
+
+
+def test_a_workspace_is_written_to_with_a_role_for_which_running_pods_are_made_again() -> None:
+    remote = {"workspace": "ws-0a1b2c3d-1111-2222-3333-444455556666"}
+    program = evaluate("prod", overrides={"metrics": {"remoteWrite": remote}})
+    prometheus = values(program, "kube-prometheus-stack")["prometheus"]
+    assert "remote-write-role" in prometheus["serviceAccount"]["annotations"]["eks.amazonaws.com/role-arn"]
+    assert prometheus["prometheusSpec"]["podMetadata"]["annotations"] == prometheus["serviceAccount"]["annotations"]
+    trust = json.dumps(program.one("aws:iam/role:Role", "remote-write-role").inputs)
+    assert "system:serviceaccount:monitoring:kube-prometheus-stack-prometheus" in trust
+
+
+def test_a_second_place_needs_its_secret() -> None:
+    with pytest.raises(pulumi.RunError, match="set --stack dev --secret remoteWriteCredential"):
+        evaluate("dev", overrides={"metrics": {"remoteWrite": {"url": "https://mimir.test"}}}, secrets={})
+
+
 def test_all_panels_of_a_page_ask_the_same_replica_of_prometheus(prod: Program) -> None:
     prometheus = values(prod, "kube-prometheus-stack")["prometheus"]
     assert prometheus["prometheusSpec"]["replicas"] > 1
