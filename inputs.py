@@ -55,5 +55,6 @@ def fitting(project: Path, settings: Settings, known: Catalogue) -> Inputs:
 
     Raises InvalidInputError if they do not fit together, or a rule file is not valid.
     """
+    known.refuse_unknown("retention.logsByService", settings.retention.logs_by_service)
     of = known.of_stack(settings)
     return Inputs(settings=settings, catalogue=of, rules=rules.prometheus_rules(project / "alerts", of, settings))

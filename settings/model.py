@@ -49,6 +49,8 @@ class Retention(Section):
     """How long Prometheus keeps metrics; at least the 14d over which the error budget is counted."""
     logs: Duration = "7d"
     """How long Loki keeps logs; at least one day, in whole days."""
+    logs_by_service: Map[Name, Duration] = Field(default_factory=dict)
+    """The same for single services (name: duration), such as those whose lines report orders and log-ins."""
 
     @model_validator(mode="after")
     def _whole_days(self) -> Self:

@@ -140,8 +140,10 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
         },
         "limits_config": {
             "retention_period": hours,
-            # A chunk is deleted when all of it is too old; until then its old lines are not shown.
-            "max_query_lookback": hours,
+            **({"retention_stream": _by_service(kept)} if kept.logs_by_service else {}),
+            # A chunk is deleted when all of it is too old; until then its old lines are not shown. Loki knows one such
+            # limit: the lines of a service that is kept for less are shown until their chunk goes.
+            "max_query_lookback": _hours(max([kept.logs, *kept.logs_by_service.values()], key=seconds)),
             # Lines older than this would be deleted as soon as they are written.
             "reject_old_samples_max_age": hours,
             "allow_structured_metadata": True,

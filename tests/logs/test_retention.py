@@ -85,8 +85,12 @@ def test_nobody_can_have_lines_deleted(deployed: Loki) -> None:
 
 @pytest.mark.parametrize(
     ("retention", "kept"),
-    [("", {"five-days-old", "two-days-old", "new"}), ("3d", {"two-days-old", "new"})],
-    ids=["as the stack sets it", "changed to 3d"],
+    [
+        ({}, {"five-days-old", "two-days-old", "new"}),
+        ({"logs": "3d"}, {"two-days-old", "new"}),
+        ({"logs": "1d", "logs_by_service": {"five-days-old": "6d"}}, {"five-days-old", "new"}),
+    ],
+    ids=["as the stack sets it", "changed to 3d", "longer for a service"],
 )
 def test_what_gets_too_old_is_deleted_and_nothing_else(
     stored: tuple[Path, int], tmp_path: Path, retention: Mapping[str, Any], kept: set[str]

@@ -154,7 +154,8 @@ def test_what_is_wrong_in_a_stack_file_is_refused_with_its_line(tmp_path: Path) 
         read_stack(tmp_path / "Pulumi.dev.yaml")
     assert sorted(error.value.problems) == [
         f"Pulumi.dev.yaml:2: {KEY} notifications: missing; it has no default",
-        f'Pulumi.dev.yaml:8: {KEY} retention.metrcs: unknown key; did you mean "metrics"? allowed: logs, metrics',
+        f'Pulumi.dev.yaml:8: {KEY} retention.metrcs: unknown key; did you mean "metrics"? '
+        "allowed: logs, logsByService, metrics",
     ]
 
 

@@ -65,6 +65,8 @@ def test_the_addresses_of_users_are_probed_where_a_stack_names_some(dev: Program
     assert "insights-service" not in rules  # its ServiceDown would page for ever
     with pytest.raises(pulumi.RunError, match=r"'insight-service' is not in services\.yaml"):
         evaluate("prod", {"absentServices": ["insight-service"]})
+    with pytest.raises(pulumi.RunError, match=r"retention\.logsByService: 'orders' is not in services\.yaml"):
+        evaluate("prod", {"retention": {"logsByService": {"orders": "30d"}}})
 
 
 @pytest.mark.parametrize(
