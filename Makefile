@@ -75,7 +75,7 @@ check: $(READY) tools ## What to run after an edit: lint, unit, contract, instru
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going $(ALONE) \
 		test-engine test-contract lint test-instrumentation test-unit
 
-test: $(READY) tools ## Everything but test-signals and test-cluster, JOBS=3 parts at once
+test: $(READY) tools ## Everything but test-signals, test-traces and test-cluster, JOBS=3 parts at once
 	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(ALONE) $(PARTS)
 	@$(MAKE) --no-print-directory $(LAST)
 
@@ -121,6 +121,9 @@ test-soak: $(READY) tools ## Ten minutes of a healthy system's noise against the
 
 test-truth: $(READY) tools ## Whether panels show what happened, most of it waiting
 	@$(PYTEST) tests/rehearsal/test_truth.py
+
+test-traces: $(READY) tools ## Traces in the running stack; the first time it builds Jaeger, 6 minutes on two cores
+	@$(PY) -m pytest tests/traces
 
 test-signals: $(READY) tools ## Who is notified of which alert and when, and what mutate asks: 20 minutes
 	@$(PY) -m pytest tests/signals

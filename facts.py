@@ -21,6 +21,9 @@ LOKI_MEGABYTES_A_SECOND = 16
 LOKI_STREAMS = 5_000
 """Streams beyond which Loki refuses new ones."""
 
+SLOW_MILLISECONDS = 250
+"""From how long on the trace of a request is always kept, and shown as slow."""
+
 BUSYBOX = "docker.io/library/busybox:1.37.0-uclibc"
 """Linked statically, so that its shell also runs in an image without libraries."""
 

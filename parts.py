@@ -207,6 +207,19 @@ CLOUDWATCH_EXPORTER = Part(
     job="cloudwatch-exporter",
     needs="aws",
 )
+TRACE_SAMPLER = Part(
+    release="trace-sampler",
+    kind="Deployment",
+    workload="trace-sampler",
+    container="opentelemetry-collector",
+    labels=_labels("opentelemetry-collector", "trace-sampler"),
+    service="trace-sampler",
+    port=4317,
+    job="trace-sampler",
+    needs="tracing",
+    read=False,
+)
+"""Which traces are kept, where that is not all of them."""
 TEMPO = Part(
     release="tempo",
     kind="StatefulSet",

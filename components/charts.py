@@ -88,6 +88,17 @@ def from_mirror(chart: Chart, values: Mapping[str, Any], settings: Settings) -> 
     return {**values, section: {**values.get(section, {}), key: settings.images.registry}}
 
 
+def needed(settings: Settings) -> tuple[Chart, ...]:
+    """The charts that a stack installs."""
+    unused = {CLOUDWATCH_EXPORTER: settings.aws is None, TEMPO: settings.tracing is None}
+    return tuple(chart for chart in CHARTS if not unused.get(chart))
+
+
+def package(chart: Chart) -> str:
+    """The name of a chart's file in a directory."""
+    return f"{chart.name}-{chart.version}.tgz"
+
+
 def locate(chart: Chart, source: Charts) -> tuple[str, RepositoryOptsArgs | None]:
     """What Helm is asked for, and the repository it is asked of, under the stack's chart source."""
     if source.source == "directory":

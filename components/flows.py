@@ -218,7 +218,11 @@ def _watched(settings: Settings, catalogue: Catalogue, application: Peer) -> Ite
 def _stored(settings: Settings, application: Peer) -> Iterator[Flow]:
     if settings.tracing:
         yield Flow(source=application, target=LOG_AGENT, ports=(4317, 4318), why="traces")
-    yield Flow(source=LOG_AGENT, target=TEMPO, ports=(4317,), why="traces")
+    if settings.samples:
+        yield Flow(source=LOG_AGENT, target=SAMPLER, ports=(4317,), why="traces, of which some are kept")
+        yield Flow(source=SAMPLER, target=TEMPO, ports=(4317,), why="traces")
+    else:
+        yield Flow(source=LOG_AGENT, target=TEMPO, ports=(4317,), why="traces")
     yield Flow(source=LOG_AGENT, target=PROMETHEUS, ports=(9090,), why="counters of log lines, by OTLP")
     yield _to_loki(settings, LOG_AGENT, "log lines")
     yield _to_loki(settings, EVENTS, "events of Kubernetes")

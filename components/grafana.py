@@ -111,6 +111,7 @@ def data_sources(settings: Settings) -> list[dict[str, Any]]:
             default=True,
             timeInterval=settings.scrape.applications,
             httpMethod="POST",
+            **({"exemplarTraceIdDestinations": [_TRACE_OF_AN_EXEMPLAR]} if settings.tracing else {}),
         ),
         _source("alertmanager", parts.ALERTMANAGER.url, implementation="prometheus", handleGrafanaManagedAlerts=False),
         # Longer than Loki searches, so that its own answer is shown; by default Grafana gives up after 30 s.
@@ -121,6 +122,8 @@ def data_sources(settings: Settings) -> list[dict[str, Any]]:
     return sources
 
 
+_TRACE_OF_AN_EXEMPLAR = {"name": "trace_id", "datasourceUid": "tempo", "urlDisplayLabel": "Trace"}
+"""`name` is the exemplar's label, as the instrumentation package writes it."""
 _LINES_OF_A_SPAN = {
     "datasourceUid": "loki",
     "filterByTraceID": True,

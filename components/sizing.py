@@ -24,5 +24,7 @@ SMALL = sized("10m", "48Mi", "100m", "128Mi")
 """For exporters, sidecars and reloaders, whose load does not depend on the application's."""
 EVENTS = sized("20m", "96Mi", "200m", "256Mi")
 """For the collector of Kubernetes events, which keeps those of the last hour in memory."""
+SAMPLER = sized("20m", "96Mi", "500m", "384Mi")
+"""For the sampler of traces: ten thousand of them, of some 10 KiB each."""
 OPERATOR = sized("50m", "96Mi", "500m", "256Mi")
 """For the Prometheus operator."""

@@ -9,6 +9,7 @@ import pulumi
 
 import parts
 from components import charts, security, sizing, storage
+from components.logs.agent import sampler_values
 from quantities import seconds
 from settings import Settings, Tracing
 
@@ -23,7 +24,7 @@ class TracesArgs:
 
 
 class Traces(pulumi.ComponentResource):
-    """Tempo as one process."""
+    """Tempo as one process, and before it what chooses the traces, where not all are kept."""
 
     def __init__(self, name: str, args: TracesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Traces", name, {}, opts)
@@ -35,6 +36,15 @@ class Traces(pulumi.ComponentResource):
             settings=args.settings,
             opts=pulumi.ResourceOptions(parent=self),
         )
+        if args.settings.samples:
+            charts.install(
+                charts.LOG_AGENT,
+                parts.TRACE_SAMPLER.release,
+                namespace=args.namespace,
+                values=sampler_values(args.settings, args.tracing),
+                settings=args.settings,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.register_outputs({})
 
 

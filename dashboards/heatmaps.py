@@ -18,12 +18,20 @@ NOTHING = 1e-9
 
 
 def heatmap(
-    title: str, buckets: str, *, shows: str, wrong: str, unit: str, counted: str, width: int = GRID_COLUMNS
+    title: str,
+    buckets: str,
+    *,
+    shows: str,
+    wrong: str,
+    unit: str,
+    counted: str,
+    exemplars: bool = False,
+    width: int = GRID_COLUMNS,
 ) -> model.Panel:
     """The buckets of a histogram over time, the larger ones above.
 
     `buckets` is PromQL with the label `le` alone, cumulative as Prometheus has them: Grafana subtracts each from the
-    next. `unit` is that of the bounds, `counted` that of how many there are in one.
+    next. `unit` is that of the bounds, `counted` that of how many there are in one. `exemplars` are those of `Query`.
     """
     options = models.Options(
         color=models.HeatmapColorOptions(mode=models.HeatmapColorMode.SCHEME, scheme=SCHEME, steps=64, exponent=0.5),
@@ -40,7 +48,7 @@ def heatmap(
         description=description(shows, wrong),
         datasource=PROMETHEUS,
         interval=RESOLUTION,
-        targets=[target("heatmap", "A", Query(buckets, "{{le}}"))],
+        targets=[target("heatmap", "A", Query(buckets, "{{le}}", exemplars))],
         options=options,
         field_config=model.FieldConfigSource(model.FieldConfig(unit=counted), []),
         grid_pos=model.GridPos(w=width, h=9),

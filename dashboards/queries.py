@@ -27,6 +27,9 @@ class Query:
 
     expr: str
     legend: str
+    exemplars: bool = False
+    """Whether requests that have a trace are marked. Those are kept with the series of the services themselves:
+    an expression of recorded series finds none."""
 
 
 @dataclass(frozen=True)
@@ -69,5 +72,6 @@ def target(kind: Kind, ref_id: str, query: Query | LogQuery) -> prometheus.Dataq
         instant=not over_time,
         format_val=FORMATS.get(kind, prometheus.PromQueryFormat.TIME_SERIES),
         editor_mode=prometheus.QueryEditorMode.CODE,
+        exemplar=query.exemplars or None,
         datasource=PROMETHEUS,
     )

@@ -143,6 +143,7 @@ TOOLS = {
         Tool("operatorconfig", "operator", ".", "0.93.1", minutes=2),
         Tool("collector", "collector", ".", "0.158.0", minutes=1.5),
         Tool("loki", "loki", f"{_LOKI}/cmd/loki", "3.7.6", f"{_LOKI}/pkg/util/build.Version", minutes=4),
+        Tool("jaeger", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "1.76.0", minutes=5.5),  # of Jaeger 2.13
         Tool("crashing", "crashing", ".", "1.9.1", minutes=0.2),
         Tool("networkpolicies", "network-policies", ".", "1.1.0", minutes=0.5),
         Tool("pint", "pint", "github.com/cloudflare/pint/cmd/pint", "0.87.0", "main.version", minutes=1),

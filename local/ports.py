@@ -44,7 +44,17 @@ STACK = {
 }
 """Ports of everything else that always runs."""
 
-OPTIONAL = {"grafana": 3000}
+TRACES = {
+    "jaeger": 3200,
+    "jaeger-grpc": 3201,
+    "jaeger-otlp": 4319,
+    "sampler": 4320,
+    "sampler-health": 13132,
+    "sampler-metrics": 8889,
+}
+"""Ports of what keeps traces; 3200 is Tempo's own."""
+
+OPTIONAL = {"grafana": 3000, **TRACES}
 """Ports of what runs only if asked for."""
 
 _NO_CLIENTS = range(61_000, 65_536)

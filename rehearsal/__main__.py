@@ -17,7 +17,7 @@ from invalid import InvalidInputError
 from local import interruption, ports, state
 from local.errors import RehearsalError, said
 from local.ports import Ports
-from rehearsal import grafana, health, speed
+from rehearsal import grafana, health, jaeger, speed
 from rehearsal.expected import Expected, words
 from rehearsal.lifecycle import Rehearsal, Report
 from simulation import dialect
@@ -52,7 +52,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def rehearsal(*, with_grafana: bool = False) -> Rehearsal:
+def rehearsal(*, with_grafana: bool = False, with_traces: bool = False) -> Rehearsal:
     """The rehearsal that `STATE`, `PORT_OFFSET`, `DIALECT` and `SPEED` name."""
     return Rehearsal(
         state.from_environment(),
@@ -60,6 +60,7 @@ def rehearsal(*, with_grafana: bool = False) -> Rehearsal:
         dialect.from_environment(),
         pace=speed.from_environment(),
         with_grafana=with_grafana,
+        with_traces=with_traces,
     )
 
 
@@ -69,8 +70,8 @@ def main() -> None:
 
     Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything,
     DIALECT chooses whether the services use the instrumentation package or are as today, SPEED=10 runs the deployed
-    configuration ten times as fast, GRAFANA=1 starts a Grafana where there is one or Docker, VERBOSE=1 shows each
-    resource of the first deployment.
+    configuration ten times as fast, GRAFANA=1 starts a Grafana where there is one or Docker, TRACES=1 keeps traces,
+    VERBOSE=1 shows each resource of the first deployment.
     """
 
 
@@ -84,7 +85,7 @@ def up(verbose: bool) -> None:
     def say(text: str) -> None:
         CONSOLE.print(text, markup=False)
 
-    of = rehearsal(with_grafana=grafana.from_environment())
+    of = rehearsal(with_grafana=grafana.from_environment(), with_traces=jaeger.from_environment())
     Deployment(of, say, verbose=verbose).up()
     _print_addresses(of)
     _print_next(of)
@@ -199,7 +200,9 @@ def _print_next(of: Rehearsal) -> None:
 
 
 def _print_addresses(of: Rehearsal) -> None:
-    dashboards = [("Grafana", grafana.NAME)] if of.grafana else []
+    asked_for = [("Grafana", grafana.NAME)] if of.grafana else []
+    if of.traces:
+        asked_for.append(("Jaeger: /api/traces/ and a trace_id", jaeger.NAME))
     for what, name in (
         ("Prometheus (API; built without its page)", "prometheus"),
         ("Alertmanager (API)", "alertmanager"),

@@ -45,6 +45,16 @@ class Deployed:
         values: dict[str, Any] = self._named("Release", name)["values"]
         return values
 
+    @property
+    def traces(self) -> bool:
+        """Whether the log agent sends spans on."""
+        return "traces" in self.release("log-agent")["alternateConfig"]["service"]["pipelines"]
+
+    @property
+    def samples(self) -> bool:
+        """Whether only some traces are kept."""
+        return any((self.store / "Release").glob(f"*/{TRACE_SAMPLER.release}.yaml"))
+
     def _labelled(self, label: str) -> list[Object]:
         return [item for item in self.objects("ConfigMap") if label in (item["metadata"].get("labels") or {})]
 

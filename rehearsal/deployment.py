@@ -24,7 +24,7 @@ from local.errors import RehearsalError
 from local.ports import SERVICES, TRACES
 from local.program import Program
 from local.state import write
-from rehearsal import grafana, health
+from rehearsal import grafana, health, jaeger
 from rehearsal.channels import channel_secrets, links
 from rehearsal.derive import derive
 from rehearsal.lifecycle import STACK, Rehearsal
@@ -131,8 +131,11 @@ class Deployment:
         if self._rehearsal.grafana and not self._rehearsal.grafana_runs:
             grafana.prepare()
             _refuse(ports.taken([grafana.NAME]))
+        if self._rehearsal.traces and not self._rehearsal.traces_run:
+            self._must_trace()
+            _refuse(ports.taken(TRACES))
         inputs.read(ROOT, STACK, self._settings)  # tools take minutes to build, and what is wrong is wrong now
-        toolchain.build(NEEDED_TOOLS)
+        toolchain.build([*NEEDED_TOOLS, *([jaeger.NAME] if self._rehearsal.traces else [])])
         rule_files.check(ROOT / "alerts")
         with self._timed(f"pulumi up --stack {STACK} (the real CLI, stand-in providers)"):
             self._deploy()
@@ -162,6 +165,13 @@ class Deployment:
                 self._supervisor.stop()
             raise
         self._state.ready.touch()
+
+    def _must_trace(self) -> None:
+        if parse(self._stack | self._overrides).tracing is None:
+            raise RehearsalError(
+                f"TRACES=1: Pulumi.{STACK}.yaml has no section tracing, so that no traces are kept; add "
+                "`tracing: {}`, or leave TRACES=1 out"
+            )
 
     def _secrets(self) -> dict[str, str]:
         return channel_secrets(self._state, self._rehearsal.ports)
@@ -195,7 +205,7 @@ class Deployment:
     def _programs(self) -> list[Program]:
         ports = self._rehearsal.ports
         of = self._rehearsal
-        always = programs(self._state, ports, self.catalogue, of.dialect, of.speed, of.rate)
+        always = programs(self._state, ports, self.catalogue, of.dialect, of.speed, of.rate, traces=of.traces)
         return [*always, grafana.program(self._state, ports, runs=of.grafana_runs)] if of.grafana else always
 
     def _start(self, wanted: list[Program]) -> set[str]:

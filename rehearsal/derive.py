@@ -21,8 +21,8 @@ from components.metrics.monitors import REDIS_PROBE
 from local.errors import RehearsalError
 from local.ports import HOST, Ports
 from local.state import State, write
-from parts import STACK
-from rehearsal import scrape, speed
+from parts import STACK, TRACE_SAMPLER
+from rehearsal import jaeger, scrape, speed
 from rehearsal.deployed import Deployed
 from simulation import redis
 
@@ -83,6 +83,8 @@ def derive(state: State, ports: Ports, catalogue: Catalogue, operatorconfig: Pat
         | {"loki/loki.yaml": _dump(speed.loki(loki, pace))}
         | {"agent/agent.yaml": _dump(speed.agent(deployed.release("log-agent")["alternateConfig"], pace))}
         | {"blackbox/blackbox.yaml": _dump(speed.blackbox(_blackbox(modules), pace))}
+        | ({"jaeger/jaeger.yaml": _dump(jaeger.configuration(ports))} if deployed.traces else {})
+        | ({"sampler/sampler.yaml": _dump(_sampler(deployed))} if deployed.samples else {})
     )
     credentials = deployed.secret(CREDENTIALS_SECRET)
     for name, text in credentials.items():
@@ -196,6 +198,11 @@ def _receivers(deployed: Deployed, credentials: dict[str, str]) -> dict[str, str
         "smtp_password": credentials["smtp-password"],
         "heartbeat_path": _path(credentials["heartbeat-url"], "/heartbeat/"),
     }
+
+
+def _sampler(deployed: Deployed) -> dict[str, Any]:
+    configuration: dict[str, Any] = deployed.release(TRACE_SAMPLER.release)["alternateConfig"]
+    return configuration
 
 
 def _path(url: str, after: str) -> str:

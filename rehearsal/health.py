@@ -13,8 +13,8 @@ import httpx
 from local import interruption
 from local.errors import RehearsalError
 from local.ports import SERVICES, Ports
-from parts import PROBES_JOB
-from rehearsal import grafana
+from parts import PROBES_JOB, TRACE_SAMPLER
+from rehearsal import grafana, jaeger
 from rehearsal.supervisor import Supervisor
 from simulation import redis
 
@@ -30,6 +30,8 @@ _ANSWERS = {
     "blackbox": ("blackbox", "/-/healthy"),
     "route-sums": ("route-sums", "/-/healthy"),
     "loki": ("loki", "/ready"),
+    jaeger.NAME: (jaeger.NAME, "/api/services"),
+    TRACE_SAMPLER.workload: ("sampler-health", ""),
     "alertmanager": ("alertmanager", "/-/ready"),
     "prometheus": ("prometheus", "/-/ready"),
     "log-agent": ("agent-health", ""),

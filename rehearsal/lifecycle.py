@@ -13,7 +13,7 @@ from invalid import one_of
 from local.errors import RehearsalError
 from local.ports import SERVICES, Ports, choose
 from local.state import State
-from rehearsal import grafana, health, speed
+from rehearsal import grafana, health, jaeger, speed
 from rehearsal.supervisor import GUARD, Process, Supervisor
 from simulation import dialect, redis
 
@@ -34,7 +34,7 @@ class Rehearsal:
 
     None stands for those in use, or else for the well-known ports, the package's dialect and real time. `rate` is how
     many steps customers take in a second from the start on, if not the usual number. With `with_grafana` there is a
-    Grafana too, which stays until `down`.
+    Grafana too, and with `with_traces` the services send spans, which are kept; both stay until `down`.
     """
 
     def __init__(
@@ -46,12 +46,13 @@ class Rehearsal:
         pace: int | None = None,
         rate: float | None = None,
         with_grafana: bool = False,
+        with_traces: bool = False,
     ) -> None:
         self.state = state
         self.rate = rate
         self.supervisor = Supervisor(state)
         self._asked, self._speak, self._pace = ports, speak, pace
-        self._with_grafana = with_grafana
+        self._with_grafana, self._with_traces = with_grafana, with_traces
 
     @cached_property
     def ports(self) -> Ports:
@@ -80,6 +81,19 @@ class Rehearsal:
     def grafana(self) -> bool:
         """Whether there is a Grafana, or is to be one."""
         return self._with_grafana or self.grafana_runs
+
+    @cached_property
+    def traces_run(self) -> bool:
+        """Whether traces are kept now."""
+        return self._runs(jaeger.NAME)
+
+    @property
+    def traces(self) -> bool:
+        """Whether traces are kept, or are to be."""
+        return self._with_traces or self.traces_run
+
+    def _runs(self, name: str) -> bool:
+        return any(process.name == name for process in self.supervisor.processes())
 
     def down(self) -> bool:
         """Stop everything; data stays. Returns whether anything was running."""

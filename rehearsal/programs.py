@@ -17,10 +17,11 @@ from facts import ROOT
 from local.ports import HOST, SERVICES, Ports
 from local.program import Program, digest
 from local.state import State
-from parts import STACK
-from rehearsal import speed
+from parts import STACK, TRACE_SAMPLER
+from rehearsal import jaeger, speed
 from rehearsal.deployed import Deployed
 from simulation import redis
+from simulation.application.package.spans import ENDPOINT as SPANS_TO
 from simulation.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS
 from simulation.receivers.prometheus import PROMETHEUS
 
@@ -38,12 +39,20 @@ NODE_EXPORTER_ARGUMENTS = (
 
 
 def programs(
-    state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1, rate: float | None = None
+    state: State,
+    ports: Ports,
+    catalogue: Catalogue,
+    dialect: str,
+    pace: int = 1,
+    rate: float | None = None,
+    *,
+    traces: bool = False,
 ) -> list[Program]:
     """Every process, with services of this dialect; receivers first: nothing that is sent may find nobody there.
     So is Redis before the gateway, which looks for it only when it starts.
 
-    `rate` is how many steps customers take in a second, where it is not the load generator's own.
+    `rate` is how many steps customers take in a second, where it is not the load generator's own. With `traces` the
+    services send spans, and what keeps them runs, too.
     """
     services = [name for name in SERVICES if any(service.name == name for service in catalogue.services)]
     return [
@@ -54,10 +63,12 @@ def programs(
         _blackbox(state, ports, pace),
         _route_sums(ports),
         _loki(state),
+        *([_jaeger(state)] if traces else []),
+        *([_sampler(state, ports)] if traces and Deployed(state.cluster).samples else []),
         _alertmanager(state, ports),
         _prometheus(state, ports, pace),
         _agent(state, ports),
-        *(simulated_service(name, state, ports, catalogue, dialect, pace) for name in services),
+        *(simulated_service(name, state, ports, catalogue, dialect, pace, traces=traces) for name in services),
         _load(ports, dialect, rate, without=[name for name in SERVICES if name not in services]),
     ]
 
@@ -128,6 +139,26 @@ def _loki(state: State) -> Program:
     return Program("loki", command, restart_on=digest(configuration))
 
 
+def _jaeger(state: State) -> Program:
+    configuration = state.configuration / "jaeger" / "jaeger.yaml"
+    command = [str(tool(jaeger.NAME)), f"--config={configuration}"]
+    # It would trace itself, and send that to the log agent's port.
+    return Program(jaeger.NAME, command, {"OTEL_TRACES_SAMPLER": "always_off"}, restart_on=digest(configuration))
+
+
+def _sampler(state: State, ports: Ports) -> Program:
+    configuration = state.configuration / "sampler" / "sampler.yaml"
+    environment = {
+        "AGENT_HEALTH_PORT": str(ports["sampler-health"]),
+        "AGENT_METRICS_PORT": str(ports["sampler-metrics"]),
+        "AGENT_OTLP_GRPC_PORT": str(ports["sampler"]),
+        "AGENT_LOG_LEVEL": "warn",
+        "TRACES_OTLP": ports.address("jaeger-otlp"),
+    }
+    command = [str(tool("collector")), f"--config={configuration}"]
+    return Program(TRACE_SAMPLER.workload, command, environment, restart_on=digest(configuration))
+
+
 def _alertmanager(state: State, ports: Ports) -> Program:
     spec = Deployed(state.cluster).release(STACK)["alertmanager"]["alertmanagerSpec"]
     command = [
@@ -190,13 +221,17 @@ def agent_environment(values: Mapping[str, Any], state: State, ports: Ports) -> 
         "AGENT_LOG_LEVEL": "warn",
         "LOKI_OTLP_URL": f"{ports.url('loki')}/otlp",
         "PROMETHEUS_OTLP_URL": f"{ports.url('prometheus')}/api/v1/otlp",
+        "TRACES_OTLP": ports.address("sampler" if Deployed(state.cluster).samples else "jaeger-otlp"),
     }
 
 
 def simulated_service(
-    name: str, state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1
+    name: str, state: State, ports: Ports, catalogue: Catalogue, dialect: str, pace: int = 1, *, traces: bool = False
 ) -> Program:
-    """A simulated service, inside the stand-in for its container: its output becomes a log file as on a node."""
+    """A simulated service, inside the stand-in for its container: its output becomes a log file as on a node.
+
+    With `traces` it sends its spans to the log agent, if its dialect has any.
+    """
     pod = f"{catalogue.namespace}_{name}-rehearsal_{uuid.uuid5(uuid.NAMESPACE_DNS, name)}"
     log = state.pods / pod / name / "0.log"
     known = {service.name: service for service in catalogue.services}
@@ -212,7 +247,10 @@ def simulated_service(
         arguments += [f"--dependency={store}" for store in sorted(stores)]
         arguments += speed.check_flags(pace)
     command = _python("simulation.application.container", f"--log={log}", "--", *_python(module, *arguments))
-    return Program(name, command, {"PYTHONPATH": INSTRUMENTATION})
+    environment = {"PYTHONPATH": INSTRUMENTATION}
+    if traces:
+        environment[SPANS_TO] = ports.url("agent-otlp-grpc")
+    return Program(name, command, environment)
 
 
 def _load(ports: Ports, dialect: str, rate: float | None, without: Iterable[str]) -> Program:

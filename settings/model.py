@@ -54,8 +54,14 @@ class Retention(Section):
 
     @model_validator(mode="after")
     def _whole_days(self) -> Self:
-        if seconds(self.logs) % 86400:
-            raise ValueError(f'logs: "{self.logs}" Loki deletes by the day; use whole days such as 7d')
+        kept = {"logs": self.logs} | {f"logsByService.{name}": span for name, span in self.logs_by_service.items()}
+        wrong = [
+            f'{key}: "{span}" Loki deletes by the day; use whole days such as 7d'
+            for key, span in kept.items()
+            if seconds(span) % 86400
+        ]
+        if wrong:
+            raise conflicts(*(f"retention.{line}" for line in wrong))
         return self
 
 
@@ -102,6 +108,9 @@ class Tracing(Section):
 
     retention: Annotated[Duration, Within("1h", LONGEST, "Tempo writes a block for half an hour")] = "2d"
     """How long traces are kept."""
+    share: Annotated[int, whole(1, 100)] = 100
+    """Percent of all traces that are kept. Below 100, those with an error or longer than 250 ms are all kept, too; a
+    log line or a dot on a graph may then lead to a trace that is not there."""
 
 
 def _expression(text: str) -> str | None:
@@ -242,6 +251,11 @@ class Settings(Section):
     """Where Helm charts come from."""
     images: Images = Images()
     """Where container images come from."""
+
+    @property
+    def samples(self) -> bool:
+        """Whether only some traces are kept."""
+        return self.tracing is not None and self.tracing.share < 100
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,4 +1,7 @@
-"""Values of the collector's chart: the agent on every node, and what reads the cluster's events. Pure functions."""
+"""Values of the collector's chart: the agent on every node, what reads the cluster's events, and what samples traces.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ AGENT_CONFIGURATION = Path(__file__).with_name("log_agent.yaml")
 AGENT_START = Path(__file__).with_name("log_agent.sh")
 """What the agent's container runs: it starts the collector, and sets damaged files aside."""
 EVENTS_CONFIGURATION = Path(__file__).with_name("kubernetes_events.yaml")
+SAMPLER_CONFIGURATION = Path(__file__).with_name("trace_sampler.yaml")
 AGENT_GATES = "stanza.synchronousLogEmitter"
 """Without this gate the agent commits a file's offset before the line is in its queue, and a kill loses lines."""
 AGENT_STATE = "/var/lib/order-processor-log-agent"
@@ -39,11 +43,12 @@ def agent_configuration(settings: Settings, catalogue: Catalogue) -> dict[str, A
     if settings.workloads.prometheus.replicas > 1:
         _count_on_every_replica(configuration, settings.workloads.prometheus.replicas)
     if settings.tracing:
-        configuration["exporters"]["otlp_grpc/tempo"] = {"endpoint": TEMPO_OTLP, "tls": {"insecure": True}}
+        endpoint = f"${{env:TRACES_OTLP:-{SAMPLER_OTLP if settings.samples else TEMPO_OTLP}}}"
+        configuration["exporters"]["otlp_grpc/traces"] = {"endpoint": endpoint, "tls": {"insecure": True}}
         configuration["service"]["pipelines"]["traces"] = {
             "receivers": ["otlp"],
             "processors": ["memory_limiter", "resource", "redaction/attributes"],
-            "exporters": ["otlp_grpc/tempo"],
+            "exporters": ["otlp_grpc/traces"],
         }
     return configuration
 
@@ -141,6 +146,34 @@ def events_values(settings: Settings) -> dict[str, Any]:
         "resources": sizing.EVENTS,
         "securityContext": security.user(10001),  # the image's own
         "ports": _ports(otlp=False),
+        "service": {"enabled": True},
+        "serviceMonitor": _monitor(settings),
+    }
+
+
+def sampler_configuration(tracing: Tracing) -> dict[str, Any]:
+    """The sampler's configuration: the file beside this module with what it keeps."""
+    configuration: dict[str, Any] = yaml.load(SAMPLER_CONFIGURATION.read_text(), Loader=yaml.CSafeLoader)
+    configuration["processors"]["tail_sampling"]["policies"] = [
+        {"name": "failed", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
+        {"name": "slow", "type": "latency", "latency": {"threshold_ms": SLOW_MILLISECONDS}},
+        {"name": "rest", "type": "probabilistic", "probabilistic": {"sampling_percentage": tracing.share}},
+    ]
+    return configuration
+
+
+def sampler_values(settings: Settings, tracing: Tracing) -> dict[str, Any]:
+    """Values of the same chart for the sampler of traces: one replica, as it must see all spans of a trace."""
+    return {
+        "fullnameOverride": parts.TRACE_SAMPLER.workload,
+        "mode": "deployment",
+        "replicaCount": 1,
+        "image": {"repository": image(AGENT_IMAGE, settings)},
+        "alternateConfig": sampler_configuration(tracing),
+        "resources": sizing.SAMPLER,
+        "securityContext": security.user(10001),  # the image's own
+        "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
+        "ports": _ports(otlp=True) | {"otlp-http": {"enabled": False}},
         "service": {"enabled": True},
         "serviceMonitor": _monitor(settings),
     }

@@ -197,6 +197,18 @@ def loki_configuration(settings: Settings) -> dict[str, Any]:
     return configuration
 
 
+def _by_service(kept: Retention) -> list[dict[str, Any]]:
+    """Loki tells lines apart by the labels of their stream alone: by service, and not by what a line is about."""
+    return [
+        {"selector": f'{{service_name="{name}"}}', "priority": 1, "period": _hours(span)}
+        for name, span in sorted(kept.logs_by_service.items())
+    ]
+
+
+def _hours(span: str) -> str:
+    return f"{seconds(span) // 3600}h"
+
+
 def _ingestion_limits() -> dict[str, Any]:
     """Limits against a service that runs away. What they refuse is a whole request, which the agent sends again."""
     return {

@@ -64,8 +64,9 @@ def row(measured: Sequence[Service], stack: Stack) -> Row:
         ),
         timeseries(
             "Slowest endpoints",
-            Query(f"topk(10,\n{slowest}\n)", "{{service}} {{route}}"),
-            shows=f"95th percentile of the ten slowest endpoints, interpolated between histogram bounds. {BY_PATH}.",
+            Query(f"topk(10,\n{slowest}\n)", "{{service}} {{route}}", exemplars=stack.traces),
+            shows=f"95th percentile of the ten slowest endpoints, interpolated between histogram bounds. {BY_PATH}."
+            + (DOTS if stack.traces else ""),
             wrong="A route that is slow alone does too much work; all of them slow: a store, or too little CPU.",
             unit=units.Seconds,
             limits=P95_SECONDS,

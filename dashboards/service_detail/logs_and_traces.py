@@ -9,6 +9,7 @@ from dashboards import board
 from dashboards.board import Row
 from dashboards.panels import Query, logs, timeseries, to_logs, traces
 from dashboards.stack import Stack
+from facts import SLOW_MILLISECONDS
 from screen import GRID_COLUMNS
 
 LINES = '{service_name=~"$service", k8s_namespace_name=~"$namespace"}'
@@ -58,8 +59,9 @@ def row(stack: Stack) -> Row:
 def _traces() -> Panel:
     return traces(
         "Slow or failed traces",
-        '{resource.service.name=~"$service" && (duration > 250ms || status = error)}',
-        shows="Traces of the chosen time range with a span of the service that took longer than 250 ms or failed. "
+        f'{{resource.service.name=~"$service" && (duration > {SLOW_MILLISECONDS}ms || status = error)}}',
+        shows="Traces of the chosen time range with a span of the service that took longer than "
+        f"{SLOW_MILLISECONDS} ms or failed. "
         "Needs services that send spans.",
         wrong="Open a trace: its longest span is where the time was spent.",
         width=12,

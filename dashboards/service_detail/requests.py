@@ -60,11 +60,12 @@ def row(measured: Sequence[Service], stack: Stack) -> Row:
             "Requests by response time",
             f"sum by (le) (\n{each(measured, f'rate({BUCKETS}[$__rate_interval])')}\n)",
             shows="Requests per second between each two bounds of the histogram, by how long they took: the lighter, "
-            "the more. The line of a bound is the longest time below it.",
+            "the more. The line of a bound is the longest time below it." + (DOTS if stack.traces else ""),
             wrong="Two bands are two kinds of requests, of which a percentile shows one: find the slow one by its "
             "endpoint below. All of it moving up is the service or a store as a whole.",
             unit=units.Seconds,
             counted=units.RequestsPerSecond,
+            exemplars=stack.traces,
         ),
         timeseries(
             "Requests by status code",

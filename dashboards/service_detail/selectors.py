@@ -9,6 +9,9 @@ from dashboards.promql import union
 
 SERVICE = 'service=~"$service"'
 
+DOTS = " A dot is one request: its trace is behind it."
+"""What a panel says of exemplars."""
+
 
 def each(measured: Sequence[Service], vector: str) -> str:
     """A vector of every service: `<prefix>` stands for what its metrics are named after.

@@ -32,11 +32,12 @@ LISTENS: Mapping[str, tuple[int, ...]] = {
     "route-sums": (9180,),
     "log-agent": (4317, 4318, 8888, 13133),
     "kubernetes-events": (8888, 13133),
+    "trace-sampler": (4317, 8888, 13133),
     "loki": (3100, 7946, 9095),
     "loki-gateway": (4040, 8080),
     "loki-distributor": (3100, 7946, 9095),
     "cloudwatch-exporter": (5000,),
-    "tempo": (3200, 4317, 4318, 6831, 9411, 14250, 14268, 55678),
+    "tempo": (3200, 4317, 4318, 6831, 6832, 9411, 14250, 14268, 55680, 55681),
 }
 """Ports of the pods, by part. The second one of a reloader, and more, are nobody's business."""
 PORTS = sorted({port for ports in LISTENS.values() for port in ports} | {22, 53, 80, 443, 587, 6379, 6443, 9100, 9153})

@@ -361,6 +361,13 @@ class TestInput:
         assert not world.supervisor.running
 
 
+def test_traces_are_refused_where_the_stack_keeps_none(world: World) -> None:
+    asked = Rehearsal(world.state, with_traces=True)
+    with pytest.raises(RehearsalError, match=r"TRACES=1: Pulumi\.dev\.yaml has no section tracing.*tracing: {}"):
+        Deployment(asked, world.said.append, {"tracing": None}).up()
+    assert not world.supervisor.running
+
+
 class TestGrafana:
     @pytest.fixture(autouse=True)
     def available(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,15 @@ def test_traces_are_only_listened_for_where_they_are_kept(dev: Program, changed:
         assert ports["metrics"]["enabled"] is True
 
 
+def test_requests_lead_to_traces_only_where_they_are_kept(dev: Program, changed: Program) -> None:
+    """Exemplars cost memory, and Grafana marks what asks for a Tempo that is not there."""
+    for program, kept in ((dev, True), (changed, False)):
+        spec = values(program, "kube-prometheus-stack")["prometheus"]["prometheusSpec"]
+        assert spec.get("enableFeatures", []) == (["exemplar-storage"] if kept else [])
+        deployed = json.dumps([item.inputs for item in program.of(CONFIG_MAP)])
+        assert ("tempo" in deployed, '\\"exemplar\\": true' in deployed) == (kept, kept)
+
+
 def test_lines_that_are_only_in_memory_outlive_loki(dev: Program, changed: Program) -> None:
     """By the write-ahead log on its volume, or where there is none by writing them to chunks before it ends."""
     flushes = [values(program, "loki")["loki"]["ingester"]["wal"]["flush_on_shutdown"] for program in (dev, changed)]

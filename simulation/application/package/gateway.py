@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from simulation.application.client import AsyncClient
+from simulation.application.package.spans import tracer_provider
 from simulation.application.proxy import API, ROUTES, Gateway, RefusedError, error_response
 
 
@@ -24,7 +25,8 @@ def application(
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a Go gateway has no lines of its HTTP client
     client.event_hooks = {"request": [propagate_async]}
     app = Starlette()
-    watch = observe(app, "gateway", version="rehearsal", metrics_path=metrics_path)
+    spans = tracer_provider("gateway")
+    watch = observe(app, "gateway", version="rehearsal", metrics_path=metrics_path, tracer_provider=spans)
     limit = rate_limit if redis else None
     gateway = Gateway(backends, client, limit, registry=watch.registry, log=_log, ids=lambda _: {})
 

@@ -13,6 +13,7 @@ from simulation.application import market
 from simulation.application.faults import Faults
 from simulation.application.kinds import KINDS
 from simulation.application.package.logs import structured_log
+from simulation.application.package.spans import tracer_provider
 from simulation.application.package.words import Words
 from simulation.application.telemetry import Telemetry
 
