@@ -14,9 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up status report down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
-	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals soak \
-	test-cluster test-pythons mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
-	diff mirror-list examples preview deploy drift destroy verify schema charts-check lock tools clean
+	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals test-traces soak \
+	test-cluster test-pythons test-robot mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
+	diff mirror-list examples preview deploy drift destroy preflight verify schema charts-check outdated lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -144,7 +144,10 @@ test-cluster-operation: $(READY)
 test-pythons: $(READY) ## Test instrumentation/ on each of Python 3.11 to 3.13 on PATH, and with its lowest versions, a minute each: VERSIONS="3.12 3.13"
 	@$(PY) -m checks.pythons -- $(VERSIONS)
 
-mutate: $(READY) tools ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some
+test-robot: $(READY) ## Does the robot of .github/renovate.json find each pin, exactly once? 20 s; the first time it is installed, 365 MB
+	@$(PYTEST) tests/robot
+
+mutate: $(READY) ## Would tests notice a mistake in a rule? FILE=services or RULE=ServiceDown for some
 	@$(PY) -m checks.mutation.mutate $(if $(FILE),--file "$(FILE)") $(if $(RULE),--rule "$(RULE)")
 
 bench-rules: $(READY) ## What the rules cost with 6, 60 and 600 services: 20 minutes on an idle machine
@@ -227,6 +230,9 @@ schema: $(READY) ## Write the JSON Schemas for editors, docs/settings.md, the pa
 
 charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable
 	@$(PY) -m checks.chart_keys check
+
+outdated: $(READY) ## List each pin with its newest version, as far as the registries are reachable: 15 s
+	@$(PY) -m checks.outdated
 
 # --- set-up -----------------------------------------------------------------------------------------------------
 tools: $(READY) ## Build the pinned tools into the cache, once

@@ -170,6 +170,7 @@ TOOLS = {
         ),
         Tool(_RELOADER, "operator", f"{_OPERATOR}/cmd/{_RELOADER}", "0.93.1", _COMMON, minutes=0.3),
         Tool("grafana-data", "grafana-data", "@grafana/data", "13.2.3", minutes=0.5, node=True),
+        Tool("renovate", "renovate", "renovate", "44.121.2", minutes=2, node=True),
     )
 }
 
@@ -193,6 +194,9 @@ CONTROL_PLANE = [
     _RELOADER,
 ]
 """The tools of tests/cluster alone, which nothing else waits for."""
+LEFT_OUT = frozenset({*CONTROL_PLANE, "jaeger", "renovate"})
+"""Tools that are built where they are asked for by name: most of what people do needs none, and they take long, or as
+much disk as all others."""
 
 
 def tool(name: str) -> Path:

@@ -2,6 +2,7 @@
 # Locks every requirements file, and the packages of Node, with hashes and without the address of an index.
 set -eu
 cd "$(dirname "$0")/.."
+# How is in pyproject.toml, where the robot that raises pins reads it too; it repeats what a lock's first lines say.
 lock() {
   .venv/bin/python -m uv pip compile --quiet "$@"
 }
@@ -14,7 +15,8 @@ lock --resolution=lowest-direct --all-extras --output-file=requirements/lowest.t
 packages() {
   (cd "engine/tools/$1" && PYTHONPATH=../../.. ../../../.venv/bin/python -m engine.npm install --package-lock-only)
 }
-packages
+packages renovate
+packages grafana-data
 # The one file of @grafana/ui that is run needs @grafana/data and uplot; all that its pages need would be 270 MB.
 .venv/bin/python - engine/tools/grafana-data/package-lock.json <<'END'
 import json, pathlib, sys

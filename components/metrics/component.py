@@ -24,6 +24,7 @@ from settings import Aws, RemoteWrite, Settings
 UNREACHABLE_CONTROL_PLANE = ("kubeControllerManager", "kubeScheduler", "kubeEtcd", "kubeProxy")
 """Parts that EKS hides and that kind binds to its node's loopback: watching them would only raise false alarms."""
 
+# renovate: image=quay.io/prometheus/alertmanager
 ALERTMANAGER = "v0.35.0"
 """Image of Alertmanager: newer than the chart's."""
 

@@ -42,6 +42,7 @@ COMMANDS = {
 READ_NO_INPUT = {
     "benchmarks.instrumentation",
     "checks.chart_keys",
+    "checks.outdated",
     "checks.pythons",
     "engine.toolchain",
     "report",  # asks what runs

@@ -13,7 +13,7 @@ import yaml
 
 from facts import ROOT
 
-APART = ("tests/signals/", "tests/cluster/")
+APART = ("tests/signals/", "tests/cluster/", "tests/robot/", "tests/traces/")
 """Folders that have targets of their own beside `make test`."""
 
 
@@ -58,7 +58,7 @@ def test_ci_runs_lint_and_every_part_by_its_name() -> None:
     listed = re.findall(r"^(?:PARTS|LAST) := ((?:.*\\\n)*[^#\n]*)", makefile, re.MULTILINE)
     parts = " ".join(listed).replace("\\\n", " ").split()
     run = yaml.safe_load(workflow.read_text())["jobs"]["checks"]["strategy"]["matrix"]["target"]
-    assert sorted(run) == sorted(["lint", *parts, "test-signals"])
+    assert sorted(run) == sorted(["lint", *parts, "test-robot", "test-signals", "test-traces"])
 
 
 def refused(*arguments: str) -> str:

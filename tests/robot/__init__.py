@@ -1,0 +1,1 @@
+"""Whether the robot that raises pins finds them."""
