@@ -27,12 +27,9 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
         interruption.listen()  # a terminated benchmark cleans up like an interrupted one
         try:
             command(*arguments, **options)
-        except (AssertionError, BenchmarkError, RehearsalError, InvalidInputError) as error:  # some use tests' helpers
+        except (AssertionError, BenchmarkError, RehearsalError, InvalidInputError, OSError) as error:
+            # Some use tests' helpers, which assert; a directory of KEEP may be one that cannot be made.
             raise click.ClickException(said(error)) from None
-        except OSError as error:  # such as a directory of KEEP that cannot be made
-            raise click.ClickException(
-                f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            ) from None
         except httpx.HTTPError as error:
             raise click.ClickException(f"the server that is measured does not answer any more: {error}") from None
         except KeyboardInterrupt:

@@ -26,5 +26,7 @@ def explained(code: int = 1) -> Iterator[None]:
 
 
 def said(error: Exception) -> str:
-    """What an error says behind "Error: "."""
+    """What an error says behind "Error: "; of a file that cannot be used, its name and why."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     return error.alone if isinstance(error, InvalidInputError) else str(error)

@@ -35,12 +35,8 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
         interruption.listen()  # a terminated command cleans up like an interrupted one
         try:
             command(*arguments, **options)
-        except (RehearsalError, InvalidInputError) as error:
+        except (RehearsalError, InvalidInputError, OSError) as error:
             raise click.ClickException(said(error)) from None
-        except OSError as error:
-            raise click.ClickException(
-                f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            ) from None
         except httpx.HTTPError as error:
             raise click.ClickException(
                 f"a process of the rehearsal did not answer: {error}; see: make status"
