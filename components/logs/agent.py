@@ -43,8 +43,7 @@ def agent_configuration(settings: Settings, catalogue: Catalogue) -> dict[str, A
     if settings.workloads.prometheus.replicas > 1:
         _count_on_every_replica(configuration, settings.workloads.prometheus.replicas)
     if settings.tracing:
-        endpoint = f"${{env:TRACES_OTLP:-{SAMPLER_OTLP if settings.samples else TEMPO_OTLP}}}"
-        configuration["exporters"]["otlp_grpc/traces"] = {"endpoint": endpoint, "tls": {"insecure": True}}
+        configuration["exporters"]["otlp_grpc/traces"] = _traces_to(SAMPLER_OTLP if settings.samples else TEMPO_OTLP)
         configuration["service"]["pipelines"]["traces"] = {
             "receivers": ["otlp"],
             "processors": ["memory_limiter", "resource", "redaction/attributes"],
@@ -152,14 +151,20 @@ def events_values(settings: Settings) -> dict[str, Any]:
 
 
 def sampler_configuration(tracing: Tracing) -> dict[str, Any]:
-    """The sampler's configuration: the file beside this module with what it keeps."""
+    """The sampler's configuration: the file beside this module with what it keeps, and where it sends that."""
     configuration: dict[str, Any] = yaml.load(SAMPLER_CONFIGURATION.read_text(), Loader=yaml.CSafeLoader)
+    configuration["exporters"]["otlp_grpc/tempo"] = _traces_to(TEMPO_OTLP)
     configuration["processors"]["tail_sampling"]["policies"] = [
         {"name": "failed", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
         {"name": "slow", "type": "latency", "latency": {"threshold_ms": SLOW_MILLISECONDS}},
         {"name": "rest", "type": "probabilistic", "probabilistic": {"sampling_percentage": tracing.share}},
     ]
     return configuration
+
+
+def _traces_to(address: str) -> dict[str, Any]:
+    """The exporter of traces to an address of the stack, which the rehearsal replaces."""
+    return {"endpoint": f"${{env:TRACES_OTLP:-{address}}}", "tls": {"insecure": True}}
 
 
 def sampler_values(settings: Settings, tracing: Tracing) -> dict[str, Any]:
