@@ -26,6 +26,8 @@ SLOW_MILLISECONDS = 250
 
 BUSYBOX = "docker.io/library/busybox:1.37.0-uclibc"
 """Linked statically, so that its shell also runs in an image without libraries."""
+PYTHON = "docker.io/library/python:3.13.7-alpine3.22"
+"""For the programs of ours that run in a container."""
 
 CHART_ALERTS_RUNBOOK = "charts/README.md"
 """The one runbook of all alerts that charts bring, below the runbooks of ours."""

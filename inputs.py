@@ -12,6 +12,7 @@ import catalogue as catalogues
 import documents
 import settings as configuration
 from catalogue import Catalogue
+from components import images
 from components.alerting import rules
 from settings import KEY, SECRET_KEYS, Deployment, Settings
 from validation import InvalidInputError, collect
@@ -55,6 +56,7 @@ def fitting(project: Path, settings: Settings, known: Catalogue) -> Inputs:
 
     Raises InvalidInputError if they do not fit together, or a rule file is not valid.
     """
+    images.refuse_unknown(settings)
     known.refuse_unknown("retention.logsByService", settings.retention.logs_by_service)
     of = known.of_stack(settings)
     return Inputs(settings=settings, catalogue=of, rules=rules.prometheus_rules(project / "alerts", of, settings))

@@ -41,6 +41,7 @@ DOCUMENTED = {
         "prometheus-node-exporter.priorityClassName": "commented out; the chart puts it on the pods",
     },
     "loki": {
+        "gateway.metrics.image.digest": "not in the defaults; the helper for all images of the chart reads it",
         "loki.ingester *": "Loki's own configuration, which Loki itself reads strictly",
         "loki.limits_config *": "Loki's own configuration, which Loki itself reads strictly",
         "loki.storage.bucketNames.chunks": "commented out, because there is no name to choose; needed for s3",

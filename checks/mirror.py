@@ -1,7 +1,7 @@
 """`make mirror-list`: every chart and every container image that a stack takes from a registry.
 
-An image is a line `image<TAB>SOURCE`, with a third column where the stack pulls it from a registry of its own; a chart
-is a line `chart<TAB>NAME<TAB>VERSION<TAB>REPOSITORY`. What an image of a chart is called says `charts/versions.yaml`.
+An image is a line `image<TAB>SOURCE`, with a third column where the stack pulls it from a registry of its own; a
+chart is a line `chart<TAB>NAME<TAB>VERSION<TAB>REPOSITORY`. `components/versions.yaml` has the images of charts.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import pulumi
 
 from checks.chart_keys import parse
 from checks.program import SECRETS
-from checks.versions import deployed
 from components.charts import CHARTS, Chart
-from components.images import image
+from components.images import place
+from components.versions import deployed
 from engine.provider.kubernetes import RELEASE
 from facts import ROOT
 from local.errors import explained
@@ -54,7 +54,7 @@ def _of_chart(release: Mapping[str, Any]) -> Iterator[str]:
     (chart,) = [chart for chart in CHARTS if chart.name == release["chart"]]
     for item in deployed():
         if item.chart == f"{chart.name}-{chart.version}" and (not item.when or _value(values, item.when)):
-            yield from item.images
+            yield from (found.name for found in item.images)
 
 
 def _value(values: Any, path: str) -> Any:
@@ -73,7 +73,7 @@ def listing(stack: str, config: Mapping[str, Any]) -> list[str]:
 
 
 def _line(name: str, settings: Settings) -> str:
-    there = image(name, settings)
+    there = place(name, settings)
     return "\t".join(("image", name, *([there] if there != name else [])))
 
 

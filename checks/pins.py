@@ -1,6 +1,6 @@
 """Every version that the project pins and someone has to raise, with the file where it stands.
 
-What a chart deploys by itself is the chart's choice (`checks.versions`), and what a lock adds is the lock's.
+What a chart deploys by itself is the chart's choice (`components/versions.yaml`), and what a lock adds is the lock's.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import facts
 from components.charts import CHARTS
-from components.metrics import component, route_sums
+from components.images import OWN
+from components.metrics import component
 from facts import ROOT
 
 TOOLS = "engine/tools"
@@ -81,11 +81,10 @@ def _charts() -> Iterator[Pin]:
 
 def _images() -> Iterator[Pin]:
     """The images of our own containers, and the chart's image whose version our values choose."""
-    for file, image in {
-        "facts.py": facts.BUSYBOX,
-        "components/metrics/route_sums.py": route_sums.IMAGE,
-        "components/metrics/component.py": f"quay.io/prometheus/alertmanager:{component.ALERTMANAGER}",
-    }.items():
+    for file, image in (
+        *(("facts.py", image) for image in OWN),
+        ("components/metrics/component.py", f"quay.io/prometheus/alertmanager:{component.ALERTMANAGER}"),
+    ):
         name, _, tag = image.rpartition(":")
         yield Pin(source="docker", name=name, version=tag, file=file)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
+from components.images import pinned
 from settings import Charts, Settings
 
 PROMETHEUS_COMMUNITY = "https://prometheus-community.github.io/helm-charts"
@@ -73,7 +74,7 @@ def install(
         chart=where,
         version=None if settings.charts.source == "directory" else chart.version,
         repository_opts=options,
-        values=from_mirror(chart, values, settings),
+        values=pinned(f"{chart.name}-{chart.version}", from_mirror(chart, values, settings), settings),
         timeout=TIMEOUT_SECONDS,
         atomic=True,
         opts=opts,

@@ -195,12 +195,25 @@ Registry = Annotated[
 ]
 
 
+ImageName = Annotated[
+    str,
+    text(
+        r"[a-z0-9.-]+(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[\w.-]{1,128}",
+        "an image with registry and tag such as docker.io/grafana/loki:3.7.6",
+    ),
+]
+Digest = Annotated[str, text("sha256:[0-9a-f]{64}", "sha256: and 64 lower-case hexadecimal digits")]
+
+
 class Images(Section):
-    """Where container images come from."""
+    """Where container images come from, and which are pinned."""
 
     registry: Registry | None = None
     """A registry that has every image that `make mirror-list` prints, below the path that it has in its own registry;
     nodes must be able to pull from it without a Secret. None pulls each image from its own registry."""
+    digests: Map[ImageName, Digest] = Field(default_factory=dict)
+    """Digests of images by the names that `make mirror-list` prints: nodes then run exactly what was tried. A name that
+    the charts no longer have is refused, so that a new chart never runs an old image."""
 
 
 class Settings(Section):

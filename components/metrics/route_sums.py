@@ -13,11 +13,11 @@ from typing import Any
 import parts
 from components import priorities, security
 from components.images import image
+from facts import PYTHON
 from settings import Settings
 
 NAME = parts.ROUTE_SUMS.service
 PORT = parts.ROUTE_SUMS.port
-IMAGE = "docker.io/library/python:3.13.7-alpine3.22"
 PROGRAM = Path(__file__).with_name("programs") / "route_sums.py"
 LABELS = dict(parts.ROUTE_SUMS.labels)
 
@@ -36,7 +36,7 @@ def deployment_spec(settings: Settings) -> dict[str, Any]:
     """As many as there are of Prometheus: without any, none of those services is measured."""
     container = {
         "name": NAME,
-        "image": image(IMAGE, settings),
+        "image": image(PYTHON, settings),
         "command": ["python", f"/program/{PROGRAM.name}", f"--port={PORT}"],
         "ports": [{"name": "http", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/-/healthy", "port": "http"}},

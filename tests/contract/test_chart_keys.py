@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 from checks import chart_keys, versions
 from checks.chart_keys import KeyList, lines, list_file, parse, render
 from checks.chart_source import Package, UnreachableError, from_repositories, unpack
-from checks.versions import deployed
 from components.charts import CHARTS, Chart
+from components.versions import deployed
 
 CHART = Chart("example", "1.2.3", "https://charts.test/stable")
 

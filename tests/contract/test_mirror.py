@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
-from checks import versions
 from checks.chart_keys import KeyList
 from checks.mirror import containers, images, listing
 from checks.program import Program, evaluate
+from components import versions
 from components.charts import CHARTS, LOG_AGENT, package
+from components.images import OWN
 from components.logs.agent import AGENT_IMAGE
 from engine.provider.kubernetes import RELEASE
 from engine.toolchain import tool
@@ -34,6 +38,11 @@ STACKS: dict[str, tuple[str, Mapping[str, Any]]] = {
 def mirrored(stack: str) -> Program:
     name, overrides = STACKS[stack]
     return evaluate(name, {**overrides, "images": {"registry": REGISTRY}})
+
+
+def digests(stack: str) -> dict[str, str]:
+    """A digest for each image of a stack, each another one."""
+    return {name: f"sha256:{hashlib.sha256(name.encode()).hexdigest()}" for name in images(evaluate(*STACKS[stack]))}
 
 
 def lines(stack: str) -> list[list[str]]:
@@ -96,7 +105,52 @@ def test_without_a_registry_nothing_is_set_and_a_section_is_added_to_not_replace
 
 def test_the_image_that_our_values_name_is_the_listed_one() -> None:
     (listed,) = [item for item in versions.deployed() if item.chart == f"{LOG_AGENT.name}-{LOG_AGENT.version}"]
-    assert listed.images == (f"{AGENT_IMAGE}:{listed.version}",)
+    assert [image.name for image in listed.images] == [f"{AGENT_IMAGE}:{listed.version}"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_image_can_be_pinned_by_digest(stack: str) -> None:
+    (name, overrides), wanted = STACKS[stack], digests(stack)
+    found = evaluate(name, {**overrides, "images": {"digests": wanted}})
+    for own in {name for item in found for name in containers(item.inputs)}:
+        image, _, digest = own.partition("@")
+        assert digest == wanted[image]
+    texts = [text for release in found.of(RELEASE) for text in every(release.inputs["values"])]
+    unpinned = [
+        name
+        for name, digest in wanted.items()
+        if name not in OWN and not any(text.endswith(digest.removeprefix("sha256:")) for text in texts)
+    ]
+    assert unpinned == []
+    for release in found.of(RELEASE):
+        (chart,) = [c for c in CHARTS if c.name == release.inputs["chart"]]
+        assert list(KeyList.of(chart).unknown(release.inputs["values"])) == []
+
+
+def test_a_digest_beside_other_values_replaces_none_of_them() -> None:
+    before = evaluate("prod").one(RELEASE, "kube-prometheus-stack").inputs["values"]
+    wanted = {name: digest for name, digest in digests("prod").items() if "/grafana:" in name}
+    after = evaluate("prod", {"images": {"digests": wanted}}).one(RELEASE, "kube-prometheus-stack").inputs["values"]
+    assert after["grafana"].pop("image") == {"sha": next(iter(wanted.values())).removeprefix("sha256:")}
+    assert after == before
+
+
+def test_the_digest_of_an_image_that_the_charts_no_longer_have_is_refused() -> None:
+    old = {"docker.io/grafana/loki:3.7.5": f"sha256:{0:064x}"}
+    with pytest.raises(
+        pulumi.RunError,
+        match=r'images.digests: "docker.io/grafana/loki:3.7.5" is no image of a stack; .*'
+        r'did you mean "docker.io/grafana/loki:3.7.6"',
+    ):
+        evaluate("prod", {"images": {"digests": old}})
+
+
+def every(value: Any) -> Iterator[str]:
+    """Every text of a value."""
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from every(item)
 
 
 # The real charts, where CHARTS names a directory of them
@@ -116,6 +170,18 @@ def test_the_real_charts_pull_what_is_listed(stack: str, registry: str | None, t
     assert pulled == listed
 
 
+@pytest.mark.skipif("CHARTS" not in os.environ, reason="CHARTS names no directory of the real charts")
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_real_charts_pull_by_the_digests(stack: str, tmp_path: Path) -> None:
+    (name, overrides), wanted = STACKS[stack], digests(stack)
+    found = evaluate(name, {**overrides, "images": {"digests": wanted}})
+    pulled = {image for release in found.of(RELEASE) for image in templated(release.inputs, tmp_path)}
+    pulled |= {name for item in found for name in containers(item.inputs)}
+    # Loki's chart names no tag beside a digest.
+    expected = {f"{name.rpartition(':')[0]}@{digest}" for name, digest in wanted.items()}
+    assert {re.sub(":[^:/@]+@", "@", image) for image in pulled} == expected
+
+
 def templated(release: Mapping[str, Any], scratch: Path) -> Iterator[str]:
     """The images that Helm makes of a release."""
     (chart,) = [chart for chart in CHARTS if chart.name == release["chart"]]
@@ -126,15 +192,4 @@ def templated(release: Mapping[str, Any], scratch: Path) -> Iterator[str]:
     documents = yaml.load_all(text.replace(" - =\n", " - '='\n"), Loader=yaml.CSafeLoader)
     for item in documents:
         yield from containers(item)
-        yield from (
-            line.partition("=")[2] for line in arguments(item) if line.startswith("--prometheus-config-reloader=")
-        )
-
-
-def arguments(value: Any) -> Iterator[str]:
-    """Every text in lists of a value."""
-    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        if isinstance(item, str):
-            yield item
-        else:
-            yield from arguments(item)
+        yield from (line.partition("=")[2] for line in every(item) if line.startswith("--prometheus-config-reloader="))

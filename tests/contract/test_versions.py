@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from checks import versions
 from checks.program import evaluate
-from checks.versions import Deployed
+from components import versions
 from components.charts import CHARTS
+from components.versions import Deployed
 from engine.toolchain import TOOLS
 from rehearsal import scrape
 
