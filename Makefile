@@ -9,6 +9,13 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local rehearsal report simulation verify tests
 
+# What may be given as NAME=value. A name that is a letter off would be ignored, and something else done than was meant.
+VARIABLES := BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
+	SEED SERVICE SERVICES SINCE SIZES SPEED STACK STATE TRACES VERBOSE VERSIONS WORKERS
+NEAR = $(PYTHON) -c 'import sys; from invalid import one_of; print(one_of(sys.argv[2:], sys.argv[1]))'
+$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(if $(filter $(name),$(VARIABLES)),, \
+	$(error $(name)=$($(name)): unknown variable; expected $(shell $(NEAR) '$(name)' $(VARIABLES))))))
+
 # Without bytecode of Pulumi's SDKs, every process compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -252,3 +259,7 @@ $(READY): requirements/dev.txt requirements/uv.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(PY) -m uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
 	@touch $@
+
+# A target that is a letter off
+.DEFAULT:
+	@echo "make $@: unknown target; expected $$($(NEAR) '$@' $$(sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile))" >&2; exit 2

@@ -18,9 +18,8 @@ APART = ("tests/signals/", "tests/cluster/", "tests/robot/", "tests/traces/")
 
 
 def test_every_file_of_tests_is_in_exactly_one_part() -> None:
-    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "--dry-run", "test"]
-    dry = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
+    dry = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=True).stdout
     runs = [line for line in dry.replace("\\\n", " ").splitlines() if " -m pytest " in line]
     parts = [files(shlex.split(line.partition(" -m pytest ")[2])) for line in runs]
     tests = {
@@ -61,11 +60,39 @@ def test_ci_runs_lint_and_every_part_by_its_name() -> None:
     assert sorted(run) == sorted(["lint", *parts, "test-robot", "test-signals", "test-traces"])
 
 
+def alone() -> dict[str, str]:
+    """The environment without that of the make that runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 def refused(*arguments: str) -> str:
-    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, env=alone, capture_output=True, text=True)
+    done = subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, env=alone(), capture_output=True, text=True)
     assert done.returncode == 2
     return done.stderr
+
+
+def test_a_variable_or_a_target_that_is_a_letter_off_is_refused() -> None:
+    told = refused("up", "PORTOFFSET=10000")
+    assert "PORTOFFSET=10000: unknown variable; expected one of" in told
+    assert 'did you mean "PORT_OFFSET"?' in told
+    done = subprocess.run(["make", "stauts"], cwd=ROOT, env=alone(), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("make stauts: unknown target; expected one of ")
+    assert 'did you mean "status"?' in done.stderr
+
+
+def test_every_variable_that_is_used_or_documented_is_known() -> None:
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (listed,) = re.findall(r"^VARIABLES := (.*)", makefile, re.MULTILINE)
+    known = listed.split()
+    assert known == sorted(known)
+    own = set(re.findall(r"^([A-Z]+) :?= ", makefile, re.MULTILINE))
+    used = set(re.findall(r"\$\((?:origin )?([A-Z_]+)\)", makefile)) - own - {"MAKE", "MAKEFILE_LIST", "MAKECMDGOALS"}
+    pages = {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")} - {ROOT / "CHANGELOG.md"}
+    calls = [call for page in pages for call in re.findall(r"make [a-z-]+(?: [A-Z_]+=\S+)+", page.read_text())]
+    documented = {name for call in calls for name in re.findall(r" ([A-Z_]+)=", call)}
+    assert {"STACK", "PORT_OFFSET"} <= used | documented
+    assert sorted((used | documented) - set(known)) == []
 
 
 def test_numbers_that_make_itself_takes_are_refused_before_it_begins() -> None:
@@ -84,9 +111,8 @@ def test_what_is_typed_is_read_before_tools_are_built() -> None:
 
 def deploying(target: str) -> list[str]:
     """What a target runs that names the cluster or the engine."""
-    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "--dry-run", target, "STACK=prod"]
-    dry = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
+    dry = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=True).stdout
     lines = [line for line in dry.splitlines() if re.search(r"verify\.context|pulumi|-m verify ", line)]
     return [line.split(" >")[0].strip() for line in lines]
 
