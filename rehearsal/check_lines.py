@@ -32,13 +32,16 @@ IDS = ("request_id", "correlation_id", "trace_id", "user")
 def main(file: Path, service: str | None) -> None:
     """Say what the log agent would find in a service's log: events, levels, ids, and which lines it cannot read.
 
-    The file is plain or as the container runtime writes it, and may be compressed (.gz). What is shown is masked as in
-    Loki; nothing leaves this machine. Exit code 1 if there are lines that cannot be read.
+    The file is plain or as the container runtime writes it, and may be compressed (.gz); a rehearsal's logs are
+    .rehearsal/pods/*/SERVICE/0.log. What is shown is masked as in Loki; nothing leaves this machine. Exit code 1 if
+    there are lines that cannot be read, or none at all.
     """
     catalogue = catalogues.load(ROOT / "services.yaml")
     named = _service(file, service, catalogue)
     with CONSOLE.status(f"the log agent reads {file} as a log of {named}"):
         entries = lines.read(file, named, catalogue, read_stack(ROOT / "Pulumi.dev.yaml"))
+    if not entries:
+        raise RehearsalError(f"{file}: there is no line in it")
     CONSOLE.print(f"{file}: {len(entries)} entries of {named}", markup=False)
     CONSOLE.print(_found(entries, named, catalogue))
     unread = lines.kinds(entries)

@@ -39,6 +39,8 @@ _ID = re.compile(r"\b(?=[a-f]*[0-9])[0-9a-f]{6,}\b|[0-9]+(?:[.:/-][0-9]+)*")
 """An id in hexadecimal, a number, a time or an address."""
 _ADVICE = re.compile(r"\[GIN-debug\] | - using (?:env|code):\t|Please check https://")
 """What gin writes of itself at each start in debug mode, as today's gateway runs it: it tells nothing of requests."""
+_SERVER = re.compile(r'\s*\{.*"logger"\s*:\s*"uvicorn(\.\w+)?"', re.DOTALL)
+"""What uvicorn tells of its start and stop by way of the package: no action of the service."""
 _POD = re.compile(r"/[^/_]+_[^/_]+_[^/_]+/([^/]+)/[^/]+$")
 """Path of a container's log on a node."""
 
@@ -53,7 +55,8 @@ class Entry:
     @property
     def unread(self) -> str:
         """Why little was found in it; empty if it was read."""
-        if re.match(r"\s*\{", self.text) and not self.attributes.keys() & {"action", "operation", "event"}:
+        nameless = not self.attributes.keys() & {"action", "operation", "event"}
+        if re.match(r"\s*\{", self.text) and nameless and not _SERVER.match(self.text):
             return "JSON without an action, or none"
         return "" if "severity" in self.attributes or _ADVICE.match(self.text) else "no level"
 

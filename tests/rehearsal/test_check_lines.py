@@ -78,6 +78,21 @@ def test_what_the_real_gateway_wrote_is_read(outcome: str) -> None:
     assert check(RECORDED / "gateway" / f"{outcome}.log", "--service", "gateway").exit_code == 0
 
 
+def test_a_file_without_a_line_is_no_success(tmp_path: Path) -> None:
+    (file := tmp_path / "order-service.log").touch()
+    result = check(file)
+    assert (result.exit_code, "there is no line in it" in result.output) == (1, True)
+
+
+def test_what_a_server_tells_of_its_start_by_way_of_the_package_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "order-service.log"
+    line = '{{"timestamp":"2026-12-01T09:00:00.000Z","level":"INFO","message":"{}","context":{{}},"logger":"{}"}}\n'
+    file.write_text(line.format("Started server process [1]", "uvicorn.error"))
+    assert check(file).exit_code == 0
+    file.write_text(line.format("order created", "app.orders"))
+    assert check(file).exit_code == 1
+
+
 def test_events_are_the_services_own(tmp_path: Path) -> None:
     file = tmp_path / "some.log"
     file.write_text(json.dumps({"level": "INFO", "action": "x", "message": "x"}) + "\n" + CREATED + "\n")
