@@ -235,8 +235,8 @@ schema: $(READY) ## Write the JSON Schemas for editors, docs/settings.md, the pa
 	@$(PY) -m checks.documentation
 	@$(PY) -m checks.drawings
 
-charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable
-	@$(PY) -m checks.chart_keys check
+charts-check: $(READY) ## Compare the key lists with the real charts, where a chart source is reachable: CHARTS=directory of their packages
+	@$(PY) -m checks.chart_keys check $(if $(CHARTS),--charts "$(CHARTS)")
 
 outdated: $(READY) ## List each pin with its newest version, as far as the registries are reachable: 15 s
 	@$(PY) -m checks.outdated

@@ -24,6 +24,7 @@ import click
 from checks import versions
 from checks.chart_source import Fetch, Package, UnreachableError, from_directory, from_repositories
 from components.charts import CHARTS, Chart
+from targets import Target
 
 LISTS = Path(__file__).parent / "charts"
 SAME, DIFFERENT, UNREACHABLE = 0, 1, 2
@@ -161,13 +162,14 @@ def cli() -> None:
 
 
 _directory = click.option(
-    "--directory",
+    "--charts",
+    "directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Read <chart>-<version>.tgz files from here instead of the charts' repositories.",
 )
 
 
-@cli.command()
+@cli.command(cls=Target, example="make charts-check CHARTS=directory")
 @_directory
 def check(directory: Path | None) -> None:
     """Compare the lists and the versions with the real charts: exit 0 same, 1 different, 2 a chart cannot be had."""
@@ -207,7 +209,10 @@ def _packages(directory: Path | None) -> Iterator[tuple[Chart, Package]]:
                 yield chart, fetch(chart)
             except UnreachableError as error:
                 click.echo(f"Cannot get {chart.name} {chart.version}: {error}", err=True)
-                click.echo("Nothing is known about the charts; try again, or give --directory.", err=True)
+                click.echo(
+                    "Nothing is known about the charts; try again, or give CHARTS=directory of their packages.",
+                    err=True,
+                )
                 sys.exit(UNREACHABLE)
 
 

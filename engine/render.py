@@ -181,7 +181,11 @@ def checkout(base: str, project: Path, into: Path) -> None:
     """Write the tree of a git revision. Raises RehearsalError if there is no such revision."""
     archive = subprocess.run(["git", "-C", str(project), "archive", base], capture_output=True, check=False)
     if archive.returncode:
-        raise RehearsalError(f"BASE={base}: {archive.stderr.decode().strip()}; name a branch, tag or commit")
+        told = archive.stderr.decode().strip()
+        unknown = "not a valid object name" in told
+        raise RehearsalError(
+            f"BASE={base}: {'no such branch, tag or commit' if unknown else told}; see: git branch --all"
+        )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
         tar.extractall(into, filter="data")
 

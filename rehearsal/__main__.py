@@ -90,7 +90,10 @@ def up(verbose: bool) -> None:
 @main.command()
 @reported
 def status() -> None:
-    """Show every process, every firing alert and the addresses. Exit code 1 if something does not work."""
+    """Show every process, every firing alert and the addresses.
+
+    Exit code 1 if something does not work that no `make fault` stopped.
+    """
     of = rehearsal()
     reports = of.status()
     if not reports:
@@ -98,8 +101,10 @@ def status() -> None:
     _print_processes(reports)
     _print_alerts(of.ports)
     _print_addresses(of)
-    if wrong := [report.process.name for report in reports if not report.healthy]:
-        raise RehearsalError(f"not healthy: {', '.join(wrong)}; make heal undoes a fault, make up starts what ended")
+    if stopped := [report.process.name for report in reports if report.process.stopped]:
+        CONSOLE.print(f"stopped by make fault: {', '.join(stopped)}; make heal starts it again", markup=False)
+    if wrong := [report.process.name for report in reports if not report.healthy and not report.process.stopped]:
+        raise RehearsalError(f"not healthy: {', '.join(wrong)}; make up starts what ended, make heal undoes a fault")
 
 
 @main.command()

@@ -48,6 +48,11 @@ class Process:
     state: str
     pid: int
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop, as by `make fault`; what crashes has ended otherwise."""
+        return self.state == "STOPPED"
+
 
 class NoSupervisorError(RehearsalError):
     """Nothing answers: the supervisor does not run."""

@@ -20,7 +20,7 @@ from report.markup import document, moment, prose, slug, tag
 
 HERE = Path(__file__).parent
 STATES = {
-    "healthy": "empty, as they may be",
+    "healthy": "empty, which is normal",
     "early": "in need of older data",
     "empty": "without data",
     "elsewhere": "not asked",

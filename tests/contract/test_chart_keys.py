@@ -170,7 +170,7 @@ def charts(tmp_path: Path) -> Path:
 
 
 def run(command: str, directory: Path) -> Result:
-    return CliRunner().invoke(chart_keys.cli, [command, "--directory", str(directory)])
+    return CliRunner().invoke(chart_keys.cli, [command, "--charts", str(directory)])
 
 
 def test_check_finds_the_same(charts: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_panel_without_data_says_whether_that_is_good() -> None:
     assert (fine.state, text(fine.body)) == ("healthy", "No request has failed")
     assert (odd.state, text(odd.body)) == ("empty", "No data")
     written = page([found], stack="dev", now=0.0).decode()
-    assert "2 panels, 1 empty, as they may be, 1 without data" in written
+    assert "2 panels, 1 empty, which is normal, 1 without data" in written
 
 
 def test_a_panel_that_fails_shows_the_query_and_the_servers_words() -> None:

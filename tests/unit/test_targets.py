@@ -20,7 +20,7 @@ from targets import Target
 
 MAKEFILE = (ROOT / "Makefile").read_text().replace("\\\n", " ")
 RECIPES = dict(re.findall(r"^([a-z-]+):[^\n]*\n((?:\t[^\n]*\n)+)", MAKEFILE, re.MULTILINE))
-CALLS = re.compile(r"\$\(PY\) -m ((?!pytest|pip|uv)[a-z_.]+)( [a-z]+(?= --| \"))?([^\n;&]*)")
+CALLS = re.compile(r"\$\(PY\) -m ((?!pytest|pip|uv)[a-z_.]+)( [a-z]+(?= --| \"| \$))?([^\n;&]*)")
 
 
 def command(module: str, subcommand: str) -> click.Command:
@@ -108,10 +108,16 @@ def test_a_variable_of_the_environment_is_named_too() -> None:
 
 
 def test_status_names_what_does_not_work_and_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    states = {"loki": True, "order-service": False}
-    reports = [Report(Process(name, healthy, "Running", 0), healthy) for name, healthy in states.items()]
+    states = {"loki": "RUNNING", "order-service": "EXITED", "redis": "STOPPED"}
+    reports = [
+        Report(Process(name, state == "RUNNING", state, 0), state == "RUNNING") for name, state in states.items()
+    ]
     monkeypatch.setattr(Rehearsal, "status", lambda _: reports)
     monkeypatch.setattr(rehearsal.__main__, "_print_alerts", lambda _: None)
     done = CliRunner().invoke(rehearsal.__main__.main, ["status"], env={"STATE": str(tmp_path), "PORT_OFFSET": ""})
     assert done.exit_code == 1
-    assert done.stderr == "Error: not healthy: order-service; make heal undoes a fault, make up starts what ended\n"
+    assert done.stderr == "Error: not healthy: order-service; make up starts what ended, make heal undoes a fault\n"
+    reports.pop(1)
+    done = CliRunner().invoke(rehearsal.__main__.main, ["status"], env={"STATE": str(tmp_path), "PORT_OFFSET": ""})
+    assert done.exit_code == 0, "what make fault stopped is as it should be"
+    assert "stopped by make fault: redis; make heal starts it again" in done.stdout
