@@ -14,11 +14,12 @@ from components.charts import CHARTS, KUBE_PROMETHEUS_STACK, LOG_AGENT, LOKI, TE
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
+PINNED = {"ghcr.io/jkroepke/access-log-exporter:0.4.11": f"sha256:{0:064x}"}
 STACKS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "dev": ("dev", {}),
     "dev, nothing kept": ("dev", {"storage": {"kind": "ephemeral"}}),
     "prod": ("prod", {}),
-    "prod, distributed logs": ("prod", {"logs": {"mode": "distributed"}}),
+    "prod, distributed logs": ("prod", {"logs": {"mode": "distributed"}, "images": {"digests": PINNED}}),
 }
 """The stacks, and the settings that change which values are set."""
 
