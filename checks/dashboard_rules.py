@@ -40,7 +40,7 @@ from checks.dashboard_json import (
 from checks.promql import ast
 from checks.rule_set import scraped, settings_of
 from components.alerting import rules
-from dashboards.log_search import ONE_REQUEST
+from dashboards.logs import ONE_REQUEST
 from engine.toolchain import tool
 from facts import ROOT
 from quantities import seconds

@@ -14,7 +14,7 @@ import parts
 from components import sizing, storage
 from components.addresses import loki
 from dashboards.links import NO_REFRESH
-from dashboards.log_search import ONE_REQUEST
+from dashboards.logs import ONE_REQUEST
 from dashboards.panels import panel_id
 from facts import GRAFANA_FOLDER, GRAFANA_HOME, NAMESPACE
 from settings import Settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+from types import ModuleType
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -25,7 +26,7 @@ def load(catalogue: Catalogue, settings: Settings | None = None) -> dict[str, st
 
     The text is the same for the same input, so a stack that has not changed shows no difference. Without settings it
     shows whatever a stack can have.
-    Raises ValueError if two modules give their dashboards the same uid.
+    Raises ValueError if a module gives its dashboard another uid than its own name with hyphens.
     """
     boards = _boards(catalogue, Stack.of(settings) if settings else EVERYTHING)
     for uid, board in boards.items():
@@ -34,16 +35,22 @@ def load(catalogue: Catalogue, settings: Settings | None = None) -> dict[str, st
     return {uid: _json(board) for uid, board in boards.items()}
 
 
+def uids() -> list[str]:
+    """The uid of every dashboard that a stack can have: its module's name with hyphens."""
+    return [name.replace("_", "-") for name in _modules()]
+
+
+def _modules() -> dict[str, ModuleType]:
+    found = {info.name: importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
+    return {name: module for name, module in found.items() if hasattr(module, "build")}
+
+
 def _boards(catalogue: Catalogue, stack: Stack) -> dict[str, Dashboard]:
     boards: dict[str, Dashboard] = {}
-    for info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{info.name}")
-        if not hasattr(module, "build"):
-            continue
+    for name, module in _modules().items():
         board: Dashboard = module.build(catalogue, stack)
-        if not board.uid or board.uid in boards:
-            file = f"{info.name}/__init__.py" if info.ispkg else f"{info.name}.py"
-            raise ValueError(f"dashboards/{file}: the uid {board.uid!r} must be set and unique; give it another")
+        if board.uid != name.replace("_", "-"):
+            raise ValueError(f"{module.__name__}: the uid {board.uid!r} must be {name.replace('_', '-')!r}")
         service_colours.keep(board, [service.name for service in catalogue.services])
         boards[board.uid] = board
     return boards

@@ -16,12 +16,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+import dashboards
 import documents as yaml_files
 from catalogue import Catalogue
 from components.alerting import business_hours
 from components.alerting.escalation import escalations, when_told
 from components.alerting.normalisation import NORMALISATION, generated_groups
 from documents import Loc
+from invalid import one_of
 from problems import path as key_path
 from problems import validated
 from quantities import DURATION_IN_TEXT, milliseconds, seconds
@@ -197,7 +199,8 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     Every alert gets its owner and the addresses of its runbook and its dashboard, and fires when it is to be told: what
     warns of a symptom is silent where a page says it, and an info alert begins in business hours. Prometheus loads
     `{"groups": …}` as it is. Raises InvalidInputError if a file is not valid or has a taken name, an alert has no
-    runbook, a rule looks back further than metrics are kept, or an info alert waits for longer than a day has hours.
+    runbook or names no dashboard, a rule looks back further than metrics are kept, or an info alert waits for longer
+    than a day has hours.
     """
     files = read(directory)
     if settings.metrics.remote_write is None:
@@ -207,6 +210,7 @@ def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) 
     wrong = [
         *_taken(files, directory),
         *_without_runbook(plain, directory),
+        *_without_dashboard(plain, directory),
         *_of_no_label(objects, plain, directory),
         *_beyond_retention(objects, settings, directory),
         *_longer_than_business_hours(plain, settings, directory),
@@ -252,6 +256,15 @@ def _without_runbook(files: dict[str, list[dict[str, Any]]], directory: Path) ->
         if "alert" in rule and not (directory / page).is_file():
             missing[rule["alert"]] = f"{place(directory, name, rule)}: no runbook; write {directory.name}/{page}"
     return list(missing.values())
+
+
+def _without_dashboard(files: dict[str, list[dict[str, Any]]], directory: Path) -> list[str]:
+    known, wrong = dashboards.uids(), dict[str, None]()
+    for name, rule in _rules(files):
+        uid = rule.get("annotations", {}).get("dashboard", known[0]).partition("?")[0]
+        if uid not in known:
+            wrong[f'{place(directory, name, rule)} dashboard: "{uid}" is none; expected {one_of(known, uid)}'] = None
+    return list(wrong)
 
 
 def _of_no_label(objects: dict[str, list[Json]], files: dict[str, list[Json]], directory: Path) -> list[str]:

@@ -23,7 +23,7 @@ from tests.cluster.shell import Shell, deploying
 from tests.sandbox import CANARIES, Edits, Life
 
 DEV, PROD = "Pulumi.dev.yaml", "Pulumi.prod.yaml"
-RULES, BOARD, CATALOGUE = "alerts/services.yaml", "dashboards/log_search.py", "services.yaml"
+RULES, BOARD, CATALOGUE = "alerts/services.yaml", "dashboards/logs.py", "services.yaml"
 NEW = "  - name: billing-service\n    port: 8099\n    prefix: billing\n"
 EDITS: Edits = {
     "edited rule": [(RULES, r"for: 5m$", "for: 7m")],

@@ -33,11 +33,11 @@ def test_a_file_may_not_take_the_name_of_the_generated_rules(directory: Path) ->
         (alert(labels={"owner": "platform"}), "SomethingWrong labels.severity: missing"),
         (alert(annotations={"summary": "It is.", "description": "It is."}), "annotations.dashboard: missing"),
         (
-            alert(annotations={"sumary": "It is.", "description": "It is.", "dashboard": "a"}),
+            alert(annotations={"sumary": "It is.", "description": "It is.", "dashboard": "logs"}),
             'annotations.sumary: unknown key; did you mean "summary"? allowed: dashboard, description, summary',
         ),
         (
-            alert(annotations={"summary": "", "description": "It is.", "dashboard": "a"}),
+            alert(annotations={"summary": "", "description": "It is.", "dashboard": "logs"}),
             "annotations.summary: '' expected",
         ),
         (alert(labels={"severity": "info", "team": True}), "labels.team: true expected text; write it in quotes"),
@@ -128,12 +128,20 @@ def test_every_wrong_file_is_reported_at_once(directory: Path) -> None:
     ],
 )
 def test_a_label_with_a_typo_in_a_template_is_refused(directory: Path, description: str, expected: str | None) -> None:
-    annotations = {"summary": "It is.", "description": description, "dashboard": "a"}
+    annotations = {"summary": "It is.", "description": description, "dashboard": "logs"}
     write(directory, alert(expr="sum by (service) (up) == 0", annotations=annotations))
     if expected:
         assert problem(directory) == f"alerts/things.yaml:4: SomethingWrong: a template reads {expected}"
     else:
         assert rules.prometheus_rules(directory, CATALOGUE, SETTINGS)
+
+
+def test_an_alert_of_a_dashboard_that_is_none_is_refused(directory: Path) -> None:
+    wrong = {"summary": "It is.", "description": "It is.", "dashboard": "sytem-health?var-service=gateway"}
+    write(directory, alert(annotations=wrong))
+    told = problem(directory)
+    assert told.startswith('alerts/things.yaml:4: SomethingWrong dashboard: "sytem-health" is none; expected one of ')
+    assert told.endswith('did you mean "system-health"?')
 
 
 def test_an_alert_without_runbook_is_refused(directory: Path) -> None:
