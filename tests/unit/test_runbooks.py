@@ -59,6 +59,14 @@ def test_every_placeholder_of_a_command_is_explained(page: Path) -> None:
     assert placeholders(page.read_text()) <= explained
 
 
+@pytest.mark.parametrize("page", RUNBOOKS, ids=NAMES)
+def test_what_is_scraped_of_a_service_is_not_mixed_with_its_probe(page: Path) -> None:
+    """Both carry the label `service`, and the probe's own scrape is always up."""
+    queries = "".join(text for language, text in BLOCK.findall(page.read_text()) if language == "promql")
+    of_services = re.findall(r"\b(?:up|scrape_\w+)(?:\{service=[^}]*\}|[^\n]*\bon \(service\))", queries)
+    assert [query for query in of_services if "job" not in query] == []
+
+
 def test_the_index_lists_every_runbook_once_and_is_up_to_date() -> None:
     listed = re.findall(r"^- \[(\w+)\]\(../../alerts/runbooks/\1.md\): .+\.$", INDEX, re.MULTILINE)
     assert documentation.with_runbooks(INDEX) == INDEX, "run: make schema"
