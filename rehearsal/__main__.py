@@ -67,12 +67,12 @@ def main() -> None:
     Environment: PORT_OFFSET moves every port when it starts, STATE names the directory that holds everything,
     DIALECT chooses whether the services use the instrumentation package or are as today, SPEED=10 runs the deployed
     configuration ten times as fast, GRAFANA=1 starts a Grafana where there is one or Docker, TRACES=1 keeps traces,
-    VERBOSE=1 shows each resource of the first deployment.
+    VERBOSE=1 shows each resource of the first deployment, and the whole difference of a later one.
     """
 
 
 @main.command(cls=Target, example="make up VERBOSE=1")
-@click.option("--verbose", is_flag=True, envvar="VERBOSE", help="Show each resource of the first deployment.")
+@click.option("--verbose", is_flag=True, envvar="VERBOSE", help="Show each resource, and the whole difference.")
 @reported
 def up(verbose: bool) -> None:
     """Deploy the dev stack and start everything; again after an edit to apply just that edit."""

@@ -493,6 +493,20 @@ class TestSaying:
         assert set(self.LINES) <= set(world.said)
         assert engine == [False, True]
 
+    def test_a_long_difference_is_kept_in_a_file(
+        self, world: World, engine: list[bool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.up()
+        world.said.clear()
+        (world.state.cluster / "Release").mkdir(parents=True)
+        monkeypatch.setattr(deployment, "DIFFERENCE_LINES", 10)
+        world.up()
+        kept = world.state.logs / "pulumi-up.log"
+        assert f"  … {len(self.LINES) - 10} more lines in {kept}" in world.said
+        assert [line for line in world.said if line in set(self.LINES)] == [*self.LINES[:10]]
+        assert kept.read_text().splitlines() == [*self.LINES]
+        assert engine == [False, True]
+
     def test_up_ends_with_what_to_look_at_next(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         given: list[bool] = []
 
