@@ -201,18 +201,22 @@ def _print_next(of: Rehearsal) -> None:
 
 
 def _print_addresses(of: Rehearsal) -> None:
-    asked_for = [("Grafana", grafana.NAME)] if of.grafana else []
+    asked_for = [("Grafana", grafana.NAME, "")] if of.grafana else []
     if of.traces:
-        asked_for.append(("Jaeger: /api/traces/ and a trace_id", jaeger.NAME))
-    for what, name in (
-        ("Prometheus (API; built without its page)", "prometheus"),
-        ("Alertmanager (API)", "alertmanager"),
-        ("Loki", "loki"),
-        ("Notifications received", "receivers"),
-        ("Gateway of the simulated application", "gateway"),
+        asked_for.append(("Jaeger, and a trace_id", jaeger.NAME, "/api/traces/"))
+    for what, name, path in (
+        ("Notifications received", "receivers", ""),
+        ("Dashboards, drawn when opened", "receivers", "/d"),
+        ("Runbooks", "receivers", "/pages"),
+        ("Queries", "receivers", "/prometheus"),
+        ("Alerts and silences", "receivers", "/alertmanager"),
+        ("Prometheus, without a page of its own", "prometheus", "/api/v1/query?query=up"),
+        ("Alertmanager, without a page of its own", "alertmanager", "/api/v2/status"),
+        ("Loki", "loki", "/loki/api/v1/labels"),
+        ("Gateway of the simulated application", "gateway", "/health"),
         *asked_for,
     ):
-        CONSOLE.print(f"  {what:42} {of.ports.url(name)}", markup=False)
+        CONSOLE.print(f"  {what:42} {of.ports.url(name)}{path}", markup=False)
 
 
 if __name__ == "__main__":

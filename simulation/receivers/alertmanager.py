@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from starlette.requests import Request
@@ -20,10 +21,13 @@ ALERTMANAGER = "/alertmanager"
 """Where the page is, whose address the links of messages name."""
 _SCRIPT = Path(__file__).with_name("silence.js").read_text()
 _SILENCES = "/api/v2/silences"
+_SILENCE = "/api/v2/silence"
 _SECONDS = 10
 
 # The script shows one of the two explanations, by what the link names.
-_FORM = f"""<section id="new" hidden>
+_FORM = f"""<p id="none" hidden>This address names no labels of what to silence. Open the link <em>Silence</em> or
+<em>Acknowledge</em> of a message.</p>
+<section id="new" hidden>
 <div data-of="page"><h2>Acknowledge a page</h2>
 <p>You say that you work on this page. Its reminder, the alert PageUnresolved that is sent by e-mail, is muted for
 as long as you choose.</p>
@@ -61,6 +65,7 @@ class AlertmanagerPage:
             Route(ALERTMANAGER, self.page),
             Route(ALERTMANAGER + "/", self.page),
             Route(ALERTMANAGER + _SILENCES, self.forward, methods=["POST"]),
+            Route(ALERTMANAGER + _SILENCE + "/{id}", self.end, methods=["DELETE"]),
         ]
 
     async def page(self, _: Request) -> Response:
@@ -84,6 +89,14 @@ class AlertmanagerPage:
         except (httpx.HTTPError, ValueError) as error:
             return PlainTextResponse(f"Alertmanager was not reached: {error}", 502)
         return Response(answer.content, answer.status_code, media_type="application/json")
+
+    async def end(self, request: Request) -> Response:
+        """End a silence now. No page of another address can: browsers ask first whether it may delete."""
+        try:
+            answer = await self._ask("DELETE", f"{_SILENCE}/{quote(request.path_params['id'], safe='')}")
+        except httpx.HTTPError as error:
+            return PlainTextResponse(f"Alertmanager was not reached: {error}", 502)
+        return Response(answer.content, answer.status_code)
 
     async def _list(self, title: str, path: str, rows: Any) -> str:
         try:
@@ -118,10 +131,11 @@ def _silences(silences: Sequence[Mapping[str, Any]]) -> str:
             moment(silence["endsAt"]),
             escape(silence["createdBy"]),
             escape(silence["comment"]),
+            f'<button data-ends="{ALERTMANAGER}{_SILENCE}/{escape(silence["id"])}">End it now</button>',
         )
         for silence in _in_force(silences)
     ]
-    return table(("Labels of what is muted", "Until", "By", "Comment"), rows)
+    return table(("Labels of what is muted", "Until", "By", "Comment", ""), rows)
 
 
 def _in_force(silences: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:

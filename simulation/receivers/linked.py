@@ -16,7 +16,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from facts import ROOT
@@ -25,9 +25,10 @@ from simulation.receivers.document import document
 
 PAGES = "/pages"
 """Below it are the project's Markdown pages by their paths, so that their links to each other lead somewhere."""
+DASHBOARDS = "/d"
+"""Where Grafana has them, too."""
 LONGEST_SECONDS = 7 * 86400
 """How far back a dashboard is drawn at most."""
-_UID = re.compile(r"[\w-]+")
 _ADDRESS = re.compile(r"(?<=//127\.0\.0\.1:)\d+")
 """The port in an address of the rehearsal, as the pages name it; those after `kubectl port-forward` are localhost's."""
 
@@ -47,7 +48,13 @@ class Linked:
 
     def routes(self) -> list[Route]:
         """Return where pages and dashboards are."""
-        return [Route(PAGES + "/{path:path}", self.page), Route("/d/{uid}", self.dashboard)]
+        return [
+            Route(PAGES, lambda _: RedirectResponse(f"{PAGES}/docs/runbooks/README.md")),
+            Route(PAGES + "/{path:path}", self.page),
+            Route(DASHBOARDS, self.index),
+            Route(DASHBOARDS + "/{uid}", self.dashboard),
+            Route("/favicon.ico", lambda _: Response(status_code=204)),  # browsers ask for it
+        ]
 
     async def page(self, request: Request) -> Response:
         """A Markdown page of the project."""
@@ -63,11 +70,21 @@ class Linked:
         """A page with the ports of this rehearsal."""
         return _ADDRESS.sub(lambda port: str(int(port[0]) + self.port_offset), text)
 
+    async def index(self, _: Request) -> Response:
+        """The dashboards that can be drawn."""
+        return _page("Dashboards", self._listed())
+
+    def _listed(self) -> str:
+        if not self.report:
+            return "<p>Nothing draws dashboards here.</p>"
+        links = "".join(f'<li><a href="{DASHBOARDS}/{uid}">{uid}</a></li>' for uid in _dashboards())
+        return f"<p>Each is drawn when it is opened, which takes seconds.</p><ul>{links}</ul>"
+
     async def dashboard(self, request: Request) -> Response:
         """A dashboard as it is now, by the link that Grafana would open: `from` in ms, `var-<name>`."""
         uid = request.path_params["uid"]
-        if not self.report or not _UID.fullmatch(uid):
-            return _problem(404, f"there is no dashboard {uid} here")
+        if not self.report or uid not in _dashboards():
+            return _page("Dashboards", f"<p>There is no dashboard {escape(uid)} here.</p>{self._listed()}", 404)
         with tempfile.TemporaryDirectory() as directory:
             file = Path(directory) / "dashboard.html"
             command = [*self.report, "--board", uid, "--out", str(file), *_options(request)]
@@ -122,5 +139,15 @@ def _anchor(heading: Token) -> str:
     return re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
 
 
+def _dashboards() -> list[str]:
+    from dashboards import uids  # only now: it takes memory that few rehearsals need
+
+    return uids()
+
+
 def _problem(status: int, text: str) -> Response:
-    return HTMLResponse(document("Not here", f'<main class="text"><p>{escape(text)}</p></main>'), status)
+    return _page("Not here", f"<p>{escape(text)}</p>", status)
+
+
+def _page(title: str, content: str, status: int = 200) -> Response:
+    return HTMLResponse(document(title, f'<main class="text"><h1>{title}</h1>{content}</main>'), status)

@@ -18,6 +18,7 @@ const show = () => {
   for (const words of section.querySelectorAll("[data-of]")) words.hidden = (words.dataset.of === "page") !== page;
   form.querySelector("button").textContent = page ? "Acknowledge" : "Silence";
   section.hidden = found.length === 0;
+  document.getElementById("none").hidden = found.length > 0 || !location.hash.startsWith("#/silences/new");
   said.textContent = "";
 };
 
@@ -46,6 +47,14 @@ form.addEventListener("submit", async (event) => {
     ? `Muted until ${end.toLocaleString()}. The silence is listed below.`
     : `Alertmanager refused it: ${await answer.text()}`;
   if (answer.ok) await refresh().catch(() => {});
+});
+
+document.addEventListener("click", async ({ target }) => {
+  if (!target.dataset.ends) return;
+  target.disabled = true;
+  const answer = await fetch(target.dataset.ends, { method: "DELETE" }).catch(() => ({ ok: false }));
+  if (answer.ok) await refresh().catch(() => {});
+  else target.replaceWith("Alertmanager did not end it");
 });
 
 addEventListener("hashchange", show);

@@ -48,6 +48,10 @@ class Browser:
         """The answer to a request with a body."""
         return self._ask("POST", path, **body)
 
+    def delete(self, path: str) -> httpx.Response:
+        """The answer to a request to remove something."""
+        return self._ask("DELETE", path)
+
     def _ask(self, method: str, path: str, **body: Any) -> httpx.Response:
         async def answer() -> httpx.Response:
             async with httpx.AsyncClient(transport=self._transport, base_url="http://here.test") as client:

@@ -104,6 +104,19 @@ def test_a_dashboards_link_draws_it_with_its_variable_and_its_hour(tmp_path: Pat
 
 def test_what_cannot_be_drawn_says_why(client: Browser) -> None:
     assert client.get("/d/system-health").status_code == 404  # no report here
-    answer = Browser(Linked([sys.executable, "-c", "print('<b>no such board')"])).get("/d/nope")
+    answer = Browser(Linked([sys.executable, "-c", "print('<b>no data')"])).get("/d/logs")
     assert answer.status_code == 502
-    assert "&lt;b&gt;no such board" in answer.text
+    assert "&lt;b&gt;no data" in answer.text
+
+
+def test_a_dashboard_that_is_none_shows_those_that_there_are() -> None:
+    browser = Browser(Linked([sys.executable, "-c", ""]))
+    for path, status in (("/d", 200), ("/d/nope", 404)):
+        answer = browser.get(path)
+        assert answer.status_code == status
+        assert {"/d/system-health", "/d/logs"} <= {*Elements(answer.text).links}
+
+
+def test_the_runbooks_have_a_short_address_and_browsers_get_no_error(client: Browser) -> None:
+    assert client.get("/pages").headers["location"] == "/pages/docs/runbooks/README.md"
+    assert client.get("/favicon.ico").status_code == 204

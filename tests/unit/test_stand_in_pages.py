@@ -30,6 +30,10 @@ def server(answers: dict[str, Any], status: int = 200) -> Iterator[tuple[str, li
             received.append(self.path.encode() + self.rfile.read(int(self.headers["content-length"])))
             self.do_GET()
 
+        def do_DELETE(self) -> None:
+            received.append(b"DELETE " + self.path.encode())
+            self.do_GET()
+
         def do_GET(self) -> None:
             self.send_response(status)
             self.end_headers()
@@ -52,6 +56,7 @@ def nowhere() -> str:
 def silence(state: str, **changes: Any) -> dict[str, Any]:
     matcher = {"name": "page", "value": f"ServiceDown{EVIL}", "isRegex": False, "isEqual": True}
     return {
+        "id": f"5f-{state}",
         "status": {"state": state},
         "matchers": [matcher, {"name": "pod", "value": "a.*", "isRegex": True, "isEqual": False}],
         "endsAt": "2026-11-23T12:00:00.000Z",
@@ -106,6 +111,15 @@ def test_a_silence_reaches_alertmanager_and_its_answer_comes_back() -> None:
         answer = Browser(AlertmanagerPage(address)).post("/alertmanager/api/v2/silences", json={"comment": "a"})
     assert (answer.status_code, answer.json()) == (200, {"silenceID": "1"})
     assert received == [b'/api/v2/silences{"comment":"a"}']
+
+
+def test_a_silence_in_force_can_be_ended() -> None:
+    answers = {"/api/v2/alerts": [], "/api/v2/silences": [silence("active")], "/api/v2/silence/5f-active": {}}
+    with server(answers) as (address, received):
+        browser = Browser(AlertmanagerPage(address))
+        (path,) = re.findall('<button data-ends="([^"]+)">End it now', browser.get("/alertmanager").text)
+        assert browser.delete(path).status_code == 200
+    assert received == [b"DELETE /api/v2/silence/5f-active"]
 
 
 def test_a_form_of_another_site_makes_no_silence() -> None:
