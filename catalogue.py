@@ -210,7 +210,7 @@ class Event(Section):
     told_by: tuple[Telling, ...] = ()
     """The lines that report it, one line for each event."""
     untold: Line | None = None
-    """Why no line reports it. Without the package the event is then not measured."""
+    """Why no line reports it. The event is then measured by the package's own series alone."""
     examples: tuple[Line, ...] = ()
     """Lines that are counted, each once: of the application as it is today, and with the package."""
     echoes: tuple[Line, ...] = ()

@@ -72,7 +72,7 @@ def _found(entries: list[Entry], service: str, catalogue: Catalogue) -> Table:
     events = Counter(entry.attributes.get("event") for entry in entries)
     for event in catalogue.events:
         if event.service == service:
-            found = str(events[event.name]) if event.told_by else f"not measured: {event.untold}"
+            found = str(events[event.name]) if event.told_by else f"reported by no line: {event.untold}"
             table.add_row(event.name, found)
     return table
 

@@ -28,7 +28,8 @@ def row() -> Row:
             "Orders",
             *(Query(growth(_order(event)), event) for event in EVENTS),
             shows=f"Orders created, executed, cancelled and rejected in the chosen time range. {COUNTED} {BY_LINES}: "
-            "they contain no cancellations and no asset, so all count whichever asset is chosen.",
+            "they contain no asset, so all count whichever is chosen, and no cancellation: where `cancelled` has a "
+            "number, the package counted it.",
             wrong="Many rejected: look for validation errors in order-service's logs. None created: is the gateway up?",
             unit=units.LocaleFormat,
             decimals=0,
