@@ -7,6 +7,8 @@ fits without the menu, too.
 from __future__ import annotations
 
 WINDOW = 1600
+NARROW = 1280
+"""The narrowest window that is looked at, without the menu, as the report has none."""
 MENU = 300
 MARGIN = 16
 """Left and right of the panels."""
@@ -21,6 +23,8 @@ FOLD = 22
 LEAST_COLUMN = 150
 """Of a table, unless the panel says otherwise."""
 LEGEND_ROW = 23
+BESIDE = 0.6
+"""Share of a graph that a legend beside it takes at most."""
 
 _COLUMN = (WINDOW - MENU - 2 * MARGIN + GAP) / GRID_COLUMNS
 _BORDER = 2
@@ -31,6 +35,11 @@ _TITLE = 32
 def width(columns: int) -> float:
     """What a panel of so many columns has for what it shows."""
     return columns * _COLUMN - GAP - _BORDER - _PADDING
+
+
+def narrow(columns: int) -> float:
+    """What a panel has in the narrowest window."""
+    return columns * (NARROW - 2 * MARGIN + GAP) / GRID_COLUMNS - GAP - _BORDER - _PADDING
 
 
 def height(rows: int) -> float:

@@ -37,6 +37,19 @@ LONG_NAMES = {
     "workload": "monitoring/prometheus-kube-prometheus-stack-prometheus",
 }
 """The longest names that labels have."""
+LABELS = {
+    "service": "inventory-service",
+    "service_name": "inventory-service",
+    "target_service": "inventory-service",
+    "error_type": "request_failed",
+    "sli": "availability",
+    "status_code": "503",
+    "dimension_table_name": "transactions",
+    "dimension_operation": "BatchGetItem",
+}
+"""Long values of labels that stand together with others; how long the names of tables are is the user's choice."""
+VALUES, CHARACTER = 160, 7
+"""Pixels of a legend's two columns of values, and of a character of its names."""
 SHORT = 24
 """Characters of a name that leave room for the values beside it."""
 
@@ -134,6 +147,19 @@ def legends_have_room(board: Board) -> list[str]:
     return wrong
 
 
+def legends_leave_room_for_values(board: Board) -> list[str]:
+    """Beside a graph in a narrow window: a longer name pushes the values out, and leaves the graph no room."""
+    return [
+        f"{panel['title']}: {name}: {len(name)} characters, and there is room for {room}"
+        for panel, _ in graphs(board)
+        if panel["options"]["legend"]["placement"] == "right"
+        for room in [int((screen.BESIDE * screen.narrow(panel["gridPos"]["w"]) - VALUES) / CHARACTER)]
+        for legend in legends(panel)
+        for name in [re.sub(r"\{\{(\w+)\}\}", lambda label: LABELS.get(label[1], label[1]), legend)]
+        if len(name) > room
+    ]
+
+
 def names_are_short(board: Board) -> list[str]:
     """A long name pushes the values beside it out of sight, and its own end."""
     return [
@@ -183,6 +209,7 @@ def nothing_bad_is_not_red(board: Board) -> list[str]:
         for panel in panels(board)
         if panel["type"] in {"stat", "bargauge"}
         for override in panel["fieldConfig"]["overrides"]
+        if not override["matcher"]["options"].endswith(" now: /")  # a name that is given to an outage alone
         for item in override["properties"]
         if item["id"] == "color" or (item["id"] == "thresholds" and item["value"]["steps"][0]["color"] == "red")
     ]

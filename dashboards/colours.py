@@ -58,6 +58,12 @@ def of_counts(colours: Mapping[str, str]) -> list[model.DashboardFieldConfigSour
     ]
 
 
+def of_alarms(pattern: str) -> list[model.DashboardFieldConfigSourceOverrides]:
+    """Red for names that match, whatever their values; nothing without a pattern."""
+    red = model.ThresholdsConfig(model.ThresholdsMode.ABSOLUTE, [model.Threshold(None, "red")])
+    return [by_pattern(pattern, thresholds=red)] if pattern else []
+
+
 def fixed(colour: str) -> model.FieldColor:
     """One colour, whatever the value."""
     return model.FieldColor(model.FieldColorModeId.FIXED, fixed_color=colour)

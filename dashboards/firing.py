@@ -24,13 +24,13 @@ def firing_alerts(stack: Stack, selected: str, by: Sequence[str], *, width: int,
   {series("ALERTS", 'alertstate="firing"', 'severity!="none"', selected)}"""
     return table(
         "Firing alerts",
-        Query(f"1000 * min by ({', '.join([RANK, *by])}) (\n  {_ranked(alerts)}\n)", "Active"),
+        Query(f"1000 * min by ({', '.join([RANK, *by])}) (\n  {_ranked(alerts)}\n)", "Holds since"),
         by=[RANK, *by],
-        shows="Alerts that fire now, silenced ones included, and since when the condition of each has held. Critical "
-        "ones are first, and of those the oldest.",
+        shows="Alerts that fire now, silenced ones included, and since when the condition of each has held, which "
+        "includes the minutes before it fired. Critical ones are first, and of those the oldest.",
         wrong="Start with the first: a click on it opens its runbook, a click on the service its detail.",
         unit=units.DateTimeFromNow,
-        order=[("Severity", False), ("Active", False)],
+        order=[("Severity", False), ("Holds since", False)],
         drills={"alertname": row_to_runbook(stack.runbooks, of_charts=of_charts), "service": row_to_service()},
         empty="No alert is firing",
         width=width,

@@ -171,15 +171,16 @@ def stat(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.
     return _panel("stat", title, queries, options, look, overrides=colours.of_counts(look.get("colours", {})))
 
 
-def bars(title: str, *queries: Query | LogQuery, **look: Unpack[Look]) -> model.Panel:
-    """One horizontal bar for each series, as it is now."""
+def bars(title: str, *queries: Query | LogQuery, alarm: str = "", **look: Unpack[Look]) -> model.Panel:
+    """One horizontal bar for each series, as it is now. Those whose names match the pattern `alarm` are red."""
     options = bargauge_models.Options(
         display_mode=common.BarGaugeDisplayMode.BASIC,
         orientation=common.VizOrientation.HORIZONTAL,
         reduce_options=common.ReduceDataOptions(calcs=["lastNotNull"]),
         legend=common.VizLegendOptions(show_legend=False),  # each bar carries its name
     )
-    panel = _panel("bargauge", title, queries, options, look, overrides=colours.of_counts(look.get("colours", {})))
+    overrides = [*colours.of_counts(look.get("colours", {})), *colours.of_alarms(alarm)]
+    panel = _panel("bargauge", title, queries, options, look, overrides=overrides)
     if len(queries) == 1 and panel.field_config is not None:  # Grafana leaves the name of a lone bar out otherwise
         panel.field_config.defaults.display_name = re.sub(r"\{\{(\w+)\}\}", r"${__field.labels.\1}", queries[0].legend)
     return panel

@@ -57,6 +57,7 @@ LABELS: dict[str, Sequence[str]] = {
     "result": ("success", "failure"),
     "phase": ("Pending", "Running", "Succeeded", "Failed", "Unknown"),
     "side": ("buy", "sell"),
+    "name": ("gateway", "down now: order-service", "failing now: auth-service"),
     "le": ("0.005", "0.1", "0.25", "1", "2.5", "+Inf"),
     "type": ("deposit", "withdrawal"),
     "sli": ("availability", "latency"),

@@ -49,8 +49,8 @@ BAD = re.compile(
     re.IGNORECASE,
 )
 """Things of which none is the best there can be."""
-LEFT = re.compile(r"\b(left|until|success)\b", re.IGNORECASE)
-"""Of these, none is bad."""
+LEFT = re.compile(r"\b(left|until|success|(down|failing) now)\b", re.IGNORECASE)
+"""Of these, none is bad, or the name itself tells of an outage."""
 SERIES_COLOURS = {
     re.compile(r"\b(ERROR|FATAL|CRITICAL|5\d\d)$", re.IGNORECASE): {"red"},
     re.compile(r"\b(WARN|WARNING)$", re.IGNORECASE): {"orange", "yellow"},

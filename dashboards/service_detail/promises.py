@@ -20,7 +20,7 @@ from dashboards.panels import (
 from dashboards.promql import series
 from dashboards.service_detail.selectors import SERVICE
 from dashboards.stack import Stack
-from dashboards.system_health.selectors import HEALTH
+from dashboards.system_health.selectors import ALARM, HEALTH, MARKED, named
 from facts import BURN_RATES
 
 
@@ -52,16 +52,18 @@ def row(stack: Stack) -> Row:
         ),
         bars(
             "Error budget left",
-            Query(series("service:slo_error_budget_remaining:ratio", SERVICE), "{{service}} {{sli}}"),
+            Query(named(series("service:slo_error_budget_remaining:ratio", SERVICE), "service", "sli"), "{{name}}"),
             shows="The share left of the failures that the objective allows in 14 days. Below 0 the objective is "
-            "missed.",
-            wrong="Stop risky changes while it is low; the burn rate beside it shows when it was spent.",
+            f"missed. {MARKED}",
+            wrong="Stop risky changes while it is low; the burn rate below shows when it was spent.",
             unit=units.PercentUnit,
             limits=below(0.25, 0),
+            alarm=ALARM,
             maximum=1,
             width=11,
             height=6,
         ),
+        firing_alerts(stack, SERVICE, ["alertname", "service"], width=24),
         timeseries(
             "Budget burn rate",
             Query(series("service:slo_burn_rate:ratio_rate30m", SERVICE), "{{service}} {{sli}} 30 min"),
@@ -72,7 +74,6 @@ def row(stack: Stack) -> Row:
             unit=units.Short,
             limits=above(1, BURN_RATES["3h"]),
             drill=to_logs(),
-            width=12,
+            width=24,
         ),
-        firing_alerts(stack, SERVICE, ["alertname", "service"], width=12),
     )

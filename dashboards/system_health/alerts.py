@@ -25,15 +25,16 @@ def row(stack: Stack) -> Row:
                 severity.capitalize(),
                 Query(_firing(severity), f"firing, {severity}"),
                 shows=f"Alerts of severity {severity} that fire now, silenced ones included.",
-                wrong="Read the table beside it; each alert's notification links to its runbook.",
+                wrong="Read the table below; each alert's notification links to its runbook.",
                 unit=units.Short,
                 decimals=0,
                 limits=[(None, "green"), (1, colour)],
-                width=4,
+                width=12,
+                height=4,
             )
             for severity, colour in (("critical", "red"), ("warning", "orange"))
         ),
-        firing_alerts(stack, SELECTED, ["alertname", "service", "owner"], width=16, of_charts=True),
+        firing_alerts(stack, SELECTED, ["alertname", "service", "owner"], width=24, of_charts=True),
         timeseries(
             "Firing alerts by severity",
             *(Query(_firing(severity), severity) for severity in ("critical", "warning", "info")),

@@ -17,10 +17,10 @@ def row() -> Row:
         "Errors",
         timeseries(
             "Refused requests",
-            Query(series("service:http_requests_unmatched:rate5m", SERVICE), "{{service}}: unknown path"),
-            Query(series("service:http_requests_refused:rate5m", SERVICE), "{{service}}: turned away"),
-            shows="Requests per second to paths that the service does not have, which none of its other metrics "
-            "count; and those answered with 401, 403 or 429, which count as requests but in no ratio.",
+            Query(series("service:http_requests_unmatched:rate5m", SERVICE), "{{service}} unknown"),
+            Query(series("service:http_requests_refused:rate5m", SERVICE), "{{service}} refused"),
+            shows="Unknown: requests per second to paths that the service does not have, which none of its other "
+            "metrics count. Refused: those answered with 401, 403 or 429, which count as requests but in no ratio.",
             wrong="A steep rise is a scan (alert PathsScanned) or password guessing: block it at the load balancer. "
             "If users are turned away, look at auth-service.",
             unit=units.RequestsPerSecond,
@@ -48,6 +48,25 @@ def row() -> Row:
             width=12,
         ),
         timeseries(
+            "Error log lines",
+            Query(
+                """
+                60 * sum by (service_name) (
+                  rate(log_records_total{service_name=~"$service", severity=~"ERROR|CRITICAL|FATAL"}[$__rate_interval])
+                )
+                or
+                0 * sum by (service_name) (rate(log_records_total{service_name=~"$service"}[$__rate_interval]))
+                """,
+                "{{service_name}}",
+            ),
+            shows="Log lines of level ERROR or above per minute. Includes failures without an error status.",
+            wrong="Read the lines below. Errors here without 5xx answers are often refused logins or retries.",
+            unit=units.EventsPerMinute,
+            limits=above(10, 60),
+            drill=[*to_service("service_name"), *to_logs("service_name")],
+            width=12,
+        ),
+        timeseries(
             "Gateway proxy errors",
             Query(
                 """
@@ -66,25 +85,6 @@ def row() -> Row:
             wrong="`request_failed` means no connection: check that service's pods. A 5xx code is its own answer.",
             unit=units.EventsPerMinute,
             limits=above(1, 10),
-            width=12,
-        ),
-        timeseries(
-            "Error log lines",
-            Query(
-                """
-                60 * sum by (service_name) (
-                  rate(log_records_total{service_name=~"$service", severity=~"ERROR|CRITICAL|FATAL"}[$__rate_interval])
-                )
-                or
-                0 * sum by (service_name) (rate(log_records_total{service_name=~"$service"}[$__rate_interval]))
-                """,
-                "{{service_name}}",
-            ),
-            shows="Log lines of level ERROR or above per minute. Includes failures without an error status.",
-            wrong="Read the lines below. Errors here without 5xx answers are often refused logins or retries.",
-            unit=units.EventsPerMinute,
-            limits=above(10, 60),
-            drill=[*to_service("service_name"), *to_logs("service_name")],
             width=24,
         ),
         logs(

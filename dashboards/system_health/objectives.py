@@ -8,10 +8,18 @@ from dashboards import board
 from dashboards.board import Row
 from dashboards.panels import Query, above, bars, below, timeseries, to_logs, to_service
 from dashboards.promql import series
-from dashboards.system_health.selectors import SERVICE
+from dashboards.system_health.selectors import ALARM, MARKED, SERVICE, named
 from facts import BURN_RATES
 
 BUDGET_MEANS = "1 minus the objective is what may fail within 14 days; availability counts 5xx, latency slow answers."
+
+_AVAILABILITY = f"""(
+  1
+    -
+  sum_over_time({series("service:sli_errors:increase3m", SERVICE, sli="availability")}[$__range])
+    /
+  (sum_over_time({series("service:sli_events:increase3m", SERVICE, sli="availability")}[$__range]) > 0)
+)"""
 
 
 def row() -> Row:
@@ -21,39 +29,35 @@ def row() -> Row:
         bars(
             "Availability",
             Query(
-                f"""
-                sort(
-                  1
-                    -
-                  sum_over_time({series("service:sli_errors:increase3m", SERVICE, sli="availability")}[$__range])
-                    /
-                  (sum_over_time({series("service:sli_events:increase3m", SERVICE, sli="availability")}[$__range]) > 0)
-                )
-                """,
-                "{{service}}",
+                named(_AVAILABILITY, "service"),
+                "{{name}}",
             ),
-            Query(f"sort(1 - {series('service:http_errors:ratio_rate5m', SERVICE)})", "{{service}}, last 5 min"),
+            Query(
+                named(f"(1 - {series('service:http_errors:ratio_rate5m', SERVICE)})", "service"), "{{name}}, last 5 min"
+            ),
             shows="Share of requests in the chosen time range that did not fail with 5xx; those turned away (401, "
             "403, 429) do not count. Target: 99.9 %. It is updated every 3 minutes, so a new outage shows up to 3 "
-            "minutes late: the bars of the last 5 minutes, below, show it at once.",
+            "minutes late: the bars of the last 5 minutes, below, show it at once. " + MARKED,
             wrong="See in the error rate below when they failed, and in Service detail which endpoints.",
             unit=units.PercentUnit,
             decimals=3,
             limits=below(0.999, 0.99),
+            alarm=ALARM,
             maximum=1,
             drill=to_service(),
             height=11,
         ),
         bars(
             "Error budget left",
-            Query(f"sort({series('service:slo_error_budget_remaining:ratio', SERVICE)})", "{{service}} {{sli}}"),
+            Query(named(series("service:slo_error_budget_remaining:ratio", SERVICE), "service", "sli"), "{{name}}"),
             shows="What is left of the error budget of the last 14 days; below 0 the objective is missed. "
-            f"{BUDGET_MEANS} Updated every 3 minutes.",
+            f"{BUDGET_MEANS} Updated every 3 minutes. {MARKED}",
             wrong="Little left: put off risky releases and fix what fails first. Without a fast burn beside it, this "
             "can wait until working hours.",
             unit=units.PercentUnit,
             decimals=1,
             limits=below(0.25, 0),
+            alarm=ALARM,
             maximum=1,
             drill=to_service(),
         ),

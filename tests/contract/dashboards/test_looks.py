@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from checks.dashboard_looks import (
     columns_fit,
     graphs_have_a_scale,
     legends_have_room,
+    legends_leave_room_for_values,
     legends_put_the_offender_first,
     lines_are_readable,
     lone_bars_have_a_name,
@@ -38,6 +40,7 @@ from checks.dashboard_looks import (
 from checks.rule_set import settings_of
 from dashboards.panels import Query, bars, below, logs, stat, table, timeseries
 
+ALERTS = Path(__file__).parents[3] / "alerts"
 SETTINGS = {
     "dev": settings_of("dev"),
     "prod": settings_of("prod"),
@@ -90,6 +93,13 @@ COUNTER_EXAMPLES: list[tuple[Rule, str, Callable[[Board], Any]]] = [
     (legends_put_the_offender_first, "upwards", change("timeseries", "options", "legend", sortDesc=False)),
     (legends_have_room, "below a wide graph", change("timeseries", "options", "legend", placement="bottom")),
     (legends_have_room, "two names", titled("Response time", gridPos={"x": 0, "y": 0, "w": 8, "h": 8})),
+    (
+        legends_leave_room_for_values,
+        "two long labels beside a graph",
+        lambda b: panel(b, "Requests by status code")["targets"][0].update(
+            legendFormat="{{service}}: refused requests"
+        ),
+    ),
     (names_are_short, "pods", titled("CPU", transformations=[])),
     (columns_fit, "as wide as Grafana's", change("table", *DEFAULTS, "custom", minWidth=150)),
     (columns_fit, "a narrow panel", change("table", "gridPos", w=5)),
@@ -258,6 +268,42 @@ def test_alerts_without_an_address_of_runbooks_have_no_link_to_one() -> None:
 def test_alerts_are_on_the_first_screen(uid: str) -> None:
     place = panel(STACKS["prod"][uid], "Firing alerts")["gridPos"]
     assert place["y"] + place["h"] <= screen.FOLD
+
+
+@pytest.mark.parametrize("uid", ["system-health", "service-detail"])
+def test_the_longest_name_of_an_alert_is_not_cut_in_a_narrow_window(uid: str) -> None:
+    longest = max(re.findall(r"alert: (\w+)", "".join(file.read_text() for file in ALERTS.glob("*.yaml"))), key=len)
+    alerts = panel(STACKS["prod"][uid], "Firing alerts")
+    given = [own(alerts, name).get("custom.width", 0) for name in columns(alerts)]
+    # 8 px a letter; the menu takes its part, as Grafana leaves it open.
+    left = screen.narrow(alerts["gridPos"]["w"]) - screen.MENU * alerts["gridPos"]["w"] / screen.GRID_COLUMNS
+    assert left - sum(given) >= 8 * len(longest)
+
+
+def test_the_age_of_an_alert_is_not_said_to_be_that_of_its_firing() -> None:
+    """ALERTS_FOR_STATE is the time at which the condition began to hold: the wait before firing is a part of it."""
+    alerts = panel(STACKS["prod"]["system-health"], "Firing alerts")
+    assert "Holds since" in columns(alerts)
+    assert "before it fired" in alerts["description"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "title"),
+    [
+        ("system-health", "Availability"),
+        ("system-health", "Error budget left"),
+        ("service-detail", "Error budget left"),
+    ],
+)
+def test_what_was_added_up_is_red_beside_a_service_with_an_outage(uid: str, title: str) -> None:
+    found = panel(STACKS["prod"][uid], title)
+    for state in ("down", "failing"):
+        [red] = [
+            item["properties"]
+            for item in found["fieldConfig"]["overrides"]
+            if re.search(item["matcher"]["options"].strip("/"), f"{state} now: order-service availability")
+        ]
+        assert red[0]["value"]["steps"] == [{"value": None, "color": "red"}]
 
 
 def test_a_new_outage_is_seen_beside_the_availability_of_the_range() -> None:

@@ -30,6 +30,8 @@ AN_ALERTMANAGER = 'job="kube-prometheus-stack-alertmanager"'
 
 SENT = ("total", "failed_total")
 
+BUDGET = "service:slo_error_budget_remaining:ratio"
+
 QUERY_CASES = [
     pytest.param(
         "system-health",
@@ -172,6 +174,28 @@ QUERY_CASES = [
         },
         {'{namespace="n", replicaset="a-2", owner_name="a"}': 35950e3},
         id="a deployment is marked at the moment of its new replica set, until it has surely been scraped",
+    ),
+    pytest.param(
+        "system-health",
+        "Error budget left",
+        {
+            **{
+                f'{BUDGET}{{service="{service}", sli="latency"}}': "0.9x60"
+                for service in ("stopped", "failing", "well")
+            },
+            'service:probe_success:ratio{service="stopped"}': "0x60",
+            'service:up:ratio{service="failing"}': "1x60",
+            'service:up:ratio{service="well"}': "1x60",
+            'service:http_errors:ratio_rate5m{service="stopped"}': "1x60",
+            'service:http_errors:ratio_rate5m{service="failing"}': "0.06x60",
+            'service:http_errors:ratio_rate5m{service="well"}': "0.04x60",
+        },
+        {
+            f'{BUDGET}{{service="stopped", sli="latency", name="down now: stopped latency"}}': 0.9,
+            f'{BUDGET}{{service="failing", sli="latency", name="failing now: failing latency"}}': 0.9,
+            f'{BUDGET}{{service="well", sli="latency", name="well latency"}}': 0.9,
+        },
+        id="a budget says once of each service whether it is down or failing now",
     ),
     pytest.param(
         "system-health",
