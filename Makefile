@@ -7,7 +7,7 @@ KIND ?= down
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local rehearsal report simulation verify tests
+SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local rehearsal report review simulation verify tests
 
 # What may be given as NAME=value. A name that is a letter off would be ignored, and something else done than was meant.
 VARIABLES := BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
@@ -20,7 +20,7 @@ $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up status report down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
+.PHONY: help up status report review down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals test-traces soak \
 	test-cluster test-pythons test-robot mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
 	diff mirror-list examples preview deploy drift destroy preflight verify schema charts-check outdated lock tools clean
@@ -38,6 +38,10 @@ status: $(READY) ## Show processes, firing alerts and addresses
 report: $(READY) ## Draw every dashboard on one page, as it is now: SINCE=1h BOARD=system-health OUT=file IMAGES=directory
 	@$(PY) -m report $(if $(SINCE),--since "$(SINCE)") $(if $(BOARD),--board "$(BOARD)") \
 		$(if $(filter-out file,$(origin OUT)),--out "$(OUT)") $(if $(IMAGES),--images "$(IMAGES)")
+
+review: $(READY) ## What the alerts of the last days were worth, as a page and a table: SINCE=14d OUT=file.html (STACK=prod, CONTEXT=name: of a cluster)
+	@$(PY) -m review $(if $(SINCE),--since "$(SINCE)") $(if $(filter-out file,$(origin OUT)),--out "$(OUT)") \
+		$(if $(filter-out file,$(origin STACK)),--stack "$(STACK)") $(if $(CONTEXT),--context "$(CONTEXT)")
 
 down: $(READY) ## Stop everything
 	@$(PY) -m rehearsal down

@@ -34,6 +34,7 @@ COMMANDS = {
     "engine.rule_files": "alerts/services.yaml",
     "rehearsal up": "events.yaml",
     "rehearsal.check_lines -- Makefile": "services.yaml",
+    "review --stack dev": "Pulumi.dev.yaml",
     "verify --stack dev --context none": "services.yaml",
     "verify.preflight --stack dev --context none": "services.yaml",
     "verify.context -- dev": "Pulumi.dev.yaml",

@@ -1,0 +1,103 @@
+"""`make review`: writes what the alerts of the last days were worth, as a page and as a table for a pull request."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from facts import ROOT
+from local import state
+from local.errors import RehearsalError
+from quantities import duration, seconds
+from rehearsal.__main__ import CONSOLE, rehearsal, reported
+from rehearsal.lifecycle import STACK
+from review.findings import Review, review, steps
+from review.history import History, of_cluster, of_rehearsal
+from review.page import headline, looked_at, page, table
+from settings import read_stack, stack_file
+from targets import Misuse, Target
+from verify.cluster import Kubectl
+
+SINCE, LONGEST = "14d", "52w"
+FILE, ENDING = "review.html", ".html"
+
+
+def _since(_: click.Context, __: click.Parameter, value: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,9}[smhdw]", value):
+        raise Misuse(f"SINCE={value}: expected a duration of more than 0 in s, m, h, d or w such as 12h or {SINCE}")
+    if not 3600 <= seconds(value) <= seconds(LONGEST):
+        raise Misuse(f"SINCE={value}: expected from 1h to {LONGEST}")
+    return seconds(value)
+
+
+def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix != ENDING:
+        raise Misuse(f"OUT={value}: expected a file that ends in {ENDING}; the table is written beside it, as .md")
+    return value
+
+
+@click.command(cls=Target, example="make review SINCE=14d OUT=review.html STACK=prod CONTEXT=kind-dev")
+@click.option("--since", default=SINCE, callback=_since, help=f"How far to look back; {SINCE} by default.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_out,
+    help=f"Page to write; by default {FILE} in the rehearsal's directory.",
+)
+@click.option("--stack", help="A deployed stack, in place of the rehearsal.")
+@click.option("--context", help="kubectl context of its cluster; by default the one that the stack names.")
+@reported
+def main(since: int, out: Path | None, stack: str | None, context: str | None) -> None:
+    """Review the alerts of the last days, from what Prometheus and Alertmanager remember; nothing is changed.
+
+    Exit code 1 if a question was not answered; the page is written all the same, and says which.
+    """
+    if stack and not context:
+        context = read_stack(stack_file(ROOT, stack)).kube_context
+        if context is None:
+            raise RehearsalError(f"the stack {stack} names no Kubernetes context; name one with CONTEXT=")
+    file = out or state.from_environment().root / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _history(context) as history:
+        found = _reviewed(history, since)
+    where = f"Cluster of the context {context}" if context else f"Rehearsal of the stack {STACK}"
+    file.write_bytes(page(found, where=where, since=since))
+    beside = file.with_suffix(".md")
+    beside.write_text(table(found, where=where, since=since))
+    for line in (f"{headline(found)}.", *looked_at(found, since), f"  {file.resolve().as_uri()}", f"  {beside}"):
+        CONSOLE.print(line, markup=False)
+    for problem in found.problems:
+        CONSOLE.print(f"not known: {problem}", markup=False)
+    sys.exit(1 if found.problems else 0)
+
+
+@contextmanager
+def _history(context: str | None) -> Iterator[History]:
+    if context:
+        with closing(Kubectl(context)) as cluster:
+            yield of_cluster(cluster)
+        return
+    if not rehearsal().status():
+        raise RehearsalError("the rehearsal is not running; start it with: make up (or name a cluster: CONTEXT=name)")
+    yield of_rehearsal(rehearsal().ports)
+
+
+def _reviewed(history: History, since: int) -> Review:
+    CONSOLE.print(f"reviewing the last {duration(since)} …", markup=False)
+    rules = history.rules()
+    period = history.period(since, time.time(), min((rule.interval for rule in rules), default=60))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=CONSOLE) as progress:
+        task = progress.add_task("questions", total=steps(rules))
+        return review(history, rules, period, lambda: progress.advance(task))
+
+
+if __name__ == "__main__":
+    main(prog_name="make review")

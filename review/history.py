@@ -1,0 +1,197 @@
+"""Asks a Prometheus and an Alertmanager what they remember: each answer is bounded, and questions are counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+import yaml
+
+import parts
+from local.errors import RehearsalError
+from local.ports import Ports
+from review.firings import Firing, firings
+from review.limits import Threshold, Watched
+from verify.cluster import Cluster, ClusterError, behind_service
+
+POINTS = 11_000
+"""The most that Prometheus answers of a series at once."""
+PARTS = 8
+"""Answers that the firings of a period are read in: 14 days in steps of 15 s fit."""
+SERIES = 5_000
+"""Alerts of one part that are read; Prometheus leaves out what is more, and says so."""
+SAMPLED = 2_000
+"""Values of each expression that are compared with its threshold."""
+DAY = 86_400
+ALWAYS = "Watchdog"
+"""Fires all the time, as it should."""
+TIMEOUT_SECONDS = 30.0
+
+FIRING = f'ALERTS_FOR_STATE{{alertname!="{ALWAYS}"}} and ignoring (alertstate) ALERTS{{alertstate="firing"}}'
+"""Each alert that fires, with the moment since which its condition holds."""
+SENT = "sum by (integration) (increase(alertmanager_notifications_total[{length}s])) > 0.5"
+FAILED = "sum by (integration) (increase(alertmanager_notifications_failed_total[{length}s])) > 0.5"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An alerting rule that is evaluated."""
+
+    name: str
+    severity: str
+    query: str
+    interval: int
+    """Seconds between two evaluations."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """The time that is looked at."""
+
+    start: float
+    end: float
+    asked: float
+    """Seconds that were asked for."""
+    covered: float
+    """Share of it for which there is data."""
+    step: int
+    """Seconds between two looks at what fires."""
+
+    @property
+    def length(self) -> int:
+        """Seconds."""
+        return round(self.end - self.start)
+
+
+@dataclass
+class History:
+    """What is asked, by `get` of an address. Every question raises RehearsalError if it is not answered."""
+
+    get: Callable[[str], Any]
+    prometheus: str
+    alertmanager: str
+    asked: int = 0
+    """How many questions were asked."""
+    warnings: list[str] = field(default_factory=list)
+    """What was left out of answers."""
+
+    def rules(self) -> list[Rule]:
+        """Every alerting rule but the one that always fires, in order."""
+        return [
+            Rule(rule["name"], rule["labels"].get("severity", ""), rule["query"], round(group["interval"]) or 1)
+            for group in self._prometheus("rules", type="alert")["groups"]
+            for rule in group["rules"]
+            if rule["name"] != ALWAYS
+        ]
+
+    def period(self, since: float, now: float, interval: int) -> Period | None:
+        """What there is of the last `since` seconds, in steps that the answers have room for; None for nothing."""
+        step = max(interval, math.ceil(since / (PARTS * (POINTS - 1))))
+        coarse = max(60, math.ceil(since / POINTS))
+        end = math.floor(now / coarse) * coarse
+        scraped = self._range("count(up)", end - math.floor(since / coarse) * coarse, end, coarse)
+        times = [at for _, points in scraped for at, _ in points]
+        if not times:
+            return None
+        covered = len(times) / ((end - times[0]) / coarse + 1)
+        return Period(times[0], math.floor(now / step) * step, since, covered, step)
+
+    def firings(self, period: Period, on_part: Callable[[], object]) -> list[Firing]:
+        """Every firing within a period; `on_part` is called after each of PARTS answers, or fewer."""
+        found: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
+        start: float = math.ceil(period.start / period.step) * period.step
+        while start <= period.end:
+            end = min(period.end, start + (POINTS - 1) * period.step)
+            for labels, points in self._range(FIRING, start, end, period.step):
+                own = {key: value for key, value in labels.items() if key != "__name__"}
+                found.setdefault(tuple(sorted(own.items())), []).extend(points)
+            start = end + period.step
+            on_part()
+        return [each for key, points in found.items() for each in firings(dict(key), points, period.step, period.end)]
+
+    def nearest(self, of: Threshold, period: Period) -> tuple[Mapping[str, str], float] | None:
+        """The series that was just under a threshold for most of the time, and for which share of it."""
+        step = max(60, math.ceil(period.length / SAMPLED))
+        found = self._instant(of.nearest(period.length, step), period.end)
+        return found[0] if found else None
+
+    def medians(self, of: Watched, period: Period) -> list[tuple[Mapping[str, str], list[float]]]:
+        """The daily medians of each series, of days that end when the period does."""
+        days = max(1, round(period.length / DAY))
+        query = f"quantile_over_time(0.5, {of.name}[1d])"
+        found = self._range(query, period.end - (days - 1) * DAY, period.end, DAY)
+        return [(labels, [value for _, value in points if math.isfinite(value)]) for labels, points in found]
+
+    def sent(self, period: Period) -> dict[str, tuple[float, float]]:
+        """Notifications by integration: how many Alertmanager sent, also ends and repeats; and how many failed."""
+        counts = [
+            {labels["integration"]: value for labels, value in self._instant(query, period.end)}
+            for query in (form.format(length=period.length) for form in (SENT, FAILED))
+        ]
+        return {name: (count, counts[1].get(name, 0.0)) for name, count in counts[0].items()}
+
+    def routing(self) -> Json:
+        """The configuration that Alertmanager runs."""
+        text = self._ask(self.alertmanager, "api/v2/status", {})["config"]["original"]
+        found: Json = yaml.load(text, Loader=yaml.CSafeLoader)
+        return found
+
+    def silences(self) -> list[tuple[list[Json], tuple[float, float]]]:
+        """Matchers and time of each silence that Alertmanager remembers, also of those that have ended."""
+        return [
+            (each["matchers"], (_seconds(each["startsAt"]), _seconds(each["endsAt"])))
+            for each in self._ask(self.alertmanager, "api/v2/silences", {})
+        ]
+
+    def _range(self, query: str, start: float, end: float, step: int) -> Iterator[tuple[Mapping[str, str], Any]]:
+        when = {"start": f"{start:.0f}", "end": f"{end:.0f}", "step": str(step), "limit": str(SERIES)}
+        for item in self._prometheus("query_range", query=query, **when)["result"]:
+            yield item["metric"], [(float(at), float(value)) for at, value in item["values"]]
+
+    def _instant(self, query: str, at: float) -> list[tuple[Mapping[str, str], float]]:
+        result = self._prometheus("query", query=query, time=f"{at:.0f}")["result"]
+        return [(item["metric"], float(item["value"][1])) for item in result]
+
+    def _prometheus(self, path: str, **parameters: str) -> Any:
+        answer = self._ask(self.prometheus, f"api/v1/{path}", parameters)
+        self.warnings += [text for text in answer.get("warnings") or () if text not in self.warnings]
+        return answer["data"]
+
+    def _ask(self, address: str, path: str, parameters: Mapping[str, str]) -> Any:
+        self.asked += 1
+        return self.get(behind_service(address, path, parameters))
+
+
+def of_rehearsal(ports: Ports, client: httpx.Client | None = None) -> History:
+    """The history of a rehearsal with these ports."""
+    asking = client or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    def get(url: str) -> Any:
+        answer = asking.get(url)
+        if answer.status_code != httpx.codes.OK:
+            raise RehearsalError(f"refused with {answer.status_code}: {answer.text.strip()[:300]}")
+        return answer.json()
+
+    return History(get, ports.url("prometheus"), ports.url("alertmanager"))
+
+
+def of_cluster(cluster: Cluster) -> History:
+    """The history of a deployed stack."""
+
+    def get(url: str) -> Any:
+        try:
+            return cluster.get(url)
+        except ClusterError as error:
+            raise RehearsalError(str(error)) from error
+
+    return History(get, parts.PROMETHEUS.url, parts.ALERTMANAGER.url)
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
