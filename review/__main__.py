@@ -95,7 +95,7 @@ def _reviewed(history: History, since: int) -> Review:
     period = history.period(since, time.time(), min((rule.interval for rule in rules), default=60))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=CONSOLE) as progress:
-        task = progress.add_task("questions", total=steps(rules))
+        task = progress.add_task("questions", total=steps(rules, period))
         return review(history, rules, period, lambda: progress.advance(task))
 
 

@@ -12,7 +12,7 @@ from checks import alert_tests
 from local.errors import RehearsalError
 from review import spans
 from review.firings import Firing, incidents, inhibited, open_time, silenced, twins
-from review.history import PARTS, History, Period, Rule
+from review.history import History, Period, Rule
 from review.limits import NEAR_SHARE, WATCHED, Creep, Threshold, creep, threshold
 from review.spans import Span
 
@@ -84,9 +84,9 @@ class Review:
             self.problems.append(f"{what}: {error}")
 
 
-def steps(rules: list[Rule]) -> int:
+def steps(rules: list[Rule], period: Period | None) -> int:
     """How many steps a review of these rules has."""
-    return PARTS + len(compared(rules)) + len(WATCHED)
+    return period.parts + len(compared(rules)) + len(WATCHED) if period else 0
 
 
 def compared(rules: list[Rule]) -> list[tuple[str, Threshold]]:

@@ -68,6 +68,11 @@ class Period:
         """Seconds."""
         return round(self.end - self.start)
 
+    @property
+    def parts(self) -> int:
+        """Answers that its firings are read in, at most PARTS and one more."""
+        return math.ceil((self.length / self.step + 1) / POINTS)
+
 
 @dataclass
 class History:
@@ -103,7 +108,7 @@ class History:
         return Period(times[0], math.floor(now / step) * step, since, covered, step)
 
     def firings(self, period: Period, on_part: Callable[[], object]) -> list[Firing]:
-        """Every firing within a period; `on_part` is called after each of PARTS answers, or fewer."""
+        """Every firing within a period; `on_part` is called after each of its parts."""
         found: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
         start: float = math.ceil(period.start / period.step) * period.step
         while start <= period.end:

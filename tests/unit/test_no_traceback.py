@@ -23,6 +23,7 @@ import catalogue
 import dashboards
 import rehearsal.__main__
 import report.__main__
+import review.__main__
 import settings
 import verify.context
 from components.alerting import routing, rules
@@ -238,6 +239,7 @@ WORDS = st.sampled_from(
 COMMANDS: dict[str, tuple[Any, list[list[str]]]] = {
     "rehearsal": (rehearsal.__main__.main, [["fault"], ["status"], ["heal"], ["nothing"]]),
     "report": (report.__main__.main, [["--since"], ["--board"], ["--out"]]),
+    "review": (review.__main__.main, [["--since"], ["--out"], ["--stack"]]),
     "render": (render.main, [["render", "--out", str(ROOT / "alerts"), "--stack"], ["diff", "--stack"]]),
     "context": (verify.context.main, [[]]),
 }
