@@ -8,7 +8,6 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import report
-from quantities import duration
 from report.markup import Content, document, tag
 from review.findings import Review, Row
 from review.history import DAY, Period
@@ -18,6 +17,8 @@ HERE = Path(__file__).parent
 STYLES = (Path(report.__file__).parent / "page.css", HERE / "page.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 HEADS = ("alert", "severity", "fired", "minutes", "pages", "muted", "silenced", "resolved after")
+NUMBERS = frozenset({*HEADS[2:], "fired together", "share of the time", "from", "to", "in days"})
+"""Columns that are aligned by their end."""
 LEAST_COVERED = 0.99
 """Share of the period with data, from which on nothing is said of what is missing."""
 
@@ -39,7 +40,7 @@ def headline(of: Review) -> str:
 def looked_at(of: Review, since: int) -> list[str]:
     """What was looked at, and what was not, in sentences."""
     if of.period is None:
-        return [f"Prometheus has no data of the last {duration(since)}: nothing can be said of any alert."]
+        return [f"Prometheus has no data of the last {_length(since)}: nothing can be said of any alert."]
     period = of.period
     said = [f"From {_moment(period.start)} to {_moment(period.end)}, in steps of {period.step} s."]
     if period.length < 0.99 * since:
@@ -63,14 +64,14 @@ def page(of: Review, *, where: str, since: int) -> bytes:
     )
     facts = tag("p", *(tag("span", text, class_="fact") for text in looked_at(of, since)), class_="facts")
     bodies = [_element(section, of) for section in _sections(of)] if of.period else []
-    main = tag("main", tag("h2", f"The last {duration(since)}"), facts, *bodies)
+    main = tag("main", tag("h2", f"The last {_length(since)}"), facts, *bodies)
     style = "\n".join(path.read_text() for path in STYLES)
     return document("Review of the alerts", tag("body", header, main), style=style, policy=POLICY)
 
 
 def table(of: Review, *, where: str, since: int) -> str:
     """The same in Markdown, for a pull request."""
-    lines = [f"### Review of the alerts, the last {duration(since)}", "", f"{where}. {headline(of)}.", ""]
+    lines = [f"### Review of the alerts, the last {_length(since)}", "", f"{where}. {headline(of)}.", ""]
     lines += [*looked_at(of, since), ""]
     for heading, words, heads, rows in _sections(of) if of.period else ():
         lines += [f"#### {heading}", "", words, ""]
@@ -155,7 +156,7 @@ def _element(section: Section, of: Review) -> Element:
     )
     shown = tag(
         "table",
-        tag("tr", *(tag("th", head) for head in heads), tag("th", "when") if strips else None),
+        tag("tr", *(tag("th", head, class_=_align(head)) for head in heads), tag("th", "when") if strips else None),
         *(tag("tr", *_row(cells, heads), tag("td", strips[cells[0] + cells[1]]) if strips else None) for cells in rows),
     )
     body: list[Content] = [tag("p", words) if words else None, shown if rows else None]
@@ -164,8 +165,11 @@ def _element(section: Section, of: Review) -> Element:
 
 def _row(cells: Sequence[str], heads: Sequence[str]) -> Iterator[Element]:
     for head, cell in zip(heads, cells, strict=True):
-        number = head in HEADS[2:] or head in ("from", "to", "in days", "fired together", "share of the time")
-        yield tag("td", cell, class_=cell if head == "severity" else "number" if number else None)
+        yield tag("td", cell, class_=cell if head == "severity" else _align(head))
+
+
+def _align(head: str) -> str | None:
+    return "number" if head in NUMBERS else None
 
 
 def _strip(row: Row, period: Period) -> Element:

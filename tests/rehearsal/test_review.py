@@ -233,7 +233,7 @@ def test_a_period_without_data_is_said_in_words(tmp_path: Path) -> None:
     with reviewed(tmp_path, ["# EOF\n"]) as (code, output, page):
         assert code == 0, output
         for text in (output, page.read_text(), page.with_suffix(".md").read_text()):
-            assert "Prometheus has no data of the last 2w: nothing can be said of any alert." in text
+            assert "Prometheus has no data of the last 14 d: nothing can be said of any alert." in text
 
 
 @pytest.mark.parametrize(
