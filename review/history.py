@@ -56,8 +56,6 @@ class Period:
 
     start: float
     end: float
-    asked: float
-    """Seconds that were asked for."""
     covered: float
     """Share of it for which there is data."""
     step: int
@@ -99,13 +97,13 @@ class History:
         """What there is of the last `since` seconds, in steps that the answers have room for; None for nothing."""
         step = max(interval, math.ceil(since / (PARTS * (POINTS - 1))))
         coarse = max(60, math.ceil(since / POINTS))
-        end = math.floor(now / coarse) * coarse
-        scraped = self._range("count(up)", end - math.floor(since / coarse) * coarse, end, coarse)
+        scraped = self._range("count(up)", now - math.floor(since / coarse) * coarse, now, coarse)
         times = [at for _, points in scraped for at, _ in points]
+        end = math.floor(now / step) * step
         if not times:
             return None
-        covered = len(times) / ((end - times[0]) / coarse + 1)
-        return Period(times[0], math.floor(now / step) * step, since, covered, step)
+        covered = len(times) / (round((now - times[0]) / coarse) + 1)
+        return Period(min(times[0], end - step), end, covered, step)
 
     def firings(self, period: Period, on_part: Callable[[], object]) -> list[Firing]:
         """Every firing within a period; `on_part` is called after each of its parts."""

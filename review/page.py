@@ -31,7 +31,7 @@ def headline(of: Review) -> str:
     if of.period is None:
         return "no data"
     return (
-        f"{_count(len(of.rows), 'alert')} fired {_count(sum(row.fired for row in of.rows), 'time')}, "
+        f"{_count(len(of.rows), 'alert')} fired{_times(sum(row.fired for row in of.rows))}, "
         f"{_count(of.pages, 'page')}, {len(of.never)} never fired, {_count(len(of.twins), 'twin')}, "
         f"{_count(len(of.near), 'value')} near a threshold, {_count(len(of.creeps), 'creep')}"
     )
@@ -196,7 +196,11 @@ def _labels(labels: object) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _times(number: int) -> str:
+    return f" {_count(number, 'time')}" if number else ""
 
 
 def _moment(seconds: float) -> str:

@@ -152,3 +152,20 @@ def test_without_a_rehearsal_it_says_how_to_start_one(tmp_path: Path) -> None:
     done = make_report(ROOT, state=tmp_path)
     assert done.returncode == 1
     assert "the rehearsal is not running; start it with: make up" in done.stderr
+
+
+def test_what_the_alerts_were_worth_is_reviewed(rehearsal: Running, tmp_path: Path) -> None:
+    """`make review` of the running rehearsal; `test_review.py` has the numbers."""
+    file = tmp_path / "review.html"
+    done = subprocess.run(
+        [sys.executable, "-m", "review", "--since", "6h", "--out", str(file)],
+        cwd=rehearsal.project,
+        env=os.environ | {"STATE": str(rehearsal.project / ".rehearsal")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not of the 6 h asked for" in done.stdout
+    assert "RedisDown" in file.with_suffix(".md").read_text()
