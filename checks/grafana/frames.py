@@ -18,9 +18,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import catalogue as catalogues
+from checks.dashboard_json import CATALOGUE
 from checks.grafana.drawn import Frame, Panel
-from facts import ROOT
 
 NOW = int(time.time() * 1000)
 STEP = 30_000
@@ -41,7 +40,8 @@ NO_DATA = "no data"
 ALL, SOME, NONE = slice(None), slice(1, None), slice(0)
 """The series of a query that there are."""
 
-SERVICES = [service.name for service in catalogues.load(ROOT / "services.yaml").services]
+SERVICES = tuple(service.name for service in CATALOGUE.services)
+"""All of the catalogue: dashboards give each its colour, and that override must match a series."""
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 PODS = ("order-service-6c9f7d5b8-x2x7q", "prometheus-kube-prometheus-stack-prometheus-0", "loki-0")
 LABELS: dict[str, Sequence[str]] = {

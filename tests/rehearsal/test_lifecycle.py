@@ -604,7 +604,9 @@ class TestDialect:
             "alertmanager": "http://127.0.0.1:9501/alertmanager",
             "runbooks": "http://127.0.0.1:9501/pages/alerts/runbooks",
         }
-        assert given == [Aside({KEY: {"links": links, "instrumentedServices": named}})]
+        (aside,) = given
+        deployed = aside.settings[KEY]
+        assert (deployed["links"], deployed["instrumentedServices"]) == (links, named)
         assert {service.metrics_path for service in catalogue.services} == paths
 
     @pytest.mark.parametrize(("text", "expected"), [("", None), ("today", "today"), ("package", "package")])

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-import catalogue
 from checks.waiting import PATIENCE_SECONDS, eventually
 from facts import ROOT
+from local.ports import SERVICES
 from tests.rehearsal import panels
 from tests.rehearsal.running import Running
 
@@ -83,7 +83,7 @@ def make_report(project: Path, *arguments: str, state: Path | None = None) -> su
 
 @pytest.fixture(scope="module")
 def page(rehearsal: Running) -> Page:
-    services = len(catalogue.load(ROOT / "services.yaml").services)
+    services = len(SERVICES)  # of the catalogue, those that are simulated
     up = "service:probe_success:ratio == 1"
     eventually(lambda: len(rehearsal.query(up)) == services, what=f"{up} for each of {services} services")
     done = make_report(rehearsal.project)
