@@ -38,7 +38,7 @@ def pint_has_nothing_to_say(stack: Stack) -> Iterator[str]:
             raise RuntimeError(f"pint ended with {done.returncode}: {done.stderr}")
         lines = path.read_text().splitlines()
         for problem in json.loads(report.read_text()) or []:
-            yield f"{_name(lines, problem['lines'])}: {problem['reporter']}: {problem['problem']}"
+            yield f"{rule_at(lines, problem['lines'])}: {problem['reporter']}: {problem['problem']}"
 
 
 def _groups(rules: tuple[Rule, ...]) -> Iterator[dict[str, object]]:
@@ -46,7 +46,7 @@ def _groups(rules: tuple[Rule, ...]) -> Iterator[dict[str, object]]:
         yield {"name": f"{file}/{group}", "rules": [rule.body for rule in members]}
 
 
-def _name(lines: list[str], places: list[int]) -> str:
+def rule_at(lines: list[str], places: list[int]) -> str:
     """The alert or record at or above the first of these lines, counted from 1."""
-    above = reversed(lines[: places[-1]])
+    above = reversed(lines[: places[0]])
     return next(line.split(":", 1)[1].strip() for line in above if line.strip(" -").startswith(("alert:", "record:")))

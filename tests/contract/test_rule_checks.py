@@ -77,6 +77,12 @@ def test_a_check_reports_its_counter_example(check: Check, spoil: Spoil) -> None
     assert set(check(spoil(ours("dev")))) - set(found(check, "dev"))
 
 
+def test_pint_means_the_rule_in_which_its_lines_begin() -> None:
+    """They may go on to the rules that this one reads, such as the pages behind its ALERTS."""
+    lines = ["- record: a:b:sum", "  expr: x", "- alert: Meant", "  expr: y", "- alert: Page", "  expr: z"]
+    assert pint.rule_at(lines, [3, 4, 5, 6]) == "Meant"
+
+
 @pytest.mark.parametrize("check", OF_QUERIES, ids=lambda check: check.__name__)
 def test_the_queries_of_the_runbooks_obey(check: Check) -> None:
     queries = [{"record": f"{page} in its runbook", "expr": query} for page, query in runbook_queries()]

@@ -92,7 +92,8 @@ def test_every_rule_file_has_tests() -> None:
 
 @pytest.mark.parametrize("alert", ALERT_RULES)
 def test_every_alert_is_shown_to_fire(alert: str) -> None:
-    assert any(expected.labels for expected in expectations() if expected.alert == alert)
+    fires = any(expected.labels for expected in expectations() if expected.alert == alert)
+    assert fires, f"{alert}: no test beside its rule has it in exp_alerts; add one"
 
 
 @pytest.mark.parametrize("alert", sorted(ALERT_RULES.keys() - ALWAYS_FIRING))
@@ -106,7 +107,8 @@ def test_every_alert_is_shown_to_stay_silent_below_its_threshold(alert: str) -> 
     for expected in expectations():
         if expected.alert == alert and any(selects(one, given) for one in read for given in expected.inputs):
             moments.setdefault(expected.test, []).append(bool(expected.labels))
-    assert any("silent" in test and not any(fires) for test, fires in moments.items())
+    silent = any("silent" in test and not any(fires) for test, fires in moments.items())
+    assert silent, f'{alert}: no test beside its rule has its series, "silent" in its name and no exp_alerts; add one'
 
 
 @pytest.mark.parametrize("alert", sorted(ALERT_RULES.keys() - ALWAYS_FIRING))
@@ -115,7 +117,8 @@ def test_every_alert_is_shown_to_wait_for_as_long_as_it_says(alert: str) -> None
     seen = [expected for expected in expectations() if expected.alert == alert]
     pairs = [(a, b) for a in seen for b in seen if a.test == b.test and b.at - a.at == a.step]
     assert ALERT_RULES[alert]["for"]
-    assert any(not before.labels and after.labels for before, after in pairs)
+    waits = any(not before.labels and after.labels for before, after in pairs)
+    assert waits, f"{alert}: no test beside its rule has it silent at one evaluation and firing at the next; add one"
 
 
 @pytest.mark.parametrize("alert", ["LogAgentDroppingLogs", "LogAgentRestarted", "LokiRefusingLogs"])
