@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from checks import documentation
+from checks import documentation, promql
 from facts import ROOT
 from tests.unit.test_pages import broken
 
@@ -39,6 +39,18 @@ def without_value(text: str) -> list[str]:
     ]
 
 
+def of_probes_as_well(text: str) -> list[str]:
+    """The queries of a page about a service's targets that also find its probe, whose target is the prober."""
+    return [
+        query
+        for language, query in BLOCK.findall(text)
+        if language == "promql" and re.search(r"\bservice\b", query)
+        for selector in promql.selectors(promql.parse(query))
+        if re.fullmatch(r"up|scrape_\w+", selector.name or "")
+        and "job" not in {matcher.name for matcher in selector.matchers.matchers}
+    ]
+
+
 def placeholders(text: str) -> set[str]:
     """The words in a page's commands that the reader fills in."""
     commands = [code for language, code in BLOCK.findall(text) if language in ("sh", "shell")]
@@ -50,6 +62,7 @@ def placeholders(text: str) -> set[str]:
 def test_other_alerts_are_links_and_each_query_has_its_healthy_value(page: Path) -> None:
     assert unlinked(page) == set()
     assert without_value(page.read_text()) == []
+    assert of_probes_as_well(page.read_text()) == [], 'add job!="service-probes"'
     assert "(../../docs/runbooks/README.md)" in page.read_text(), "how to run a query is said there"
 
 
@@ -84,6 +97,8 @@ def test_what_is_missing_is_found(tmp_path: Path) -> None:
     )
     assert unlinked(page) == {"ServiceDown"}
     assert without_value(page.read_text()) == ["up == 0\n"]
+    assert of_probes_as_well('```promql\nup{service="a"}\n```\n') == ['up{service="a"}\n']
+    assert of_probes_as_well('```promql\nup{job!="service-probes", service="a"} unless on (service) a\n```\n') == []
     assert placeholders(page.read_text()) == {"POD", "NODE", "REDIS_HOST", "OTHER"}
     assert broken(page) == ["HighErrorRate.md"]
 
