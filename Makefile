@@ -86,7 +86,7 @@ check: $(READY) tools ## What to run after an edit: lint, unit, contract, instru
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going $(ALONE) \
 		test-engine test-contract lint test-instrumentation test-unit
 
-test: $(READY) tools ## Everything but test-signals, test-traces and test-cluster, JOBS=3 parts at once
+test: $(READY) tools ## Everything but test-signals, test-traces, test-cluster and test-robot, JOBS=3 parts at once
 	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target --keep-going $(ALONE) $(PARTS)
 	@$(MAKE) --no-print-directory $(LAST)
 
