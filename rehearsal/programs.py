@@ -88,6 +88,7 @@ def _receivers(state: State, ports: Ports, pace: int) -> Program:
         f"--credentials={credentials}",
         f"--alertmanager={ports.url('alertmanager')}",
         f"--prometheus={ports.url('prometheus')}",
+        f"--loki={ports.url('loki')}",
         f"--port-offset={ports.offset}",
         f"--report={shlex.join(_python('report'))}",
         *speed.heartbeat_flags(HEARTBEAT_PERIOD_SECONDS, HEARTBEAT_GRACE_SECONDS, pace),

@@ -4,7 +4,7 @@
 
 Slack, PagerDuty and the heartbeat answer on the HTTP port at /slack/<token>, /pagerduty/v2/enqueue and
 /heartbeat/<token>, mail on the SMTP port (STARTTLS and AUTH required). What arrived is at / and /notifications, what
-its links lead to at /pages, /d, /alertmanager and /prometheus.
+its links lead to at /pages, /d, /alertmanager, /prometheus and /loki.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from simulation.receivers.alertmanager import AlertmanagerPage
 from simulation.receivers.control import Control
 from simulation.receivers.heartbeat import HEARTBEAT_GRACE_SECONDS, HEARTBEAT_PERIOD_SECONDS, Heartbeat
 from simulation.receivers.linked import Linked
+from simulation.receivers.loki import LokiPage
 from simulation.receivers.notifications import Store
 from simulation.receivers.prometheus import PrometheusPage
 from simulation.receivers.refusals import Outages, RefusedError
@@ -116,6 +117,7 @@ def application(
 )
 @click.option("--alertmanager", default="", metavar="URL", help="Where a silence that a message links to is made.")
 @click.option("--prometheus", default="", metavar="URL", help="Where a query that an alert links to is run.")
+@click.option("--loki", default="", metavar="URL", help="Where a query of logs that a runbook links to is run.")
 @click.option("--port-offset", type=int, default=0, help="What is added to the ports that pages name.")
 def main(
     http_port: int,
@@ -128,6 +130,7 @@ def main(
     report: str,
     alertmanager: str,
     prometheus: str,
+    loki: str,
     port_offset: int,
 ) -> None:
     """Run the receivers until a signal ends them."""
@@ -140,7 +143,12 @@ def main(
     store = Store(store_directory)
     heartbeat = Heartbeat(store, heartbeat_period, heartbeat_grace)
     tls = certificates.server_context(certificate_directory)
-    linked = (Linked(shlex.split(report), port_offset), AlertmanagerPage(alertmanager), PrometheusPage(prometheus))
+    linked = (
+        Linked(shlex.split(report), port_offset),
+        AlertmanagerPage(alertmanager),
+        PrometheusPage(prometheus),
+        LokiPage(loki),
+    )
     routes = [route for part in linked for route in part.routes()]
     serve(application(known, store, heartbeat, routes, smtp, tls), http)
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from facts import ROOT
-from simulation.receivers import prometheus
+from simulation.receivers import loki, prometheus
 from simulation.receivers.document import document
 
 PAGES = "/pages"
@@ -29,6 +29,10 @@ DASHBOARDS = "/d"
 """Where Grafana has them, too."""
 LONGEST_SECONDS = 7 * 86400
 """How far back a dashboard is drawn at most."""
+_PICTURE = re.compile(r"docs/images/[\w-]+\.png")
+_TEXT = re.compile(r"LICENSE|NOTICE|examples/stacks/[\w-]+/Pulumi\.[\w-]+\.yaml")
+"""Files that pages link to. No stack file but the examples', which have no secrets."""
+_UID = re.compile(r"[\w-]+")
 _ADDRESS = re.compile(r"(?<=//127\.0\.0\.1:)\d+")
 """The port in an address of the rehearsal, as the pages name it; those after `kubectl port-forward` are localhost's."""
 
@@ -57,14 +61,21 @@ class Linked:
         ]
 
     async def page(self, request: Request) -> Response:
-        """A Markdown page of the project."""
+        """A Markdown page of the project, or what pages link to: a picture, a licence, the stack file of an example."""
         asked = request.path_params["path"]
         path = (self.root / asked).resolve()
         path = path / "README.md" if path.is_dir() else path
-        below = path.relative_to(self.root).parts if path.is_relative_to(self.root) else (".",)
-        if path.suffix != ".md" or any(part.startswith(".") for part in below) or not path.is_file():
-            return _problem(404, f"{asked} is not a page of this project; the alerts' pages are in alerts/runbooks")
-        return HTMLResponse(document(path.stem, f'<main class="text">{markdown(self._here(path.read_text()))}</main>'))
+        below = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else ".."
+        hidden = any(part.startswith(".") for part in below.split("/"))
+        if not hidden and path.is_file():
+            if path.suffix == ".md":
+                body = f'<main class="text">{markdown(self._here(path.read_text()))}</main>'
+                return HTMLResponse(document(path.stem, body))
+            if _PICTURE.fullmatch(below):
+                return FileResponse(path)
+            if _TEXT.fullmatch(below):
+                return PlainTextResponse(path.read_text())
+        return _problem(404, f"{asked} is not a page of this project; the alerts' pages are in alerts/runbooks")
 
     def _here(self, text: str) -> str:
         """A page with the ports of this rehearsal."""
@@ -112,10 +123,15 @@ def _options(request: Request) -> list[str]:
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML: headings with the anchors that repository hosts give them, PromQL with a link to its result."""
+    """Markdown as HTML: headings with the anchors that repository hosts give them, queries with a link to their result.
+
+    Of HTML in it, comments are left out, and all else is text.
+    """
     reader = MarkdownIt("commonmark").enable("table")
     reader.add_render_rule("fence", _block)
-    reader.options["html"] = False
+    reader.options["html"] = True  # to know what is a comment
+    reader.add_render_rule("html_block", _markup)
+    reader.add_render_rule("html_inline", _markup)
     tokens = reader.parse(text)
     seen = Counter[str]()
     for heading, content in itertools.pairwise(tokens):
@@ -129,9 +145,20 @@ def markdown(text: str) -> str:
 
 def _block(_: object, tokens: Sequence[Token], place: int, *__: object) -> str:
     """A block of code."""
-    code = tokens[place].content
-    run = f'<p><a href="{escape(prometheus.link(code.strip()))}">Run this query</a></p>\n'
-    return f"<pre><code>{escape(code)}</code></pre>\n{run if tokens[place].info == 'promql' else ''}"
+    code, language = tokens[place].content, tokens[place].info
+    link = _LINKS[language](code.strip()) if language in _LINKS else ""
+    run = f'<p><a href="{escape(link)}">Run this query</a></p>\n' if link else ""
+    return f"<pre><code>{escape(code)}</code></pre>\n{run}"
+
+
+_LINKS = {"promql": prometheus.link, "logql": loki.link}
+
+
+def _markup(_: object, tokens: Sequence[Token], place: int, *__: object) -> str:
+    return escape(_COMMENT.sub("", tokens[place].content))
+
+
+_COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 
 
 def _anchor(heading: Token) -> str:

@@ -60,12 +60,13 @@ class PrometheusPage:
             return f"<p>Prometheus was not reached: {escape(str(error))}</p>"
         if answer.get("status") != "success":
             return f"<pre>{escape(str(answer.get('error')))}</pre>"
-        rows = list(_rows(answer["data"]))
-        more = f"<p>The first {SHOWN} of {len(rows)} series.</p>" if len(rows) > SHOWN else ""
-        return f"<h2>Result now</h2>{more}{table(('Series', 'Value'), rows[:SHOWN], empty='no result')}"
+        found = list(rows(answer["data"]))
+        more = f"<p>The first {SHOWN} of {len(found)} series.</p>" if len(found) > SHOWN else ""
+        return f"<h2>Result now</h2>{more}{table(('Series', 'Value'), found[:SHOWN], empty='no result')}"
 
 
-def _rows(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def rows(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each series of a result with its values, as HTML."""
     if data["resultType"] in ("scalar", "string"):
         yield "", escape(str(data["result"][1]))
         return

@@ -18,6 +18,7 @@ class Elements(HTMLParser):
         super().__init__()
         self.names: set[str] = set()
         self.links: list[str] = []
+        self.pictures: list[str] = []
         self.attributes: set[str] = set()
         self.feed(text)
 
@@ -25,6 +26,7 @@ class Elements(HTMLParser):
         self.names.add(tag)
         self.attributes |= {name for name, _ in attrs}
         self.links += [value or "" for name, value in attrs if name == "href"]
+        self.pictures += [value or "" for name, value in attrs if (tag, name) == ("img", "src")]
 
 
 class Part(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from facts import ROOT
 from local.ports import OPTIONAL, SERVICES, STACK
 from simulation.receivers.linked import Linked, markdown
+from simulation.receivers.loki import LOKI
 from simulation.receivers.prometheus import PROMETHEUS
 from tests.unit.browser import Browser, Elements
 
@@ -28,21 +30,45 @@ def test_a_runbook_is_a_web_page_and_so_is_each_that_it_links_to(client: Browser
     assert '<h1 id="servicedown">ServiceDown</h1>' in answer.text
     links = Elements(answer.text).links
     assert "ServiceUnmeasured.md" in links
-    for link in (link for link in links if not link.startswith(PROMETHEUS)):
+    for link in (link for link in links if not link.startswith((PROMETHEUS, LOKI))):
         assert client.get(f"/pages/alerts/runbooks/{link}").status_code == 200, link
 
 
-def test_every_link_of_every_runbook_opens(client: Browser) -> None:
-    pages = sorted((ROOT / "alerts" / "runbooks").glob("*.md"))
-    links = {
-        link
+def test_every_link_and_every_picture_of_every_page_opens(client: Browser) -> None:
+    pages = [
+        *ROOT.glob("*.md"),
+        *(page for name in ("alerts", "docs", "examples") for page in ROOT.glob(f"{name}/**/*.md")),
+    ]
+    addresses = {
+        f"/pages/{os.path.normpath(file.relative_to(ROOT).parent / address)}"
         for file in pages
-        for link in Elements(markdown(file.read_text())).links
-        if "://" not in link and not link.startswith(PROMETHEUS)
+        for found in [Elements(markdown(file.read_text()))]
+        for address in (*found.links, *found.pictures)
+        if not re.match(rf"\w+:|#|{PROMETHEUS}|{LOKI}\?", address)
     }
-    assert len(links) > 40
-    refused = [link for link in links if client.get(f"/pages/alerts/runbooks/{link}").status_code != 200]
-    assert refused == []
+    assert len(addresses) > 100
+    assert [address for address in sorted(addresses) if client.get(address).status_code != 200] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("docs/images/system-health.png", "image/png"),
+        ("NOTICE", "text/plain; charset=utf-8"),
+        ("examples/stacks/kind-two-nodes/Pulumi.kind-two-nodes.yaml", "text/plain; charset=utf-8"),
+    ],
+)
+def test_what_pages_link_to_is_served_as_what_it_is(client: Browser, path: str, kind: str) -> None:
+    answer = client.get(f"/pages/{path}")
+    assert answer.headers["content-type"] == kind
+    assert answer.content == (ROOT / path).read_bytes()
+
+
+def test_no_comment_is_text() -> None:
+    made = markdown(
+        "<!-- one -->\n\nA <!-- two --> b.\n\n<!-- three\nfour -->\n| a |\n|---|\n\n```sh\n<!-- kept -->\n```\n"
+    )
+    assert re.sub(r"<[^>]*>|\s+", " ", made).split() == ["A", "b.", "a", "&lt;!--", "kept", "--&gt;"]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +76,9 @@ def test_every_link_of_every_runbook_opens(client: Browser) -> None:
     [
         "alerts/runbooks/Nothing.md",
         "Pulumi.dev.yaml",
+        "examples/stacks/kind-two-nodes/rendered/outputs.yaml",
+        "services.yaml",
+        ".git/HEAD",
         "../etc/passwd",
         quote("../../etc/hosts", safe=""),
         ".github/x.md",
@@ -85,8 +114,11 @@ def test_no_page_names_a_port_of_the_rehearsal_that_is_none() -> None:
 
 
 def test_a_query_of_a_runbook_leads_to_its_result_and_other_code_does_not() -> None:
-    made = Elements(markdown('```promql\nup{job="a"} == 0\n```\n\n```sh\nls\n```\n'))
-    assert made.links == ["/prometheus/graph?g0.expr=up%7Bjob%3D%22a%22%7D%20%3D%3D%200"]
+    made = Elements(markdown('```promql\nup{job="a"} == 0\n```\n\n```logql\n{a="b"}\n```\n\n```sh\nls\n```\n'))
+    assert made.links == [
+        "/prometheus/graph?g0.expr=up%7Bjob%3D%22a%22%7D%20%3D%3D%200",
+        "/loki?query=%7Ba%3D%22b%22%7D",
+    ]
 
 
 def test_a_dashboards_link_draws_it_with_its_variable_and_its_hour(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from local.ports import free_ports
+from simulation.receivers import loki
 from simulation.receivers.alertmanager import AlertmanagerPage
+from simulation.receivers.loki import LokiPage
 from simulation.receivers.prometheus import SHOWN, PrometheusPage, link
 from tests.unit.browser import Browser
 
@@ -37,7 +39,7 @@ def server(answers: dict[str, Any], status: int = 200) -> Iterator[tuple[str, li
         def do_GET(self) -> None:
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(json.dumps(answers[self.path]).encode())
+            self.wfile.write(json.dumps(answers[self.path.partition("?")[0]]).encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -164,3 +166,32 @@ def test_the_page_of_prometheus_opens_without_a_query_and_says_when_there_is_no_
     browser = Browser(PrometheusPage(nowhere()))
     assert "Result now" not in browser.get("/prometheus").text
     assert "Prometheus was not reached" in browser.get(link("up")).text
+
+
+def test_the_page_of_loki_shows_the_newest_lines_first() -> None:
+    streams = [
+        {
+            "stream": {"service_name": "gateway", "k8s_pod_name": "gateway-1"},
+            "values": [["1700000000000000000", "old"]],
+        },
+        {"stream": {"service_name": "order-service"}, "values": [["1700000001500000000", EVIL, {"level": "info"}]]},
+    ]
+    answers = {"/loki/api/v1/query_range": {"data": {"resultType": "streams", "result": streams}}}
+    with server(answers) as (address, _):
+        page = Browser(LokiPage(address)).get(loki.link('{service_name=~".+"}')).text
+    assert page.index("2023-11-14T22:13:21.500Z") < page.index("2023-11-14T22:13:20.000Z")
+    assert "<td>gateway gateway-1</td><td>old</td>" in page
+    assert "<img" not in page
+
+
+def test_the_page_of_loki_shows_numbers_as_they_are_now_and_what_is_refused() -> None:
+    counted = 'topk(5, sum by (user) (count_over_time({service_name="user-service"}[15m])))'
+    vector = {"resultType": "vector", "result": [{"metric": {"user": "alice"}, "value": [1, "7"]}]}
+    with server({"/loki/api/v1/query": {"data": vector}}) as (address, _):
+        assert "<td>{user=&quot;alice&quot;}</td><td>7</td>" in Browser(LokiPage(address)).get(loki.link(counted)).text
+    with server({"/loki/api/v1/query_range": f"parse error {EVIL}"}, status=400) as (address, _):
+        page = Browser(LokiPage(address)).get(loki.link("{")).text
+    assert "parse error" in page
+    assert "<img" not in page
+    assert "Loki was not reached" in Browser(LokiPage(nowhere())).get(loki.link("{a}")).text
+    assert "Result now" not in Browser(LokiPage(nowhere())).get("/loki").text
