@@ -75,13 +75,12 @@ def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
         "owner": _use("message.owner"),
         "severity": _use("message.severity"),
         "status": "{{ .Status }}",
-        # Alertmanager reads each value as YAML: "down: no target" would become an object, but not below a sentence.
-        "description": f"{_use('message.summary')}\n{_use('message.description')}",
-        "runbook": _use("link.runbook"),
-        "dashboard": _use("link.dashboard"),
+        # Alertmanager reads each value as YAML: "down: no target" would become an object, but not below a sentence. The
+        # summary is in the title, and the addresses are links.
+        "description": f"{_use('message.started')}\n{_use('message.description')}",
         # Alertmanager adds its own texts of every alert where there are none: what is over as if it held, and links to
-        # Prometheus, which is not exposed.
-        **dict.fromkeys(("firing", "resolved"), ""),
+        # Prometheus, which is not exposed; and numbers that the description's lines say.
+        **dict.fromkeys(("firing", "resolved", "num_firing", "num_resolved"), ""),
     }
     return {
         "url": pagerduty.url,
@@ -90,7 +89,7 @@ def _pagerduty(pagerduty: PagerDuty, note: str) -> dict[str, Any]:
         "description": f"{_use('message.subject')}: {_use('message.summary')}" + (f" ({note})" if note else ""),
         "severity": _use("message.pagerduty_severity"),
         "client": "Order processor monitoring",
-        "client_url": _use("link.dashboard"),
+        "client_url": "",  # the dashboard is one of the links; without a value it is Alertmanager's address
         "class": _use("message.alert"),
         "component": _use("message.service"),
         "group": "{{ .CommonLabels.namespace }}",

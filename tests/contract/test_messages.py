@@ -151,6 +151,7 @@ ACKNOWLEDGE = (
     "https://alertmanager.test/#/silences/new?filter="
     "%7Balertname%3D%22PageUnresolved%22%2Cpage%3D%22ServiceDown%22%2Cservice%3D%22order-service%22%7D"
 )
+STATUSES = ("firing", "resolved")
 CHANNELS = {
     "Slack": "oncall.slack_configs.0.",
     "PagerDuty": "oncall.pagerduty_configs.0.",
@@ -212,11 +213,20 @@ def test_pagerduty_says_what_happened_to_whom_and_where_to_look(template_files: 
     assert pagerduty["details.alertname"] == "ServiceDown"
     assert pagerduty["details.service"] == "order-service"
     assert pagerduty["details.owner"] == "orders-team"
-    assert pagerduty["details.description"].splitlines() == ["A service is down.", ANNOTATIONS["description"]]
-    assert pagerduty["details.runbook"] == ANNOTATIONS["runbook_url"]
+    assert pagerduty["details.description"].splitlines() == [
+        "Started at 2026-11-23 10:00:00 UTC.",
+        ANNOTATIONS["description"],
+    ]
     links = [ANNOTATIONS["runbook_url"], SERVICE_RUNBOOK, DASHBOARD, ACKNOWLEDGE]
     assert [pagerduty[f"links.{number}.href"] for number in range(4)] == links
     assert pagerduty["links.3.text"] == "Acknowledge"
+
+
+def test_pagerduty_says_each_thing_once(template_files: str, tmp_path: Path) -> None:
+    said = "\n".join(said_by("PagerDuty", "service runbook", template_files, tmp_path).values())
+    links = (ANNOTATIONS["runbook_url"], SERVICE_RUNBOOK, DASHBOARD, ACKNOWLEDGE)
+    for once in (*links, ANNOTATIONS["summary"], ANNOTATIONS["description"]):
+        assert said.count(once) == 1, once
 
 
 def test_an_email_says_what_happened_to_whom_and_where_to_look(template_files: str, tmp_path: Path) -> None:
@@ -306,7 +316,8 @@ def test_no_text_of_pagerduty_is_alertmanagers_own() -> None:
     """It has every label and value of what is over, and links to Prometheus, which nothing exposes."""
     for receiver in routing.alertmanager_configuration(STACKS["prod"])["receivers"]:
         for integration in receiver.get("pagerduty_configs", []):
-            assert integration["details"]["firing"] == integration["details"]["resolved"] == ""
+            assert {integration["details"][f"{part}{status}"] for part in ("", "num_") for status in STATUSES} == {""}
+            assert integration["client_url"] == ""
 
 
 def test_a_resolve_looks_like_one(template_files: str, tmp_path: Path) -> None:
