@@ -32,7 +32,6 @@ LONGEST_SECONDS = 7 * 86400
 _PICTURE = re.compile(r"docs/images/[\w-]+\.png")
 _TEXT = re.compile(r"LICENSE|NOTICE|examples/stacks/[\w-]+/Pulumi\.[\w-]+\.yaml")
 """Files that pages link to. No stack file but the examples', which have no secrets."""
-_UID = re.compile(r"[\w-]+")
 _ADDRESS = re.compile(r"(?<=//127\.0\.0\.1:)\d+")
 """The port in an address of the rehearsal, as the pages name it; those after `kubectl port-forward` are localhost's."""
 
