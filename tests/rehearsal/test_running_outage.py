@@ -40,8 +40,9 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
         assert (item["alertnames"], item["services"], item["status"]) == (["ServiceDown"], ["order-service"], "firing")
         assert datetime.fromisoformat(item["received"]).timestamp() - since <= 130
     code, output = rehearsal.run("status")
-    assert code == 1
+    assert code == 0, "what make fault stopped is as it should be"
     assert "ServiceDown critical order-service" in output
+    assert "stopped by make fault: order-service" in output
     panels.wait_until_shown(rehearsal, panels.shown_by("outage"))
     (alert,) = rehearsal.get("alertmanager", "/api/v2/alerts", filter='alertname="ServiceDown"')
     found = {link for item in told for link in links(item["raw"])} | {alert["generatorURL"]}
