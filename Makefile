@@ -26,7 +26,9 @@ unexport PYTHONDONTWRITEBYTECODE
 	diff mirror-list examples preview deploy drift destroy preflight verify schema charts-check outdated lock tools clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s", $$1; width = 28; words = split($$2, word, " "); \
+		for (i = 1; i <= words; width += length(word[i++]) + 1) { \
+			if (width + length(word[i]) >= 100) { printf "\n%28s", ""; width = 28 } printf " %s", word[i] } print "" }' $(MAKEFILE_LIST)
 
 # --- the rehearsal: the dev stack on this machine ---------------------------------------------------------------
 up: $(READY) ## Deploy the dev stack here and start everything (PORT_OFFSET=n moves every port, DIALECT=today|package, SPEED=n, GRAFANA=1, TRACES=1, VERBOSE=1)
@@ -206,34 +208,35 @@ examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git
 	@$(PY) -m checks.examples
 
 preflight: $(READY) ## Can a cluster take a stack? Before the first pulumi up: STACK=dev|prod, CONTEXT=name if the stack names none
-	@context="$(or $(CONTEXT),$$($(PY) -m verify.context -- "$(STACK)"))" && $(PY) -m verify.preflight --stack "$(STACK)" --context "$$context"
+	@context="$$($(PY) -m verify.context --reads -- "$(STACK)" "$(CONTEXT)")" && $(PY) -m verify.preflight --stack "$(STACK)" --context "$$context"
 
 preview: $(READY) ## pulumi preview of a stack with the vendor's CLI: STACK=dev|prod
-	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
+	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@$(PY) -m engine.chart_files -- "$(STACK)"
 	@pulumi preview --diff --stack "$(STACK)"
 
 deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it: STACK=dev|prod
-	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
+	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@$(PY) -m engine.chart_files -- "$(STACK)"
+	@$(PY) -m verify.volumes --stack "$(STACK)" --context "$$($(PY) -m verify.context -- "$(STACK)")"
 	@pulumi up --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
 drift: $(READY) ## Is a deployed stack as the program says? pulumi preview with refresh must find no change, and verify nothing: STACK=dev|prod
-	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
+	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@$(PY) -m engine.chart_files -- "$(STACK)"
 	@pulumi preview --refresh --expect-no-changes --diff --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
 destroy: $(READY) ## pulumi destroy of a stack with the vendor's CLI, after a preview; a protected stack is refused: STACK=dev|prod
-	@$(PY) -m verify.context -- "$(STACK)" >/dev/null
+	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
 	@pulumi destroy --stack "$(STACK)"
 
 verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none
-	@context="$(or $(CONTEXT),$$($(PY) -m verify.context -- "$(STACK)"))" && $(PY) -m verify --stack "$(STACK)" --context "$$context"
+	@context="$$($(PY) -m verify.context --reads -- "$(STACK)" "$(CONTEXT)")" && $(PY) -m verify --stack "$(STACK)" --context "$$context"
 
 schema: $(READY) ## Write the JSON Schemas for editors, docs/settings.md, the pages of alerts and runbooks, and what is seen of each panel
 	@$(PY) -m checks.documentation

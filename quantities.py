@@ -19,14 +19,40 @@ DURATION_IN_TEXT = f"(?:[0-9]+(?:{'|'.join(MILLISECONDS)}))+"
 _DURATION = re.compile("".join(f"(?:([0-9]+){unit})?" for unit in reversed(MILLISECONDS)))
 
 
+_FACTORS: dict[str, float] = {
+    **{
+        prefix: 1000.0**power
+        for power, prefix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), start=-3)
+    },
+    **{f"{prefix}i": 1024**power for power, prefix in enumerate("KMGTPE", start=1)},
+}
+
+
+def quantity(text: str) -> float:
+    """The number that a quantity of Kubernetes such as `250m`, `1.5`, `2e3` or `20Gi` stands for.
+
+    Raises ValueError if it is none. Source: ParseQuantity of k8s.io/apimachinery.
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise ValueError(f'"{text}" is no quantity such as 250m or 20Gi')
+    number, unit = found.groups()
+    return float(number) * _FACTORS[unit]
+
+
+_QUANTITY = re.compile(
+    rf"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)({'|'.join(sorted(_FACTORS, reverse=True))})"
+)
+
+
 def millicores(cpu: str) -> int:
     """Thousandths of a core of an amount of CPU such as `250m` or `1.5`."""
-    return int(cpu[:-1]) if cpu.endswith("m") else round(float(cpu) * 1000)
+    return round(quantity(cpu) * 1000)
 
 
 def mebibytes(size: str) -> int:
-    """MiB of a size such as `512Mi` or `20Gi`."""
-    return int(size[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024**2}[size[-2:]]
+    """Whole MiB of a size such as `512Mi` or `20Gi`."""
+    return int(quantity(size) / 2**20)
 
 
 def milliseconds(duration: str) -> int:

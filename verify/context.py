@@ -14,19 +14,26 @@ from validation import InvalidInputError
 
 
 @click.command(cls=Target, example="make deploy STACK=dev")
+@click.option("--reads", is_flag=True, help="The caller only reads: CONTEXT serves where the stack names none.")
 @click.argument("stack")
-def main(stack: str) -> None:
-    """Print the context; exit 1 and say how to set it if the stack names none."""
+@click.argument("context", default="")
+def main(stack: str, context: str, reads: bool) -> None:
+    """Print the context; exit 1 and say what to do if the stack names none, or another than CONTEXT."""
     try:
-        found = read_stack(stack_file(ROOT, stack)).kube_context
+        named = read_stack(stack_file(ROOT, stack)).kube_context
     except InvalidInputError as error:
         raise click.ClickException(error.alone) from None
-    if found is None:
+    if named is None and not (context and reads):
         raise click.ClickException(
             f"the stack {stack} names no Kubernetes context; `kubectl config get-contexts` lists them. Set one with: "
             f"pulumi config set --stack {stack} --path '{KEY}.kubeContext' NAME"
         )
-    click.echo(found)
+    if named and context not in ("", named):
+        raise click.ClickException(
+            f"CONTEXT={context}: the stack {stack} belongs in the context {named}, as its kubeContext says; "
+            "leave CONTEXT out, or change the setting"
+        )
+    click.echo(named or context)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import click
 from facts import NAMESPACE, ROOT
 from settings import Settings, read_stack, stack_file
 from targets import Target
-from verify import account, releases, room
+from verify import account, releases, room, volumes
 from verify.__main__ import judge, verify
 from verify.checks import Check
 from verify.cluster import Cluster, Kubectl, NotServedError
@@ -57,6 +57,7 @@ def checks(settings: Settings, may: May) -> tuple[Check, ...]:
             "that the charts' smallest containers fit, too: sidecars are not counted",
         ),
         Check("storage", "there is somewhere to put the volumes", lambda cluster, _: _storage(cluster, settings)),
+        volumes.check(settings),
         Check(
             "policies",
             "the cluster's network enforces network policies",

@@ -29,7 +29,6 @@ _SIZES: Mapping[str, tuple[str, bool]] = {
 """The setting that sizes a workload, and whether each of its replicas needs a node of its own."""
 _UNSET = {parts.OPERATOR.workload: sizing.OPERATOR, parts.KUBERNETES_EVENTS.workload: sizing.EVENTS}
 """Those that no setting sizes, and that are not small."""
-_BYTES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "m": 1e-3, "": 1}
 
 
 @dataclass
@@ -73,15 +72,15 @@ def of_nodes(cluster: Cluster) -> list[Room]:
         room = rooms.get(pod["spec"].get("nodeName", ""))
         if room and pod["metadata"]["namespace"] != NAMESPACE:
             requested = [container.get("resources", {}).get("requests", {}) for container in pod["spec"]["containers"]]
-            room.cpu -= sum(_millicores(each.get("cpu", "0")) for each in requested)
-            room.memory -= sum(_mebibytes(each.get("memory", "0")) for each in requested)
+            room.cpu -= sum(millicores(each.get("cpu", "0")) for each in requested)
+            room.memory -= sum(mebibytes(each.get("memory", "0")) for each in requested)
             room.pods -= 1
     return list(rooms.values())
 
 
 def _empty(item: Mapping[str, Any]) -> Room:
     offers = item["status"]["allocatable"]
-    return Room(item["metadata"]["name"], _millicores(offers["cpu"]), _mebibytes(offers["memory"]), int(offers["pods"]))
+    return Room(item["metadata"]["name"], millicores(offers["cpu"]), mebibytes(offers["memory"]), int(offers["pods"]))
 
 
 def _takes_pods(item: Mapping[str, Any]) -> bool:
@@ -130,17 +129,3 @@ def _pods(part: parts.Part, settings: Settings) -> list[Wanted]:
     requests = (sizing.of(workload) if workload else _UNSET.get(part.workload, sizing.SMALL))["requests"]
     wanted = Wanted(part.workload, millicores(requests["cpu"]), mebibytes(requests["memory"]), alone)
     return [wanted] * getattr(workload, "replicas", 1)
-
-
-def _millicores(amount: str) -> int:
-    """Thousandths of a core, as nodes and pods of others write it."""
-    return round(_number(amount) * 1000)
-
-
-def _mebibytes(amount: str) -> int:
-    return int(_number(amount) / 2**20)
-
-
-def _number(amount: str) -> float:
-    digits = amount.rstrip("KMGTikm")
-    return float(digits) * _BYTES[amount[len(digits) :]]

@@ -38,6 +38,7 @@ COMMANDS = {
     "verify --stack dev --context none": "services.yaml",
     "verify.preflight --stack dev --context none": "services.yaml",
     "verify.context -- dev": "Pulumi.dev.yaml",
+    "verify.volumes --stack dev --context none": "services.yaml",
 }
 """A file that each reads before it does anything else."""
 READ_NO_INPUT = {

@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import yaml
 
 from facts import ROOT
@@ -111,20 +112,42 @@ def test_what_is_typed_is_read_before_tools_are_built() -> None:
 
 def deploying(target: str) -> list[str]:
     """What a target runs that names the cluster or the engine."""
-    command = ["make", "--dry-run", target, "STACK=prod"]
+    command = ["make", "--dry-run", target, "STACK=prod", "CONTEXT=mine"]
     dry = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=True).stdout
-    lines = [line for line in dry.splitlines() if re.search(r"verify\.context|pulumi|-m verify ", line)]
+    lines = [line for line in dry.splitlines() if re.search(r"verify\.(context|volumes)|pulumi|-m verify ", line)]
     return [line.split(" >")[0].strip() for line in lines]
 
 
 def test_destroy_checks_the_context_and_lets_the_preview_refuse() -> None:
     """Without its preview, `pulumi destroy` removes all that is not protected before it refuses."""
-    assert deploying("destroy") == ['.venv/bin/python -m verify.context -- "prod"', 'pulumi destroy --stack "prod"']
+    assert deploying("destroy") == [
+        '.venv/bin/python -m verify.context -- "prod" "mine"',
+        'pulumi destroy --stack "prod"',
+    ]
 
 
 def test_drift_is_looked_for_in_the_cluster_not_in_the_state() -> None:
     """Without a refresh, Pulumi compares the program with what it remembers; it never looks into a Helm release."""
     context, preview, verify = deploying("drift")
-    assert context == '.venv/bin/python -m verify.context -- "prod"'
+    assert context == '.venv/bin/python -m verify.context -- "prod" "mine"'
     assert {"--refresh", "--expect-no-changes"} <= set(preview.split())
     assert '-m verify --stack "prod"' in verify
+
+
+def test_deploy_compares_the_volumes_before_pulumi_changes_anything() -> None:
+    context, volumes, up, verify = deploying("deploy")
+    assert context.endswith('verify.context -- "prod" "mine"')
+    assert "verify.volumes" in volumes
+    assert up == 'pulumi up --stack "prod"'
+    assert '-m verify --stack "prod"' in verify
+
+
+@pytest.mark.parametrize("target", ["preflight", "verify"])
+def test_what_only_reads_takes_the_context_that_is_given(target: str) -> None:
+    assert any('verify.context --reads -- "prod" "mine"' in line for line in deploying(target))
+
+
+def test_help_fits_a_terminal() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, env=alone(), capture_output=True, text=True, check=True).stdout
+    assert max(map(len, shown.splitlines())) <= 100
+    assert "  make bench-instrumentation What instrumentation/ costs" in shown

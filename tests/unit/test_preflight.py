@@ -10,7 +10,7 @@ from botocore.exceptions import NoCredentialsError
 
 from facts import ROOT
 from settings import Settings, read_stack
-from verify import account, preflight, room
+from verify import account, preflight, room, volumes
 from verify.cluster import ForbiddenError
 from verify.finding import Finding
 
@@ -92,3 +92,26 @@ def test_without_credentials_nothing_is_said_of_the_account(monkeypatch: pytest.
         (finding,) = CHECKS[name].run(Answers({}), None)  # type: ignore[arg-type]
         assert finding.unknown
         assert "log in to the account" in finding.do
+
+
+def claim(name: str, size: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"resources": {"requests": {"storage": size}}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "part"),
+    [
+        ("prometheus-stack-db-prometheus-kube-prometheus-stack-prometheus-1", "60Gi", "prometheus"),
+        ("kube-prometheus-stack-grafana", "1Ti", "grafana"),
+        ("storage-loki-0", "1T", "loki"),
+        ("data-loki-ingester-2", "200Gi", "loki"),
+        ("data-loki-ingester-2", "10Gi", None),
+        ("data-mine-0", "1Ti", None),
+        ("kube-prometheus-stack-grafana-old", "1Ti", None),
+    ],
+)
+def test_a_volume_that_would_have_to_shrink_is_named(name: str, size: str, part: str | None) -> None:
+    cluster = Answers({volumes.CLAIMS: {"items": [claim(name, size)]}})
+    found = [finding.what for finding in CHECKS["volumes"].run(cluster, None)]  # type: ignore[arg-type]
+    assert [what.partition(":")[0] for what in found] == ([f"storage.sizes.{part}"] if part else [])
+    assert all(f"the {size} of {name}" in what for what in found)

@@ -1,11 +1,11 @@
-"""Durations: what Prometheus takes for one, and nothing else."""
+"""What Prometheus takes for a duration, and Kubernetes for a quantity, and nothing else."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from quantities import duration, milliseconds, seconds
+from quantities import duration, mebibytes, millicores, milliseconds, quantity, seconds
 from validation import Duration
 
 
@@ -55,3 +55,35 @@ def test_a_length_is_written_in_its_largest_unit(text: str) -> None:
 def test_settings_take_fewer(text: str) -> None:
     with pytest.raises(ValidationError, match="a duration in s, m, h, d or w"):
         TypeAdapter(Duration).validate_python(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("250m", 0.25),
+        ("1.5", 1.5),
+        ("2e3", 2000),
+        ("1E3", 1000),
+        ("500n", 5e-7),
+        ("7220184Ki", 7220184 * 1024),
+        ("20Gi", 20 * 2**30),
+        ("1T", 10**12),
+        ("2P", 2 * 10**15),
+        ("1E", 10**18),
+        ("1Ei", 2**60),
+        ("0", 0),
+        (".5Gi", 2**29),
+    ],
+)
+def test_a_quantity_is_read_as_kubernetes_reads_it(text: str, number: float) -> None:
+    assert quantity(text) == pytest.approx(number)
+
+
+@pytest.mark.parametrize("text", ["", "Gi", "1GB", "1 Gi", "1ki", "m", "1e", "1.2.3"])
+def test_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no quantity"):
+        quantity(text)
+
+
+def test_amounts_are_whole() -> None:
+    assert (millicores("1.5"), millicores("250m"), mebibytes("20Gi"), mebibytes("6500M")) == (1500, 250, 20480, 6198)

@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 import verify.__main__ as command
+from facts import ROOT
+from settings import read_stack
 from tests.unit.fake_cluster import (
     HEALTH,
     REFUSED,
@@ -265,3 +267,25 @@ def test_a_stack_without_a_context_is_not_deployed_anywhere() -> None:
     assert refused.exit_code == 1
     assert "names no Kubernetes context" in refused.output
     assert "order-processor-monitoring:stack.kubeContext' NAME" in refused.output
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack whose file names the context `prod`."""
+    settings = read_stack(ROOT / "Pulumi.dev.yaml").model_copy(update={"kube_context": "prod"})
+    monkeypatch.setattr("verify.context.read_stack", lambda _: settings)
+
+
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize("flags", [[], ["--reads"]])
+def test_another_context_than_the_stacks_is_refused(flags: list[str]) -> None:
+    refused = CliRunner().invoke(context_command, [*flags, "--", "dev", "other"])
+    assert refused.exit_code == 1
+    assert "CONTEXT=other: the stack dev belongs in the context prod" in refused.output
+    for given in ([], [""], ["prod"]):
+        assert CliRunner().invoke(context_command, [*flags, "--", "dev", *given]).output == "prod\n"
+
+
+def test_a_context_serves_for_reading_where_the_stack_names_none() -> None:
+    assert CliRunner().invoke(context_command, ["--reads", "--", "dev", "kind-dev"]).output == "kind-dev\n"
+    assert "names no Kubernetes context" in CliRunner().invoke(context_command, ["--", "dev", "kind-dev"]).output
