@@ -6,7 +6,7 @@ Who typed `make fault KIND=error` has never seen the options of the command behi
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -33,9 +33,28 @@ class Target(click.Command):
         """Parse the parameters. Raises Misuse, in make's words, where click raises UsageError."""
         given = list(args)
         try:
-            return super().make_context(info_name, args, parent, **extra)
+            made = super().make_context(info_name, args, parent, **extra)
+            problems = [f"{self._name(each, made)}: missing" for each in self.params if _empty(each, made)]
         except click.UsageError as error:
-            raise Misuse(f"{self._problem(error, given)}\nTry: {self._example}") from None
+            problems = list(self._problems(error, given))
+        if problems:
+            raise Misuse("\n".join([*problems, f"Try: {self._example}"]))
+        return made
+
+    def _problems(self, first: click.UsageError, given: Sequence[str]) -> Iterator[str]:
+        """What is wrong with each parameter; click ends at the first one."""
+        if not isinstance(first, click.BadParameter) or first.ctx is None:
+            yield self._problem(first, given)
+            return
+        options, rest, _ = self.make_parser(first.ctx).parse_args(list(given))
+        for parameter in self.params:
+            try:
+                parameter.handle_parse_result(first.ctx, options, rest)
+            except click.UsageError as error:
+                yield self._problem(error, given)
+            else:
+                if _empty(parameter, first.ctx):
+                    yield f"{self._name(parameter, first.ctx)}: missing"
 
     def _problem(self, error: click.UsageError, given: Sequence[str]) -> str:
         parameter = error.param if isinstance(error, click.BadParameter) else None
@@ -57,6 +76,11 @@ class Target(click.Command):
         if isinstance(found, str | tuple):
             return found if isinstance(found, str) else " ".join(found)
         return os.environ.get(parameter.envvar, "") if isinstance(parameter.envvar, str) else ""
+
+
+def _empty(parameter: click.Parameter, context: click.Context) -> bool:
+    """Whether make handed on a variable that nobody has set."""
+    return parameter.required and parameter.param_type_name == "argument" and context.params[parameter.name or ""] == ""
 
 
 def _expected(of: click.ParamType[Any], value: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -177,14 +178,23 @@ def _print_alerts(of: Ports) -> None:
 
 
 def _print_ends(of: Rehearsal) -> None:
-    """When the end of each page that fires is sent; a fault that ended before it paged sends nothing."""
+    """When the end of each page that fires is sent, and what may fire yet: windows of hours remember a fault."""
+    expected = Expected(of.state, of.speed)
     pages = [labels for labels in health.firing(of.ports) if labels.get("severity") == "critical"]
     for labels in pages:
-        end = words(Expected(of.state, of.speed).end(labels["alertname"]))
-        name = f"{labels['alertname']} {labels.get('service', '')}".strip()
-        CONSOLE.print(f"  {name}: expect one resolved message in each channel, within about {end}", markup=False)
+        end = words(expected.end(labels["alertname"]))
+        CONSOLE.print(
+            f"  {_name(labels)}: expect one resolved message in each channel, within about {end}", markup=False
+        )
     if not pages:
         CONSOLE.print("  no page is firing", markup=False)
+    for labels, since in health.pending(of.ports):
+        due = since + timedelta(seconds=expected.waits(labels["alertname"]))
+        CONSOLE.print(f"  {_name(labels)}: pending; fires if it still holds at {due.astimezone():%H:%M}", markup=False)
+
+
+def _name(labels: Mapping[str, str]) -> str:
+    return f"{labels['alertname']} {labels.get('service', '')}".strip()
 
 
 def _print_next(of: Rehearsal) -> None:

@@ -66,6 +66,10 @@ class Expected:
         waits = _seconds(rule.get("for", "0")) + self._route(rule)[0]
         return effect.alert, self._seen(group) + effect.rises * 60 / self._speed + waits
 
+    def waits(self, alert: str) -> float:
+        """The seconds for which the condition of an alert must hold before it fires."""
+        return _seconds(self._rules[alert][1].get("for", "0"))
+
     def end(self, alert: str) -> float:
         """The seconds within which the end of an alert is sent, once its cause is gone."""
         group, rule = self._rules.get(alert, ({}, {}))

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -132,6 +133,14 @@ def firing(ports: Ports) -> list[dict[str, str]]:
     """Labels of every alert that Alertmanager holds, but the heartbeat."""
     alerts = get(f"{ports.url('alertmanager')}/api/v2/alerts")
     return [alert["labels"] for alert in alerts if alert["labels"]["alertname"] != "Watchdog"]
+
+
+def pending(ports: Ports) -> list[tuple[dict[str, str], datetime]]:
+    """Labels of every alert whose condition has not held for long enough yet, and since when it holds."""
+    alerts = get(f"{ports.url('prometheus')}/api/v1/alerts")["data"]["alerts"]
+    return [
+        (alert["labels"], datetime.fromisoformat(alert["activeAt"])) for alert in alerts if alert["state"] == "pending"
+    ]
 
 
 def get(address: str) -> Any:

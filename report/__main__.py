@@ -117,9 +117,10 @@ def _drawn(texts: Sequence[str], ports: Ports, since: int | None, choice: Mappin
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     plans = [plan(text, since, sources, choice) for text in texts]
     boards = {item.board.uid: item.board for item in plans}
+    others = ports.url("receivers")
     with Progress(*columns, console=CONSOLE) as progress:
         task = progress.add_task("panels", total=sum(len(list(board.panels)) for board in boards.values()))
-        return [gather(item, sources, boards, lambda: progress.advance(task)) for item in plans]
+        return [gather(item, sources, boards, lambda: progress.advance(task), others) for item in plans]
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ class Frame:
     marks: tuple[Mark, ...] = ()
     boards: Mapping[str, Board] = dataclasses.field(default_factory=dict)
     """The boards of the page, by uid: what its links can lead to."""
+    others: str = ""
+    """URL of a server that draws any board with any choice at /d/<uid>, as Grafana does; empty if there is none."""
 
 
 def colours(panel: Panel, series: Sequence[Series]) -> list[str]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
 import screen
@@ -133,16 +134,20 @@ def _name(look: Field, one: Series, frame: Frame) -> Element:
 
 
 def _linked(link: Link | None, text: str, frame: Frame) -> Element:
-    if link is None or not _drawn_as(link, frame):
+    address = link and _address(link, frame)
+    if not link or not address:
         return tag("span", text, class_="name", title=text)
-    return tag("a", text, class_="name", href=f"#{link.board}", title=f"{text}\n{link.title}")
+    return tag("a", text, class_="name", href=address, title=f"{text}\n{link.title}")
 
 
-def _drawn_as(link: Link, frame: Frame) -> bool:
-    """Whether the page has the board that a link leads to, drawn with the choice that the link makes."""
+def _address(link: Link, frame: Frame) -> str:
+    """Where a link leads: on the page if it has the board with the choice that the link makes, or to who draws it."""
     board = frame.boards.get(link.board)
     chosen = {item.name: item.chosen for item in board.variables} if board else {}
-    return board is not None and all(chosen.get(name) == (value,) for name, value in link.chosen.items())
+    if board and all(chosen.get(name) == (value,) for name, value in link.chosen.items()):
+        return f"#{link.board}"
+    query = urlencode({f"var-{name}": value for name, value in link.chosen.items()})
+    return f"{frame.others}/d/{link.board}?{query}".rstrip("?") if frame.others else ""
 
 
 def _tiles(panel: Panel, shown: Shown, frame: Frame) -> Element:

@@ -105,17 +105,21 @@ def _with_data(period: Period, sources: Sources) -> Period:
 
 
 def gather(
-    what: Plan, sources: Sources, boards: Mapping[str, Board], on_panel: Callable[[], object] = lambda: None
+    what: Plan,
+    sources: Sources,
+    boards: Mapping[str, Board],
+    on_panel: Callable[[], object] = lambda: None,
+    others: str = "",
 ) -> Drawing:
     """Ask for every panel and draw it; `on_panel` is called after each. A panel that fails shows why.
 
-    `boards` are those of the page, by uid.
+    `boards` are those of the page, by uid, and `others` is the URL of a server that draws others.
     """
     marks, problem = _marks(what, sources)
     choice = opening(what.board)
 
     def drawn(panel: Panel) -> Drawn:
-        found = _drawn(panel, sources, choice, Frame(what.period, what.period.step, marks, boards))
+        found = _drawn(panel, sources, choice, Frame(what.period, what.period.step, marks, boards, others))
         on_panel()
         return found
 

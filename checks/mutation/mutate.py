@@ -133,7 +133,7 @@ def run(chosen: list[Mutant], jobs: int, console: Console, everything: bool = Tr
     tool("promtool")
     covering = suites()
     unharmed = controls(chosen)
-    passing = _survivors("rules without a mistake", trials(unharmed, covering), jobs, console)
+    passing = _survivors("rules as they are", trials(unharmed, covering), jobs, console)
     if failing := [control.rule for control in unharmed if control not in passing]:
         raise TestsFailError(
             f"tests fail without a mistake in {', '.join(failing)}; see: pytest tests/contract/test_rules.py"
@@ -169,7 +169,7 @@ def _progress(what: str, total: int, console: Console) -> Iterator[Callable[[int
             nonlocal done
             done += more
             if done * 10 // total > (done - more) * 10 // total:
-                console.print(f"{done} of {total} {what}")
+                console.print(f"{what}: {done} of {total}")
 
         yield advance
         return

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import rehearsal.__main__ as command
 from local.state import State
+from rehearsal import health
 from rehearsal.expected import EFFECTS, Expected, words
+from rehearsal.lifecycle import Rehearsal
 from rehearsal.speed import scaled
 
 ROUTE = {
@@ -101,3 +105,18 @@ def test_every_fault_has_an_alert_of_ours() -> None:
 )
 def test_durations_are_rounded_up_in_words(seconds: float, text: str) -> None:
     assert words(seconds) == text
+
+
+def test_heal_says_what_may_still_fire_and_when(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    since = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr(
+        health, "firing", lambda _: [{"alertname": "ServiceDown", "severity": "critical", "service": "a"}]
+    )
+    monkeypatch.setattr(health, "pending", lambda _: [({"alertname": "HighErrorRate", "service": "b"}, since)])
+    command._print_ends(Rehearsal(state))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("  ServiceDown a: expect one resolved message in each channel, within about ")
+    due = (since + timedelta(minutes=5)).astimezone()
+    assert said[1:] == [f"  HighErrorRate b: pending; fires if it still holds at {due:%H:%M}"]

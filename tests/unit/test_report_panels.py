@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -280,7 +281,11 @@ def test_a_link_leads_to_a_board_that_is_drawn_with_its_choice_or_nowhere(
     named = "${__field.labels.service}"
     link = {"title": f"Detail of {named}", "url": f"/d/detail?var-service={named}&x=1"}
     of = panel("bargauge", fieldConfig=config(displayName="${__field.labels.service}", links=[link]))
-    assert links(of, series(of, 1.0, service="gateway"), frame) == linked
+    shown = series(of, 1.0, service="gateway")
+    assert links(of, shown, frame) == linked
+    drawn_elsewhere = dataclasses.replace(frame, others="http://127.0.0.1:9501")
+    other = [("http://127.0.0.1:9501/d/detail?var-service=gateway", "gateway\nDetail of gateway")]
+    assert links(of, shown, drawn_elsewhere) == (linked or other)
 
 
 def test_a_link_without_a_choice_leads_to_every_board_of_the_page() -> None:
