@@ -27,6 +27,8 @@ def announces_trailers(start: Message, scope: Scope) -> bool:
 
 def is_last(message: Message, trailers: bool) -> bool:
     """Whether this message ends an answer, which may have trailers after its body."""
+    if message["type"] == "http.response.body" and not trailers:  # of nearly every answer
+        return not message.get("more_body")
     more = _MORE.get(message["type"])
     return more is not None and not message.get(more) and (not trailers or more == "more_trailers")
 

@@ -31,9 +31,9 @@ class Endpoints:
             "/health/ready": self._ready,
         }
 
-    def of(self, scope: Scope) -> ASGIApp | None:
-        """What answers this request, if it is one of the monitoring's."""
-        return self._serve if scope["method"] in ("GET", "HEAD") and path_of(scope) in self._answers else None
+    def of(self, scope: Scope, path: str) -> ASGIApp | None:
+        """What answers the request of this path, if it is one of the monitoring's."""
+        return self._serve if path in self._answers and scope["method"] in ("GET", "HEAD") else None
 
     async def lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on the application's start and end, and check its dependencies in between."""

@@ -41,7 +41,9 @@ def without_secrets(text: str) -> str:
     if len(text) < _SHORTEST:
         return text
     lower = text.lower()
-    if _MARKED.search(lower):  # nearly no text is
+    if not _SUSPECT.search(lower):  # nearly every text
+        return text
+    if _MARKED.search(lower):
         text = _without_named(_without_forms(text, lower), lower)
     for prefixed in _PREFIXED:
         if prefixed.search(text):
@@ -173,16 +175,17 @@ _PAIR_IN_TEXT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NAME_MARKS, _WORD_MARKS, _PAIR_MARKS = tuple(LIST["names"].values()), tuple(LIST["words"]), tuple(LIST["pairs"])
-_MARKED = re.compile(
-    _tree(
-        (mark.lower(), "")
-        for mark in {
-            *_NAME_MARKS,
-            *_WORD_MARKS,
-            *_PAIR_MARKS,
-            *_HOSTS,
-            *_SCHEME_MARKS,
-            *(mark for marks, _, _ in _FORMS for mark in marks),
-        }
+_MARKS = {
+    mark.lower()
+    for mark in (
+        *_NAME_MARKS,
+        *_WORD_MARKS,
+        *_PAIR_MARKS,
+        *_HOSTS,
+        *_SCHEME_MARKS,
+        *(mark for marks, _, _ in _FORMS for mark in marks),
     )
-)
+}
+_BEGINNINGS = {prefix.lower() for prefixes in LIST["prefixes"].values() for prefix in prefixes}
+_MARKED = re.compile(_tree((mark, "") for mark in _MARKS))
+_SUSPECT = re.compile(_tree((text, "") for text in _MARKS | _BEGINNINGS))

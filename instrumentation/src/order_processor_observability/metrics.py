@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from math import inf
 from pathlib import Path
+from threading import Lock
+from time import time
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
+from prometheus_client.utils import floatToGoString
 
 from order_processor_observability.routes import UNMATCHED
 
@@ -24,54 +31,147 @@ REQUIRED_BUCKETS = frozenset({0.1, 0.25, 0.5, 1.0, 2.5, 5.0})
 """Bounds that an objective may name: `within` of the catalogue is one of these."""
 FIRST_STATUSES = (200, 500)
 """Statuses whose series exist from the start."""
+LABELS = ("status_code", "endpoint")
 
 
-class RequestMetrics:
-    """`<prefix>_requests_total` and what goes with it.
+def request_metrics(
+    prefix: str, version: str, buckets: Sequence[float], registry: CollectorRegistry
+) -> InProcess | InFiles:
+    """`<prefix>_requests_total` and what goes with it, with these buckets in seconds.
 
-    Children are kept in dictionaries of our own: `labels()` of the client takes a lock and makes text of every value,
-    which is most of what counting costs.
+    Raises ValueError if a bucket is missing that objectives need.
     """
+    missing = sorted(REQUIRED_BUCKETS - set(buckets))
+    if missing:
+        raise ValueError(f"buckets: objectives need the bounds {missing}; add them")
+    build = Gauge(f"{prefix}_build_info", "1.", ["version"], registry=registry, multiprocess_mode="max")
+    build.labels(version).set(1)
+    kind = InFiles if os.environ.get("PROMETHEUS_MULTIPROC_DIR") else InProcess
+    return kind(prefix, sorted({*map(float, buckets), inf}), registry)
 
-    def __init__(self, prefix: str, version: str, buckets: Sequence[float], registry: CollectorRegistry) -> None:
-        missing = sorted(REQUIRED_BUCKETS - set(buckets))
-        if missing:
-            raise ValueError(f"buckets: objectives need the bounds {missing}; add them")
-        labels = ["status_code", "endpoint"]
-        self._requests = Counter(f"{prefix}_requests_total", "Requests.", labels, registry=registry)
-        self._errors = Counter(f"{prefix}_errors_total", "Requests answered 4xx or 5xx.", labels, registry=registry)
-        self._latency = Histogram(
-            f"{prefix}_request_latency_seconds",
-            "Seconds from a request to the end of its answer.",
-            ["endpoint"],
-            buckets=buckets,
-            registry=registry,
-        )
-        self.in_flight = Gauge(
-            f"{prefix}_requests_in_flight",
-            "Requests that are being answered.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        build = Gauge(f"{prefix}_build_info", "1.", ["version"], registry=registry, multiprocess_mode="max")
-        build.labels(version).set(1)
-        self._series: dict[tuple[int, str], tuple[Histogram, tuple[Counter, ...]]] = {}
+
+class _RequestMetrics:
+    """What is common to both: names, and which series there are from the start."""
+
+    def __init__(self, prefix: str) -> None:
+        self.requests = f"{prefix}_requests", "Requests."
+        self.errors = f"{prefix}_errors", "Requests answered 4xx or 5xx."
+        self.latency = f"{prefix}_request_latency_seconds", "Seconds from a request to the end of its answer."
+        self.in_flight = f"{prefix}_requests_in_flight", "Requests that are being answered."
 
     def expect(self, endpoints: Iterable[str]) -> None:
         """Let the series of these endpoints begin at 0: of one that is born at 1, rate() never sees the first event."""
         for endpoint in endpoints:
             for status in FIRST_STATUSES:
-                self._begin(endpoint, status)
-        self._begin(UNMATCHED, 404)
+                self.begin(endpoint, status)
+        self.begin(UNMATCHED, 404)
+
+    def begin(self, endpoint: str, status: int) -> object:
+        """Let the series of an endpoint and a status exist."""
+        raise NotImplementedError
+
+
+class _Times:
+    """The latencies of an endpoint."""
+
+    __slots__ = ("counts", "exemplars", "total")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        """By bucket, each without those below it."""
+        self.total = 0.0
+        self.exemplars: dict[int, Exemplar] = {}
+        """The newest one of each bucket."""
+
+
+class InProcess(_RequestMetrics, Collector):
+    """Kept as plain numbers under one lock: the client's own take one for each of them, and five times as long."""
+
+    def __init__(self, prefix: str, buckets: Sequence[float], registry: CollectorRegistry) -> None:
+        super().__init__(prefix)
+        self._lock = Lock()
+        self._flying = 0
+        self._counts: dict[tuple[int, str], int] = {}
+        self._times: dict[str, _Times] = {}
+        self._bounds = tuple(buckets)
+        self._names = [floatToGoString(bound) for bound in buckets]  # type: ignore[no-untyped-call]
+        registry.register(self)
+
+    def started(self) -> None:
+        """A request has come."""
+        with self._lock:
+            self._flying += 1
 
     def record(self, endpoint: str, status: int, seconds: float, trace_id: str | None = None) -> None:
-        """Count one request that was answered; with a trace id its latency gets an exemplar."""
-        timed, counted = self._series.get((status, endpoint)) or self._begin(endpoint, status)
+        """Count a request that was answered; with a trace id its latency gets an exemplar."""
+        key = status, endpoint
+        with self._lock:
+            self._flying -= 1
+            if key not in self._counts:
+                self._add(key)
+            self._counts[key] += 1
+            times = self._times[endpoint]
+            bucket = bisect_left(self._bounds, seconds)
+            times.counts[bucket] += 1
+            times.total += seconds
+            if trace_id:
+                times.exemplars[bucket] = Exemplar({"trace_id": trace_id}, seconds, time())
+
+    def begin(self, endpoint: str, status: int) -> None:
+        """Let the series of an endpoint and a status exist."""
+        with self._lock:
+            self._add((status, endpoint))
+
+    def _add(self, key: tuple[int, str]) -> None:
+        self._counts.setdefault(key, 0)
+        if key[1] not in self._times:
+            self._times[key[1]] = _Times(len(self._bounds))
+
+    def collect(self) -> Iterable[Metric]:
+        """The families, as they are now."""
+        requests = CounterMetricFamily(*self.requests, labels=LABELS)
+        errors = CounterMetricFamily(*self.errors, labels=LABELS)
+        latency = HistogramMetricFamily(*self.latency, labels=["endpoint"])
+        with self._lock:
+            for (status, endpoint), count in self._counts.items():
+                for family in (requests, errors) if status >= 400 else (requests,):
+                    family.add_metric([str(status), endpoint], count)
+            for endpoint, times in self._times.items():
+                numbers = enumerate(zip(self._names, accumulate(times.counts), strict=True))
+                buckets = [(name, count, times.exemplars.get(place)) for place, (name, count) in numbers]
+                latency.add_metric([endpoint], buckets, times.total)  # type: ignore[arg-type]  # it takes None
+            in_flight = GaugeMetricFamily(*self.in_flight, value=self._flying)
+        return requests, errors, latency, in_flight
+
+
+class InFiles(_RequestMetrics):
+    """Kept by the client in files that all worker processes of a service share.
+
+    Children are kept in a dictionary of our own: `labels()` takes a lock and makes text of every value.
+    """
+
+    def __init__(self, prefix: str, buckets: Sequence[float], registry: CollectorRegistry) -> None:
+        super().__init__(prefix)
+        self._requests = Counter(*self.requests, LABELS, registry=registry)
+        self._errors = Counter(*self.errors, LABELS, registry=registry)
+        self._latency = Histogram(*self.latency, ["endpoint"], buckets=buckets, registry=registry)
+        self._flying = Gauge(*self.in_flight, registry=registry, multiprocess_mode="livesum")
+        self._series: dict[tuple[int, str], tuple[Histogram, tuple[Counter, ...]]] = {}
+
+    def started(self) -> None:
+        """A request has come."""
+        self._flying.inc()
+
+    def record(self, endpoint: str, status: int, seconds: float, trace_id: str | None = None) -> None:
+        """Count a request that was answered; with a trace id its latency gets an exemplar."""
+        self._flying.dec()
+        timed, counted = self._series.get((status, endpoint)) or self.begin(endpoint, status)
         for counter in counted:
             counter.inc()
         timed.observe(seconds, {"trace_id": trace_id} if trace_id else None)
 
-    def _begin(self, endpoint: str, status: int) -> tuple[Histogram, tuple[Counter, ...]]:
+    def begin(self, endpoint: str, status: int) -> tuple[Histogram, tuple[Counter, ...]]:
+        """Let the series of an endpoint and a status exist, and return them."""
         families = (self._requests, self._errors) if status >= 400 else (self._requests,)
         counted = tuple(family.labels(str(status), endpoint) for family in families)
         return self._series.setdefault((status, endpoint), (self._latency.labels(endpoint), counted))

@@ -15,7 +15,7 @@ from order_processor_observability.clean import cut
 from order_processor_observability.endpoints import Endpoints
 from order_processor_observability.identity import CORRELATION_ID, REQUEST_ID, RequestIdentity
 from order_processor_observability.lines import MAX_PATH, Lines, access_context
-from order_processor_observability.metrics import RequestMetrics
+from order_processor_observability.metrics import InFiles, InProcess
 from order_processor_observability.routes import Templates, path_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Observe:
         *,
         routes: Iterable[BaseRoute],
         endpoints: Endpoints,
-        metrics: RequestMetrics,
+        metrics: InFiles | InProcess,
         lines: Lines,
         access_lines: bool,
         tracing: Tracing | None,
@@ -53,19 +53,22 @@ class Observe:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one websocket, or the life of the application."""
         if scope["type"] == "http":
-            own = self.endpoints.of(scope)
-            await (own or self._request)(scope, receive, send)
+            path = path_of(scope)  # now, as mounts change the scope on the way
+            own = self.endpoints.of(scope, path)
+            if own is None:
+                await self._request(_Exchange(self, scope, path, receive, send))
+            else:
+                await own(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:
             await self.endpoints.lifespan(self.app, scope, receive, send)
 
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = _Exchange(self, scope, receive, send)
+    async def _request(self, exchange: _Exchange) -> None:
         token = identity.bind(exchange.request)
-        self.metrics.in_flight.inc()
+        self.metrics.started()
         try:
-            await self.app(scope, exchange.receive, exchange.send)
+            await self.app(exchange.scope, exchange.receive, exchange.send)
         except BaseException as error:
             exchange.close(error)
             raise
@@ -103,14 +106,14 @@ class _Exchange:
     _complete = _client_left = _finished = _trailers = False
     _span: RequestSpan | None = None
 
-    def __init__(self, owner: Observe, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, owner: Observe, scope: Scope, path: str, receive: Receive, send: Send) -> None:
         self._start = perf_counter()
         self._owner = owner
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._send = send
         self._method: str = scope["method"][:MAX_METHOD]
-        self._path = path_of(scope)  # now, as mounts change the scope on the way
+        self._path = path
         self.request = identity.from_headers(scope["headers"])
         if owner.tracing is not None:
             self._span = owner.tracing.begin(self.request, self._method)
@@ -126,29 +129,26 @@ class _Exchange:
         if kind == "http.response.start":
             # To a client that left during its upload, frameworks "answer" what their own reading of it has raised.
             self._status = CLIENT_LEFT if self._client_left else message["status"]
-            self._trailers = announces_trailers(message, self._scope)
+            self._trailers = announces_trailers(message, self.scope)
             message = {**message, "headers": _with_ids(message.get("headers", ()), self.request)}
         try:
             await self._send(message)
         except OSError:  # how servers say that nobody is there any more
             self._client_left = True
             raise
-        if is_last(message, self._trailers):
+        if not self._finished and is_last(message, self._trailers):
             # Here and not when the application returns: its background tasks are no part of the answer.
             self._complete = True
             self.finish()
 
     def finish(self) -> None:
-        """Count and time the request, once; tell of it, unless an exception may yet come that says why it failed."""
-        if self._finished:
-            return
+        """Count and time the request; tell of it, unless an exception may yet come that says why it failed."""
         self._finished = True
         self._seconds = perf_counter() - self._start
         if not self._complete or self.request.broke_off is not None:
             self._status = CLIENT_LEFT if self._client_left else 500
         owner, span = self._owner, self._span
-        self._endpoint = owner.templates.of(self._scope, self._path, self._method)
-        owner.metrics.in_flight.dec()
+        self._endpoint = owner.templates.of(self.scope, self._path, self._method)
         exemplar = self.request.trace_id if span is not None and span.sampled else None
         owner.metrics.record(self._endpoint, self._status, self._seconds, exemplar)
         if self._status < 500:
@@ -156,7 +156,8 @@ class _Exchange:
 
     def close(self, error: BaseException | None = None) -> None:
         """The application has returned, or raised what nothing handled."""
-        self.finish()
+        if not self._finished:
+            self.finish()
         if self._status == CLIENT_LEFT:
             if error is not None and not comes_of_leaving(error):
                 self._tell_of(error, "An exception came after the client had left.")

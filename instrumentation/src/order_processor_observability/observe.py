@@ -19,7 +19,7 @@ from order_processor_observability.business import Business, Group
 from order_processor_observability.endpoints import Endpoints
 from order_processor_observability.health import Health
 from order_processor_observability.lines import Lines
-from order_processor_observability.metrics import BUCKETS, Exposition, RequestMetrics
+from order_processor_observability.metrics import BUCKETS, Exposition, request_metrics
 from order_processor_observability.middleware import Observe
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def observe(
         Observe,
         routes=app.routes,
         endpoints=Endpoints(metrics_path, handle.exposition, handle.health),
-        metrics=RequestMetrics(prefix, version or str(getattr(app, "version", "unknown")), buckets, registry),
+        metrics=request_metrics(prefix, version or str(getattr(app, "version", "unknown")), buckets, registry),
         lines=lines,
         access_lines=access_lines,
         tracing=_tracing(tracer_provider),
