@@ -24,7 +24,7 @@ class Changes:
     paths: dict[str, list[str]] = field(default_factory=dict)
     """The changed properties of each updated or replaced resource."""
     errors: list[str] = field(default_factory=list)
-    """What went wrong, without the engine's marks for colour, each thing once."""
+    """What went wrong or breaks a policy, without the engine's marks for colour, each thing once."""
     warnings: list[str] = field(default_factory=list)
     """What the engine, the program or a provider warns of, likewise."""
 
@@ -46,11 +46,10 @@ class Changes:
             if event.res_outputs_event:
                 changes._note(event.res_outputs_event.metadata)
             if event.diagnostic_event:
-                message = _COLOUR.sub("", event.diagnostic_event.message).strip()
-                if event.diagnostic_event.severity == "error":
-                    changes._fail(message)
-                elif event.diagnostic_event.severity == "warning" and message not in changes.warnings:
-                    changes.warnings.append(message)
+                changes._hear(event.diagnostic_event.message, event.diagnostic_event.severity)
+            if policy := event.policy_event:
+                severity = "error" if policy.enforcement_level == "mandatory" else "warning"
+                changes._hear(f"{policy.policy_name}: {policy.message}", severity)
         return changes
 
     def _note(self, step: StepEventMetadata) -> None:
@@ -58,9 +57,11 @@ class Changes:
         if step.detailed_diff:
             self.paths[step.urn] = sorted(step.detailed_diff)
 
-    def _fail(self, message: str) -> None:
-        if not message.startswith(_NOISE) and message not in self.errors:
-            self.errors.append(message)
+    def _hear(self, message: str, severity: str) -> None:
+        message = _COLOUR.sub("", message).strip()
+        heard = {"error": self.errors, "warning": self.warnings}.get(severity, [])
+        if not message.startswith(_NOISE) and message not in heard:
+            heard.append(message)
 
 
 def _events(log: Path) -> Iterator[EngineEvent]:

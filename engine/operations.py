@@ -75,11 +75,12 @@ class Engine:
         *,
         kubeconfig: Path | None = None,
         providers: Mapping[str, Path] | None = None,
+        policies: Path | None = None,
     ) -> None:
         """Use the program in `project` and the state directory `state`.
 
         With `aside`, the project's Pulumi.<stack>.yaml is only read. `providers` has binaries by package, such as
-        `kubernetes`, to use in place of the stand-ins.
+        `kubernetes`, to use in place of the stand-ins. `policies` is a policy pack that `preview` and `up` must pass.
         """
         self.store = state.resolve() / "cluster"
         self._project = project.resolve()
@@ -87,6 +88,7 @@ class Engine:
         self._aside = aside
         self._kubeconfig = str(kubeconfig.resolve() if kubeconfig else os.devnull)
         self._providers = dict(providers or {})
+        self._policies = ["--policy-pack", str(policies.resolve())] if policies else []
 
     def init(self, stack: str) -> None:
         """`pulumi stack init`."""
@@ -103,11 +105,11 @@ class Engine:
     ) -> Changes:
         """`pulumi preview`: what `up` would do, with `refresh` to what the providers find."""
         flags = _flags(expect_no_changes=expect_no_changes, refresh=refresh)
-        return self._operate("preview", stack, flags, **following)
+        return self._operate("preview", stack, [*flags, *self._policies], **following)
 
     def up(self, stack: str, **following: Unpack[Following]) -> Changes:
         """`pulumi up`, without the preview before it."""
-        return self._operate("up", stack, ["--yes", "--skip-preview"], **following)
+        return self._operate("up", stack, ["--yes", "--skip-preview", *self._policies], **following)
 
     def refresh(self, stack: str, **following: Unpack[Following]) -> Changes:
         """`pulumi refresh`: take what the providers find into the state."""

@@ -58,6 +58,8 @@ class Sandbox:
 
     root: Path
     aside: Aside | None = None
+    policies: bool = False
+    """Whether what the project's policies refuse is refused."""
 
     @property
     def project(self) -> Path:
@@ -73,7 +75,9 @@ class Sandbox:
 
     @property
     def engine(self) -> Engine:
-        return Engine(self.project, self.state, self.aside)
+        return Engine(
+            self.project, self.state, self.aside, policies=self.project / "policies" if self.policies else None
+        )
 
     def objects(self) -> dict[str, str]:
         """What is in the cluster, with a digest of the content of each."""
@@ -151,3 +155,11 @@ def files(tree: Path) -> dict[str, bytes]:
     """The content of every file by path, but for the interpreter's cache."""
     paths = (path for path in tree.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {str(path.relative_to(tree)): path.read_bytes() for path in paths}
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process lives; one that only waits for its parent to notice its end does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from checks.waiting import PATIENCE_SECONDS, eventually
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, is_running
 
 
 def test_the_next_up_takes_over_from_an_engine_that_was_killed(small: Sandbox) -> None:
@@ -76,11 +76,3 @@ def pending(sandbox: Sandbox) -> list[object]:
     (state,) = (sandbox.state / "engine" / "backend" / ".pulumi" / "stacks").glob("*/dev.json")
     operations: list[object] = json.loads(state.read_text())["checkpoint"]["latest"].get("pending_operations", [])
     return operations
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process lives; one that only waits for its parent to notice its end does not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False

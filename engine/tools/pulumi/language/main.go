@@ -3,7 +3,8 @@
 // It speaks the LanguageRuntime protocol: the engine starts it, reads its port from the first line of output, and
 // asks it to run the program. It finds the program's interpreter, and lists its packages, with Pulumi's own code
 // (sdk/python/toolchain), and starts Pulumi's own `pulumi-language-python-exec`, which must lie beside it. Of
-// Pulumi.yaml's runtime options it honours `toolchain`, `virtualenv` and `typechecker`.
+// Pulumi.yaml's runtime options it honours `toolchain`, `virtualenv` and `typechecker`. A policy pack is started
+// likewise, in the environment that its PulumiPolicy.yaml names.
 //
 // What it does not prove: that the official host asks for the right provider plugins (this one asks for none, the
 // engine then looks for what resources name), installs dependencies, warns of an old Python, or attaches a debugger;
@@ -26,6 +27,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/pulumi/pulumi/sdk/v3/python/toolchain"
@@ -86,15 +88,8 @@ func (h *host) GetRequiredPackages(
 
 // Run checks the program's types, if Pulumi.yaml asks for it, and runs it to its end.
 func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
-	options, checker, err := read(request.Info)
+	python, checker, err := resolve(ctx, request.Info)
 	if err != nil {
-		return nil, err
-	}
-	python, err := toolchain.ResolveToolchain(options)
-	if err != nil {
-		return nil, err
-	}
-	if err := python.ValidateVenv(ctx); err != nil {
 		return nil, err
 	}
 	if checker != "" {
@@ -111,6 +106,40 @@ func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumir
 	}
 	program.Stdout, program.Stderr = os.Stdout, os.Stderr
 	return outcome(program.Run()), nil
+}
+
+// RunPlugin runs a policy pack until the engine is done with it. The first line that it writes is its port.
+func (h *host) RunPlugin(
+	request *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer,
+) error {
+	python, _, err := resolve(stream.Context(), request.Info)
+	if err != nil {
+		return err
+	}
+	environment, err := python.VirtualEnvPath(stream.Context())
+	if err != nil {
+		return err
+	}
+	// Unbuffered, as the engine waits for that line.
+	arguments := append([]string{"-u", request.Info.ProgramDirectory}, request.Args...)
+	pack, err := python.Command(stream.Context(), arguments...)
+	if err != nil {
+		return err
+	}
+	closer, output, _, err := rpcutil.MakeRunPluginStreams(stream, false)
+	if err != nil {
+		return err
+	}
+	pack.Dir, pack.Env = request.Pwd, toolchain.ActivateVirtualEnv(request.Env, environment)
+	pack.Stdout, pack.Stderr = output, os.Stderr // only one of them on the stream, which takes no two writers
+	failed := pack.Run()
+	var exit *exec.ExitError
+	if errors.As(failed, &exit) && exit.Exited() {
+		failed = stream.Send(&pulumirpc.RunPluginResponse{
+			Output: &pulumirpc.RunPluginResponse_Exitcode{Exitcode: int32(exit.ExitCode())},
+		})
+	}
+	return errors.Join(failed, closer.Close())
 }
 
 // outcome tells the engine how the program ended.
@@ -155,6 +184,19 @@ func environment(program *exec.Cmd, request *pulumirpc.RunRequest) ([]string, er
 	keys, err2 := json.Marshal(secretKeys)
 	variables := []string{"PULUMI_CONFIG=" + string(text), "PULUMI_CONFIG_SECRET_KEYS=" + string(keys)}
 	return append(program.Environ(), variables...), errors.Join(err1, err2)
+}
+
+// resolve finds the Python that Pulumi.yaml or PulumiPolicy.yaml asks for, and the name of its type checker.
+func resolve(ctx context.Context, info *pulumirpc.ProgramInfo) (toolchain.Toolchain, string, error) {
+	options, checker, err := read(info)
+	if err != nil {
+		return nil, "", err
+	}
+	python, err := toolchain.ResolveToolchain(options)
+	if err != nil {
+		return nil, "", err
+	}
+	return python, checker, python.ValidateVenv(ctx)
 }
 
 // read understands Pulumi.yaml's runtime options, and returns the name of the type checker apart.
