@@ -7,7 +7,8 @@ KIND ?= down
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local rehearsal report review simulation verify tests
+POLICIES := policies/.venv/.ready
+SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local policies rehearsal report review simulation verify tests
 
 # What may be given as NAME=value. A name that is a letter off would be ignored, and something else done than was meant.
 VARIABLES := BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
@@ -101,7 +102,7 @@ test-contract: $(READY) tools ## Rules, routes, dashboards, charts and AWS objec
 test-instrumentation: $(READY) ## The package in instrumentation/
 	@$(PYTEST) instrumentation/tests
 
-test-engine: $(READY) tools ## Both stacks with the real Pulumi CLI and stand-in providers
+test-engine: $(READY) $(POLICIES) tools ## Both stacks with the real Pulumi CLI and stand-in providers
 	@$(PYTEST) tests/engine
 
 test-logs: $(READY) tools ## The log agent and Loki
@@ -210,18 +211,18 @@ examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git
 preflight: $(READY) ## Can a cluster take a stack? Before the first pulumi up: STACK=dev|prod, CONTEXT=name if the stack names none
 	@context="$$($(PY) -m verify.context --reads -- "$(STACK)" "$(CONTEXT)")" && $(PY) -m verify.preflight --stack "$(STACK)" --context "$$context"
 
-preview: $(READY) ## pulumi preview of a stack with the vendor's CLI: STACK=dev|prod
+preview: $(READY) $(POLICIES) ## pulumi preview of a stack with the vendor's CLI, and its policies: STACK=dev|prod
 	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@$(PY) -m engine.chart_files -- "$(STACK)"
-	@pulumi preview --diff --stack "$(STACK)"
+	@pulumi preview --diff --policy-pack policies --stack "$(STACK)"
 
-deploy: $(READY) ## pulumi up of a stack with the vendor's CLI, then verify it: STACK=dev|prod
+deploy: $(READY) $(POLICIES) ## pulumi up of a stack with the vendor's CLI and its policies, then verify it: STACK=dev|prod
 	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
 	@$(PY) -m engine.rule_files
 	@$(PY) -m engine.chart_files -- "$(STACK)"
 	@$(PY) -m verify.volumes --stack "$(STACK)" --context "$$($(PY) -m verify.context -- "$(STACK)")"
-	@pulumi up --stack "$(STACK)"
+	@pulumi up --policy-pack policies --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
 drift: $(READY) ## Is a deployed stack as the program says? pulumi preview with refresh must find no change, and verify nothing: STACK=dev|prod
@@ -265,6 +266,13 @@ $(READY): requirements/dev.txt requirements/uv.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(PY) -m uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Of its own, as its SDK needs an older protobuf than the program.
+$(POLICIES): requirements/policies.txt | $(READY)
+	@echo "Preparing policies/.venv from the locked requirements"
+	@$(PYTHON) -m venv policies/.venv
+	@$(PY) -m uv pip install --quiet --python policies/.venv/bin/python --require-hashes -r requirements/policies.txt
 	@touch $@
 
 # A target that is a letter off

@@ -10,6 +10,7 @@ lock --output-file=requirements.txt pyproject.toml
 lock --extra=dev --output-file=requirements/dev.txt pyproject.toml
 lock --output-file=requirements/uv.txt requirements/uv.in
 lock --output-file=requirements/go.txt requirements/go.in
+lock --output-file=requirements/policies.txt requirements/policies.in
 lock --resolution=lowest-direct --all-extras --output-file=requirements/lowest.txt \
   instrumentation/pyproject.toml requirements/lowest.in
 packages() {

@@ -11,7 +11,7 @@ from facts import ROOT
 
 
 def copy_tree(destination: Path) -> Path:
-    """Copy the files that git knows or would take, and link the virtual environment; returns the copy."""
+    """Copy the files that git knows or would take, and link the virtual environments; returns the copy."""
     listing = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines():
         if (ROOT / name).is_file():  # not what is deleted but not committed yet
@@ -22,5 +22,10 @@ def copy_tree(destination: Path) -> Path:
 
 
 def link_environment(project: Path) -> None:
-    """Have the project's `.venv`, which its Pulumi.yaml names, be the one that this process runs in."""
+    """Have the project's `.venv`, which its Pulumi.yaml names, be the one that this process runs in.
+
+    That of its policy pack, if it has one, is the one that `make` prepares.
+    """
     (project / ".venv").symlink_to(sys.prefix)
+    if (project / "policies").is_dir():
+        (project / "policies" / ".venv").symlink_to(ROOT / "policies" / ".venv")
