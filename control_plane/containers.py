@@ -22,14 +22,18 @@ from engine.toolchain import TOOLS, tool
 _REFERENCE = re.compile(r"\$(?:\$|\(([-._a-zA-Z0-9]+)\))")
 _OWN_POD = "://127.0.0.1:"
 """How a URL names another container of the same pod."""
-_FOUND_IN_IMAGES = ("/proc", "/dev/null", "/dev/urandom")
-"""What programs read beside their volumes."""
+_DEVICES = ("/dev/null", "/dev/urandom")
+"""What programs read beside their volumes, and /proc."""
 
 _MOUNT = """
 set -e
 mounted() {
   if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "${2%/*}"; [ -e "$2" ] || : > "$2"; fi
   mount --bind "$1" "$2"
+}
+processes() {
+  mkdir -p "$1"
+  mount -t proc proc "$1"
 }
 """
 
@@ -144,10 +148,13 @@ def _expanded(text: str, variables: Mapping[str, str]) -> str:
 def command(
     container: Object, root: Path, volumes: Mapping[str, Path], variables: Mapping[str, str], words: Iterable[str]
 ) -> list[str]:
-    """The command line that runs a container's program in its root, with what its volumes hold."""
+    """The command line that runs a container's program in its root, with what its volumes hold.
+
+    Its /proc has the processes of the namespace that this is run in.
+    """
     program = PROGRAMS[image(container)]
     binary = program.binary
-    mounts = [(Path(path), path) for path in (*_FOUND_IN_IMAGES, *program.needs) if Path(path).exists()]
+    mounts = [(Path(path), path) for path in (*_DEVICES, *program.needs) if Path(path).exists()]
     at = str(binary) if program.needs else f"/bin/{binary.name}"
     mounts += [] if program.needs else [(binary, at)]
     mounts += [
@@ -155,6 +162,7 @@ def command(
         for mount in sorted(container.get("volumeMounts") or [], key=lambda mount: str(mount["mountPath"]))
     ]
     lines = [shlex.join(["mounted", str(source), f"{root}{target}"]) for source, target in mounts]
+    lines.append(shlex.join(["processes", f"{root}/proc"]))
     settings = [f"{name}={value}" for name, value in variables.items()]
     start = shlex.join(["exec", "env", "-i", *settings])
     inside = shlex.join([str(root), at, *words])

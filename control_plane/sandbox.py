@@ -31,6 +31,8 @@ from control_plane.volumes import Files, NotThereYetError, files, publish
 KUBELET_PORT = 10250
 _TOKEN_SECONDS = 3600
 _LONGEST_PAUSE_SECONDS = 30
+_SHARED = ("unshare", "--pid", "--fork", "--kill-child", "sleep", "infinity")
+"""Holds a pod's namespace of processes, and ends all that is in it with itself."""
 
 
 @dataclass
@@ -105,6 +107,12 @@ class Pod:
         self._programs = {each["name"]: _Run() for each in (*self._before, *self._real)}
         others = [port for container in spec["containers"] if container not in self._real for port in _ports(container)]
         self._server = Server(host, self._address, others, Answers(host.mirror, pod))
+        self._sharing: list[str] = []
+        if spec.get("shareProcessNamespace"):
+            holder = host.children.start(self._name, _SHARED)
+            # A container's program is a child of nsenter there, and ends with it.
+            self._sharing = ["nsenter", f"--pid=/proc/{holder.pid}/ns/pid_for_children", "--"]
+            self._sharing += ["setpriv", "--pdeathsig", "KILL", "--"]
 
     def step(self) -> None:
         """Do what there is to do now: refresh volumes, start what is to run."""
@@ -126,6 +134,8 @@ class Pod:
         for name, program in self._programs.items():
             if program.process:
                 self._host.children.stop(f"{self._name}_{name}")
+        if self._sharing:
+            self._host.children.stop(self._name)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
@@ -143,7 +153,7 @@ class Pod:
         variables = containers.environment(container, self._pod, host.mirror, (HOST, port))
         mounted = {volume["name"]: self._volume(volume) for volume in self._volumes}
         words = containers.arguments(container, variables, self._address)
-        command = containers.command(container, self._root(container), mounted, variables, words)
+        command = [*self._sharing, *containers.command(container, self._root(container), mounted, variables, words)]
         program.started(host.children.start(f"{self._name}_{container['name']}", host.network.inside(*command)))
 
     def _root(self, container: Object) -> Path:

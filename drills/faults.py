@@ -20,6 +20,7 @@ from drills.model import Fault
 from local.state import write
 from rehearsal import health
 from rehearsal.lifecycle import Rehearsal
+from rehearsal.reload import reload
 from rehearsal.routes import parsed
 
 Undo = Callable[[], None]
@@ -29,8 +30,6 @@ LOAD = 18.0
 and a share of the few requests in it would be a matter of chance."""
 FOR_GOOD = 1_000_000
 """Messages that a receiver refuses until it is healed."""
-RELOAD_SECONDS = 10
-"""What the reload of a configuration may take."""
 SILENCE_HOURS = 4
 """For how long somebody acknowledges a page, by the real clock: longer than any drill."""
 
@@ -85,7 +84,7 @@ class Breaker:
 
     def reload(self, name: str) -> None:
         """Have Prometheus or Alertmanager read its configuration again."""
-        health.CLIENT.post(f"{self._ports.url(name)}/-/reload", timeout=RELOAD_SECONDS).raise_for_status()
+        reload(name, self._ports, self._supervisor)
 
     def pace(self, of: str, rate: float) -> None:
         """Have customers, or who is beside them, come so often in a second."""

@@ -29,6 +29,7 @@ from rehearsal.channels import channel_secrets, links
 from rehearsal.derive import derive
 from rehearsal.lifecycle import STACK, Rehearsal
 from rehearsal.programs import programs
+from rehearsal.reload import RELOADABLE, reload
 from rehearsal.supervisor import GUARD
 from settings import KEY, parse, read_config
 from simulation import dialect
@@ -45,7 +46,6 @@ NEEDED_TOOLS = [
     "operatorconfig",
     "promtool",
 ]
-RELOADABLE = ("prometheus", "alertmanager")
 HEARTBEAT_AGE_SECONDS = 120
 """The heartbeat comes every half minute; an older one is no sign of life."""
 
@@ -266,12 +266,7 @@ class Deployment:
         write(self._state.applied, json.dumps({name: digests[name] for name in RELOADABLE}))
 
     def _reload(self, name: str) -> None:
-        answer = health.CLIENT.post(f"{self._rehearsal.ports.url(name)}/-/reload", timeout=10)
-        if answer.is_error:
-            raise RehearsalError(
-                f"{name} refused its new configuration, and keeps the old one: {answer.text.strip()}; "
-                f"its log is {self._state.logs / name}.log. After a correction: make up"
-            )
+        reload(name, self._rehearsal.ports, self._supervisor)
         self._say(f"reloaded {name}")
 
     @contextmanager

@@ -188,7 +188,6 @@ def _prometheus(state: State, ports: Ports, pace: int) -> Program:
         # Where an alert's link to its expression leads: Prometheus is built without its own page.
         f"--web.external-url={ports.url('receivers')}{PROMETHEUS}",
         "--web.route-prefix=/",
-        "--web.enable-lifecycle",
         "--web.enable-otlp-receiver",
         *(f"--enable-feature={feature}" for feature in features),
         *speed.prometheus_flags(rules["alert"]["forGracePeriod"], pace),

@@ -133,6 +133,10 @@ class Supervisor:
         """Stop one process, and keep it stopped."""
         self._call("stopProcess", name, done=Faults.NOT_RUNNING)
 
+    def send(self, name: str, signal: str) -> None:
+        """Send one process a signal, such as HUP."""
+        self._call("signalProcess", name, signal)
+
     def stop(self) -> None:
         """Stop every process and the supervisor, and wait until they are gone."""
         try:

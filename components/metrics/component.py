@@ -203,6 +203,8 @@ def prometheus_spec(settings: Settings, recorded: remote_write.Levels = frozense
         "labelNameLengthLimit": 256,
         "labelValueLengthLimit": 4096,
         "resources": sizing.of(settings.workloads.prometheus),
+        # By a signal from the reloader beside it: the endpoint for it would also let whoever reaches it end Prometheus.
+        "reloadStrategy": "ProcessSignal",
         "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
         **{f"{kind}NamespaceSelector": security.obeyed(*settings.access.obeyed_namespaces) for kind in OBEYED},
         **spread(parts.PROMETHEUS, settings.workloads.prometheus.replicas),

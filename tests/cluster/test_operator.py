@@ -109,7 +109,10 @@ def test_prometheus_scrapes_what_the_rehearsal_derives(
         assert job == wanted[name], name
     grace = f"--rules.alert.for-grace-period={FOR_GRACE_PERIOD}"
     eventually(lambda: grace in arguments(plane), what=f"the operator does not start Prometheus with {grace}")
-    labels = pod_template(plane, parts.PROMETHEUS.workload)["metadata"]["labels"]
+    assert not {"--web.enable-lifecycle", "--web.enable-admin-api"}.intersection(arguments(plane))
+    template = pod_template(plane, parts.PROMETHEUS.workload)
+    assert template["spec"]["shareProcessNamespace"]  # in which the reloader finds Prometheus
+    labels = template["metadata"]["labels"]
     assert labels.items() >= set(parts.PROMETHEUS.labels.items())
     plane.kubectl("delete", "prometheus,servicemonitor,podmonitor,probe", "--all", f"--namespace={NAMESPACE}")
 

@@ -133,8 +133,8 @@ def test_others_are_refused_at_every_port_of_every_pod(stack: str) -> None:
 
 ATTACKS = [
     ("silence every alert: POST /api/v2/silences", "alertmanager", 9093),
-    ("feign series by OTLP; end Prometheus by /-/quit", "prometheus", 9090),
-    ("have Prometheus reload", "prometheus", 8080),
+    ("feign series by OTLP", "prometheus", 9090),
+    ("read the metrics of Prometheus' reloader", "prometheus", 8080),
     ("push log lines, and read those of others", "loki", 3100),
     ("join Alertmanager's cluster", "alertmanager", 9094),
     ("try Grafana's log-in", "grafana", 3000),

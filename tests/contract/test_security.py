@@ -82,8 +82,10 @@ def test_other_namespaces_are_obeyed_where_a_stack_names_them() -> None:
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_prometheus_has_no_admin_api(stack: str) -> None:
-    assert not stack_values(stack)["prometheus"]["prometheusSpec"].get("enableAdminAPI")
+def test_prometheus_has_no_endpoint_that_ends_it_or_deletes_series(stack: str) -> None:
+    spec = stack_values(stack)["prometheus"]["prometheusSpec"]
+    assert spec["reloadStrategy"] == "ProcessSignal"  # as the operator sets the flag for any other
+    assert not spec.get("enableAdminAPI")
 
 
 @pytest.mark.parametrize("part", ["prometheus", "alertmanager"])

@@ -161,6 +161,9 @@ def test_an_edited_rule_is_one_update_and_one_reload(rehearsal: Running) -> None
         assert "reloaded alertmanager" not in output
         rules = str(rehearsal.get("prometheus", "/api/v1/rules"))
         assert "ratio_rate5m > 0.02" in rules
+        for path in ("/-/reload", "/-/quit"):  # by a signal alone, as deployed
+            answer = httpx.post(f"{rehearsal.ports.url('prometheus')}{path}")
+            assert answer.status_code == httpx.codes.FORBIDDEN
         assert started(rehearsal) == before
     finally:
         edited.write_text(text)
