@@ -9,10 +9,11 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret, Service
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 import parts
 from catalogue import Catalogue
-from components import charts, priorities, security, sizing, storage
+from components import charts, placement, priorities, security, sizing, storage
 from components.alerting.routing import REMEMBERED
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
 from components.grafana import grafana_values
@@ -127,6 +128,8 @@ class Metrics(pulumi.ComponentResource):
         ConfigMap(name, metadata=metadata, data=route_sums.config_map(), opts=opts)
         Service(name, metadata=metadata, spec=route_sums.service_spec(), opts=opts)
         Deployment(name, metadata=metadata, spec=route_sums.deployment_spec(self._args.settings), opts=opts)
+        if budget := route_sums.disruption_budget(self._args.settings):
+            PodDisruptionBudget(name, metadata=metadata, spec=budget, opts=opts)
 
     def _custom(self, kind: str, service: str, spec: dict[str, Any]) -> None:
         CustomResource(
@@ -148,12 +151,12 @@ def stack_values(settings: Settings, secrets: StackSecrets, recorded: remote_wri
             "prometheusSpec": prometheus_spec(settings, recorded),
             # Replicas scrape at different moments: all panels of a page must ask the same one.
             "service": {"sessionAffinity": "ClientIP"},
-            **disruption_budget(settings.workloads.prometheus.replicas),
+            **placement.disruption_budget(settings.workloads.prometheus.replicas),
         },
         "alertmanager": {
             "alertmanagerSpec": alertmanager_spec(settings, secrets),
             "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
-            **disruption_budget(settings.workloads.alertmanager.replicas),
+            **placement.disruption_budget(settings.workloads.alertmanager.replicas),
         },
         "grafana": grafana_values(settings, secrets.grafana_admin),
         "prometheusOperator": {
@@ -207,7 +210,7 @@ def prometheus_spec(settings: Settings, recorded: remote_write.Levels = frozense
         "reloadStrategy": "ProcessSignal",
         "serviceDiscoveryRole": "EndpointSlice",  # the Endpoints API is deprecated
         **{f"{kind}NamespaceSelector": security.obeyed(*settings.access.obeyed_namespaces) for kind in OBEYED},
-        **spread(parts.PROMETHEUS, settings.workloads.prometheus.replicas),
+        **placement.spread(parts.PROMETHEUS, settings.workloads.prometheus.replicas),
         # Without these only objects labelled with this release's name would be read.
         **{f"{kind}SelectorNilUsesHelmValues": False for kind in OBEYED},
         # The log agent pushes counters that it derives from logs, possibly late after an outage.
@@ -227,28 +230,6 @@ def prometheus_spec(settings: Settings, recorded: remote_write.Levels = frozense
         spec["storageSpec"] = storage.claim_template(settings, "prometheus")
         spec["retentionSize"] = size_limit(settings.storage.sizes.prometheus)
     return spec
-
-
-def disruption_budget(replicas: int) -> dict[str, Any]:
-    """All replicas but one stay while nodes are drained. A single one has no budget, which would block every drain."""
-    return {"podDisruptionBudget": {"enabled": True, "minAvailable": replicas - 1}} if replicas > 1 else {}
-
-
-def spread(part: parts.Part, replicas: int) -> dict[str, Any]:
-    """No two replicas on one node, and over the zones where there are several.
-
-    Zones are a wish and nodes are none: a volume of EBS stays in the zone of its pod's first node, so that replicas
-    which share a zone once would never be placed again under a rule, and two in one zone watch better than one.
-    """
-    if replicas == 1:
-        return {}
-    constraint = {
-        "maxSkew": 1,
-        "topologyKey": "topology.kubernetes.io/zone",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": dict(part.labels)},  # without one, no pod counts
-    }
-    return {"podAntiAffinity": "hard", "topologySpreadConstraints": [constraint]}
 
 
 def size_limit(volume: str) -> str:
@@ -272,7 +253,7 @@ def alertmanager_spec(settings: Settings, secrets: StackSecrets) -> dict[str, An
         "externalUrl": settings.links.alertmanager,  # where the silence links of notifications lead
         "alertmanagerConfigNamespaceSelector": security.obeyed(),
         "automountServiceAccountToken": False,
-        **spread(parts.ALERTMANAGER, settings.workloads.alertmanager.replicas),
+        **placement.spread(parts.ALERTMANAGER, settings.workloads.alertmanager.replicas),
     }
     if settings.storage.kind != "ephemeral":
         spec["storage"] = storage.claim_template(settings, "alertmanager")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import parts
-from components import priorities, security
+from components import placement, priorities, security
 from components.images import image
 from facts import PYTHON
 from settings import Settings
@@ -34,6 +34,7 @@ def service_spec() -> dict[str, Any]:
 
 def deployment_spec(settings: Settings) -> dict[str, Any]:
     """As many as there are of Prometheus: without any, none of those services is measured."""
+    replicas = settings.workloads.prometheus.replicas
     container = {
         "name": NAME,
         "image": image(PYTHON, settings),
@@ -50,11 +51,19 @@ def deployment_spec(settings: Settings) -> dict[str, Any]:
         "priorityClassName": priorities.ALERTING,
         "containers": [container],
         "volumes": [{"name": "program", "configMap": {"name": NAME}}],
+        **placement.pod_spec(parts.ROUTE_SUMS, replicas),
     }
     # Another program is another pod: a running one does not read it again.
     annotations = {"checksum/program": hashlib.sha256(PROGRAM.read_bytes()).hexdigest()}
     return {
-        "replicas": settings.workloads.prometheus.replicas,
+        "replicas": replicas,
+        **placement.roll_out(replicas),
         "selector": {"matchLabels": LABELS},
         "template": {"metadata": {"labels": LABELS, "annotations": annotations}, "spec": pod},
     }
+
+
+def disruption_budget(settings: Settings) -> dict[str, Any]:
+    """How many of them a drain leaves; empty where there is only one."""
+    replicas = settings.workloads.prometheus.replicas
+    return {"minAvailable": placement.left(replicas), "selector": {"matchLabels": LABELS}} if replicas > 1 else {}

@@ -13,7 +13,7 @@ import pytest
 
 import catalogue
 from checks.program import evaluate
-from components import flows, security, storage
+from components import flows, priorities, security, storage
 from components.charts import KUBE_PROMETHEUS_STACK
 from components.foundation import DIRECTORIES_NEED
 from components.metrics.component import prometheus_spec
@@ -101,6 +101,27 @@ def test_a_drained_node_takes_one_replica_at_most_and_a_single_one_blocks_no_dra
         assert spec["podAntiAffinity"] == "hard"
         (zones,) = spec["topologySpreadConstraints"]
         assert zones["labelSelector"]["matchLabels"]["app.kubernetes.io/name"] == part
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_what_adds_up_routes_is_placed_as_the_prometheus_that_asks_it(stack: str) -> None:
+    program = evaluate(stack)
+    (deployment,) = (each for each in program.of("kubernetes:apps/v1:Deployment"))
+    spec, pod = deployment.inputs["spec"], deployment.inputs["spec"]["template"]["spec"]
+    budgets = [each.inputs["spec"] for each in program.of("kubernetes:policy/v1:PodDisruptionBudget")]
+    assert pod["priorityClassName"] == priorities.ALERTING
+    if spec["replicas"] == 1:
+        assert budgets == []
+        assert not {"affinity", "topologySpreadConstraints"} & pod.keys()
+        return
+    labels = spec["selector"]
+    assert spec["replicas"] == stack_values(stack)["prometheus"]["prometheusSpec"]["replicas"]
+    assert budgets == [{"minAvailable": spec["replicas"] - 1, "selector": labels}]
+    (apart,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert apart == {"topologyKey": "kubernetes.io/hostname", "labelSelector": labels}
+    assert [zones["labelSelector"] for zones in pod["topologySpreadConstraints"]] == [labels]
+    # A third pod has no node where there are as many nodes as replicas: a roll-out would wait for it for ever.
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 
 def test_grafana_runs_what_is_pinned_and_sends_nothing_out() -> None:

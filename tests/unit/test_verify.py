@@ -135,7 +135,15 @@ def test_kinds_have_the_plurals_that_the_api_server_knows() -> None:
     assert {plural(kind) for kind in kinds} == {
         *("configmaps", "jobs", "limitranges", "namespaces", "networkpolicies", "persistentvolumes", "probes"),
         *("prometheuses", "prometheusrules", "resourcequotas", "secrets", "servicemonitors", "statefulsets"),
-        *("deployments", "priorityclasses", "rolebindings", "roles", "services", "storageclasses"),
+        *(
+            "deployments",
+            "poddisruptionbudgets",
+            "priorityclasses",
+            "rolebindings",
+            "roles",
+            "services",
+            "storageclasses",
+        ),
     }
 
 
