@@ -12,16 +12,13 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from facts import ROOT
 from local import state
-from local.errors import RehearsalError
 from quantities import duration, seconds
-from rehearsal.__main__ import CONSOLE, rehearsal, reported
-from rehearsal.lifecycle import STACK
+from rehearsal.__main__ import CONSOLE, reported
 from review.findings import Review, review, steps
 from review.history import History, of_cluster, of_rehearsal
 from review.page import headline, looked_at, page, table
-from settings import read_stack, stack_file
+from review.where import context_of, running, words
 from targets import Misuse, Target
 from verify.cluster import Kubectl
 
@@ -59,18 +56,14 @@ def main(since: int, out: Path | None, stack: str | None, context: str | None) -
 
     Exit code 1 if a question was not answered; the page is written all the same, and says which.
     """
-    if stack and not context:
-        context = read_stack(stack_file(ROOT, stack)).kube_context
-        if context is None:
-            raise RehearsalError(f"the stack {stack} names no Kubernetes context; name one with CONTEXT=")
+    context = context_of(stack, context)
     file = out or state.from_environment().root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     with _history(context) as history:
         found = _reviewed(history, since)
-    where = f"Cluster of the context {context}" if context else f"Rehearsal of the stack {STACK}"
-    file.write_bytes(page(found, where=where, since=since))
+    file.write_bytes(page(found, where=words(context), since=since))
     beside = file.with_suffix(".md")
-    beside.write_text(table(found, where=where, since=since))
+    beside.write_text(table(found, where=words(context), since=since))
     for line in (f"{headline(found)}.", *looked_at(found, since), f"  {file.resolve().as_uri()}", f"  {beside}"):
         CONSOLE.print(line, markup=False)
     for problem in found.problems:
@@ -84,9 +77,7 @@ def _history(context: str | None) -> Iterator[History]:
         with closing(Kubectl(context)) as cluster:
             yield of_cluster(cluster)
         return
-    if not rehearsal().status():
-        raise RehearsalError("the rehearsal is not running; start it with: make up (or name a cluster: CONTEXT=name)")
-    yield of_rehearsal(rehearsal().ports)
+    yield of_rehearsal(running().ports)
 
 
 def _reviewed(history: History, since: int) -> Review:

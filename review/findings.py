@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
 from checks import alert_tests
-from local.errors import RehearsalError
 from review import spans
 from review.firings import Firing, incidents, inhibited, open_time, silenced, twins
-from review.history import History, Period, Rule
+from review.history import History, Period, Rule, tried
 from review.limits import NEAR_SHARE, WATCHED, Creep, Threshold, creep, threshold
 from review.spans import Span
 
@@ -75,14 +73,6 @@ class Review:
         """All pages."""
         return sum(row.pages or 0 for row in self.rows)
 
-    @contextmanager
-    def tried(self, what: str) -> Iterator[None]:
-        """Note a question that is not answered, rather than give up the others."""
-        try:
-            yield
-        except RehearsalError as error:
-            self.problems.append(f"{what}: {error}")
-
 
 def steps(rules: list[Rule], period: Period | None) -> int:
     """How many steps a review of these rules has."""
@@ -99,9 +89,9 @@ def review(history: History, rules: list[Rule], period: Period | None, on_step: 
     """Ask about a period; `on_step` is called after each step. Without a period there is nothing to ask."""
     of = Review(period, len(rules))
     if period is not None:
-        with of.tried("what fired"):
+        with tried(of.problems, "what fired"):
             _fired(of, history, rules, period, on_step)
-        with of.tried("what was sent"):
+        with tried(of.problems, "what was sent"):
             of.sent = history.sent(period)
         _beside(of, history, rules, period, on_step)
     of.problems += history.warnings
@@ -120,7 +110,7 @@ def _fired(of: Review, history: History, rules: list[Rule], period: Period, on_s
         (*key, _test(*key)) for key in dict.fromkeys((rule.name, rule.severity) for rule in rules) if key not in fired
     ]
     muting, pages = None, None
-    with of.tried("routes and silences"):
+    with tried(of.problems, "routes and silences"):
         muting, pages = _muting(history, found)
     of.rows = sorted(_rows(found, muting, pages), key=lambda row: (-(row.pages or 0), -row.seconds, row.alert))
 
@@ -171,14 +161,14 @@ def _test(alert: str, severity: str) -> str:
 def _beside(of: Review, history: History, rules: list[Rule], period: Period, on_step: Callable[[], object]) -> None:
     """What no alert says."""
     for alert, limit in compared(rules):
-        with of.tried(f"{alert}, its threshold"):
+        with tried(of.problems, f"{alert}, its threshold"):
             nearest = history.nearest(limit, period)
             if nearest and nearest[1] > NEAR_SHARE:
                 of.near.append(Near(alert, limit, *nearest))
             of.compared += 1
         on_step()
     for watched in WATCHED:
-        with of.tried(watched.words):
+        with tried(of.problems, watched.words):
             found = (creep(watched, labels, values) for labels, values in history.medians(watched, period) if values)
             of.creeps += [each for each in found if each]
         on_step()

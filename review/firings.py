@@ -33,6 +33,8 @@ class Firing:
     end: float
     over: bool
     """Whether it has ended within the period."""
+    since: float | None = None
+    """Since when its condition holds, so when it began to be pending."""
 
     @property
     def alert(self) -> tuple[str, str]:
@@ -45,6 +47,21 @@ class Firing:
         return self.start, self.end
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A silence that Alertmanager remembers."""
+
+    matchers: Sequence[Json]
+    """As Alertmanager has them."""
+    span: Span
+    author: str = ""
+    comment: str = ""
+
+    def mutes(self, labels: Labels) -> bool:
+        """Whether it is of an alert with these labels."""
+        return all(_silences(matcher, labels) for matcher in self.matchers)
+
+
 def firings(labels: Labels, points: Sequence[tuple[float, float]], step: float, end: float) -> Iterator[Firing]:
     """Each time that an alert fired, of points that have as value since when its condition holds.
 
@@ -54,30 +71,37 @@ def firings(labels: Labels, points: Sequence[tuple[float, float]], step: float, 
     for place, (at, since) in enumerate(points):
         last = place == len(points) - 1
         if last or points[place + 1][1] != since:
-            yield Firing(labels, points[begun][0], at + step, over=not last or at + step < end)
+            yield Firing(labels, points[begun][0], at + step, over=not last or at + step < end, since=since)
             begun = place + 1
 
 
-def inhibited(all_of: Sequence[Firing], rules: Iterable[Json]) -> dict[int, list[Span]]:
-    """When each firing, by its place, was muted by another, as Alertmanager's `inhibit_rules` have it."""
-    found: dict[int, list[Span]] = defaultdict(list)
+def inhibitions(all_of: Sequence[Firing], rules: Iterable[Json]) -> Iterator[tuple[int, int, list[Span]]]:
+    """Which firing was muted by which, both by their places, and when, as Alertmanager's `inhibit_rules` have it."""
     for rule in rules:
         equal = rule.get("equal") or ()
-        sources: dict[tuple[str, ...], list[tuple[int, Span]]] = defaultdict(list)
+        sources: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for place, one in enumerate(all_of):
             if _all(rule.get("source_matchers") or (), one.labels):
-                sources[_values(one.labels, equal)].append((place, one.span))
+                sources[_values(one.labels, equal)].append(place)
         for place, one in enumerate(all_of):
             if _all(rule.get("target_matchers") or (), one.labels):
-                others = (span for source, span in sources[_values(one.labels, equal)] if source != place)
-                found[place] += common([one.span], others)
+                for source in sources[_values(one.labels, equal)]:
+                    both = common([one.span], [all_of[source].span])
+                    if source != place and both:
+                        yield place, source, both
+
+
+def inhibited(all_of: Sequence[Firing], rules: Iterable[Json]) -> dict[int, list[Span]]:
+    """When each firing, by its place, was muted by any other."""
+    found: dict[int, list[Span]] = defaultdict(list)
+    for place, _, spans in inhibitions(all_of, rules):
+        found[place] += spans
     return found
 
 
-def silenced(one: Firing, silences: Iterable[tuple[Sequence[Json], Span]]) -> list[Span]:
-    """When a firing was silenced: silences are their matchers, as Alertmanager has them, and their time."""
-    spans = [span for matchers, span in silences if all(_silences(matcher, one.labels) for matcher in matchers)]
-    return common([one.span], spans)
+def silenced(one: Firing, silences: Iterable[Silence]) -> list[Span]:
+    """When a firing was silenced."""
+    return common([one.span], [silence.span for silence in silences if silence.mutes(one.labels)])
 
 
 def incidents(told: Iterable[tuple[Firing, Sequence[Span]]], route: Json) -> dict[tuple[str, str], int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -14,7 +16,7 @@ import yaml
 import parts
 from local.errors import RehearsalError
 from local.ports import Ports
-from review.firings import Firing, firings
+from review.firings import Firing, Silence, firings
 from review.limits import Threshold, Watched
 from verify.cluster import Cluster, ClusterError, behind_service
 
@@ -33,10 +35,25 @@ TIMEOUT_SECONDS = 30.0
 
 FIRING = f'ALERTS_FOR_STATE{{alertname!="{ALWAYS}"}} and ignoring (alertstate) ALERTS{{alertstate="firing"}}'
 """Each alert that fires, with the moment since which its condition holds."""
+EVALUATED = f'timestamp(ALERTS{{alertname!="{ALWAYS}", alertstate="firing"}})'
+"""Each alert that fires, with the moment of its last evaluation."""
 SENT = "sum by (integration) (increase(alertmanager_notifications_total[{length}s])) > 0.5"
 FAILED = "sum by (integration) (increase(alertmanager_notifications_failed_total[{length}s])) > 0.5"
 
 Json = dict[str, Any]
+Key = tuple[tuple[str, str], ...]
+"""The labels of an alert."""
+Points = list[tuple[float, float]]
+"""Moments and values."""
+
+
+@contextmanager
+def tried(problems: list[str], what: str) -> Iterator[None]:
+    """Note a question that is not answered, rather than give up the others."""
+    try:
+        yield
+    except (RehearsalError, httpx.HTTPError) as error:
+        problems.append(f"{what}: {error}")
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,8 @@ class Rule:
     query: str
     interval: int
     """Seconds between two evaluations."""
+    dashboard: str = ""
+    """Address that its messages link to."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +106,13 @@ class History:
     def rules(self) -> list[Rule]:
         """Every alerting rule but the one that always fires, in order."""
         return [
-            Rule(rule["name"], rule["labels"].get("severity", ""), rule["query"], round(group["interval"]) or 1)
+            Rule(
+                rule["name"],
+                rule["labels"].get("severity", ""),
+                rule["query"],
+                round(group["interval"]) or 1,
+                rule["annotations"].get("dashboard_url", ""),
+            )
             for group in self._prometheus("rules", type="alert")["groups"]
             for rule in group["rules"]
             if rule["name"] != ALWAYS
@@ -107,16 +132,25 @@ class History:
 
     def firings(self, period: Period, on_part: Callable[[], object]) -> list[Firing]:
         """Every firing within a period; `on_part` is called after each of its parts."""
-        found: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
+        found = self._in_parts(FIRING, period, on_part)
+        return [each for key, points in found.items() for each in firings(dict(key), points, period.step, period.end)]
+
+    def evaluated(self, found: Iterable[Firing], period: Period) -> list[Firing]:
+        """The firings of a period from the evaluation in which each began, rather than from the look after it."""
+        moments = {key: dict(points) for key, points in self._in_parts(EVALUATED, period, lambda: None).items()}
+        return [replace(one, start=moments.get(_key(one.labels), {}).get(one.start, one.start)) for one in found]
+
+    def _in_parts(self, query: str, period: Period, on_part: Callable[[], object]) -> dict[Key, Points]:
+        """Whatever a query finds, by the labels of the alert."""
+        found: dict[Key, Points] = {}
         start: float = math.ceil(period.start / period.step) * period.step
         while start <= period.end:
             end = min(period.end, start + (POINTS - 1) * period.step)
-            for labels, points in self._range(FIRING, start, end, period.step):
-                own = {key: value for key, value in labels.items() if key != "__name__"}
-                found.setdefault(tuple(sorted(own.items())), []).extend(points)
+            for labels, points in self._range(query, start, end, period.step):
+                found.setdefault(_key(labels), []).extend(points)
             start = end + period.step
             on_part()
-        return [each for key, points in found.items() for each in firings(dict(key), points, period.step, period.end)]
+        return found
 
     def nearest(self, of: Threshold, period: Period) -> tuple[Mapping[str, str], float] | None:
         """The series that was just under a threshold for most of the time, and for which share of it."""
@@ -139,16 +173,32 @@ class History:
         ]
         return {name: (count, counts[1].get(name, 0.0)) for name, count in counts[0].items()}
 
+    def deliveries(self, period: Period) -> list[tuple[float, str, int, int]]:
+        """When Alertmanager sent something by an integration: how many messages, and how many of them failed."""
+        found: dict[tuple[float, str], list[int]] = {}
+        for place, name in enumerate(("alertmanager_notifications_total", "alertmanager_notifications_failed_total")):
+            for labels, points in self._range(name, period.start, period.end, period.step):
+                for (_, before), (at, count) in pairwise(points):
+                    more = round(count - before if count >= before else count)  # less than before: it restarted
+                    if more:
+                        found.setdefault((at, labels["integration"]), [0, 0])[place] += more
+        return [(at, integration, sent, failed) for (at, integration), (sent, failed) in sorted(found.items())]
+
     def routing(self) -> Json:
         """The configuration that Alertmanager runs."""
         text = self._ask(self.alertmanager, "api/v2/status", {})["config"]["original"]
         found: Json = yaml.load(text, Loader=yaml.CSafeLoader)
         return found
 
-    def silences(self) -> list[tuple[list[Json], tuple[float, float]]]:
-        """Matchers and time of each silence that Alertmanager remembers, also of those that have ended."""
+    def silences(self) -> list[Silence]:
+        """Each silence that Alertmanager remembers, also those that have ended."""
         return [
-            (each["matchers"], (_seconds(each["startsAt"]), _seconds(each["endsAt"])))
+            Silence(
+                each["matchers"],
+                (_seconds(each["startsAt"]), _seconds(each["endsAt"])),
+                each["createdBy"],
+                each["comment"],
+            )
             for each in self._ask(self.alertmanager, "api/v2/silences", {})
         ]
 
@@ -194,6 +244,10 @@ def of_cluster(cluster: Cluster) -> History:
             raise RehearsalError(str(error)) from error
 
     return History(get, parts.PROMETHEUS.url, parts.ALERTMANAGER.url)
+
+
+def _key(labels: Mapping[str, str]) -> Key:
+    return tuple(sorted((name, value) for name, value in labels.items() if name not in ("__name__", "alertstate")))
 
 
 def _seconds(moment: str) -> float:

@@ -5,35 +5,23 @@ The days end tomorrow, as Alertmanager takes no silence of the past.
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
-import yaml
 from click.testing import CliRunner
 
-import inputs
 import review.__main__
-from benchmarks.history import Block, import_blocks
-from checks.waiting import eventually
-from components.alerting.routing import alertmanager_configuration
-from engine.toolchain import tool
-from facts import ROOT
-from local.ports import HOST, free_ports
-from tests.signals.alertmanager import Alertmanager, alertmanager
+from tests.rehearsal.played import forward_to, named, prometheus, routed, samples
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 NOW = int(time.time()) // HOUR * HOUR + DAY
 START = NOW - 14 * DAY
-READ = inputs.read(ROOT, "dev")
 
 Played = tuple[dict[str, str], list[tuple[float, int]]]
 """Labels of an alert, and when it fired: hours before now, and minutes for how long."""
@@ -88,60 +76,7 @@ def history() -> Iterator[str]:
 
 
 def series(name: str, labels: dict[str, str], value: Callable[[int], float]) -> Iterator[str]:
-    start = named(name, labels)
-    yield "".join(f"{start} {value(at)!r} {at}\n" for at in range(START, NOW + 1, MINUTE))
-
-
-def named(name: str, labels: dict[str, str]) -> str:
-    return name + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
-
-
-@contextmanager
-def prometheus(directory: Path, written: Iterable[str]) -> Iterator[str]:
-    """The port of a Prometheus with the stack's rules and this history."""
-    groups = [group | {"interval": "1m"} for file in READ.rules.values() for group in file]
-    (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
-    (directory / "prometheus.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"]}))
-    storage = directory / "tsdb"
-    storage.mkdir()
-    import_blocks(storage, [Block(START, NOW, 162)], lambda _: written, lambda _: None)
-    (port,) = free_ports(1)
-    arguments = [
-        f"--config.file={directory / 'prometheus.yaml'}",
-        f"--storage.tsdb.path={storage}",
-        f"--web.listen-address={HOST}:{port}",
-        # Text has no marks of where a series ends.
-        "--query.lookback-delta=1m",
-        "--log.level=warn",
-    ]
-    with (directory / "log").open("w") as log:
-        process = subprocess.Popen([str(tool("prometheus")), *arguments], stdout=log, stderr=log)
-    try:
-        ready = f"http://{HOST}:{port}/-/ready"
-        eventually(lambda: httpx.get(ready, trust_env=False).is_success, what="Prometheus is ready")
-        yield str(port)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def routed(directory: Path) -> Iterator[Alertmanager]:
-    """An Alertmanager with the stack's routes, whose receivers tell nobody."""
-    whole = alertmanager_configuration(READ.settings)
-    silent = [{"name": receiver["name"]} for receiver in whole["receivers"]]
-    with alertmanager(
-        whole | {"global": {}, "templates": [], "receivers": silent}, directory / "alertmanager"
-    ) as running:
-        yield running
-
-
-KUBECTL = """#!/bin/sh
-case "$*" in *alertmanager*) port=%s ;; *) port=%s ;; esac
-echo "Forwarding from 127.0.0.1:$port -> 1"
-exec sleep 600
-"""
-"""A kubectl that forwards to what listens here."""
+    yield samples(name, labels, value, range(START, NOW + 1, MINUTE))
 
 
 @contextmanager
@@ -149,16 +84,17 @@ def reviewed(
     directory: Path, written: Iterable[str], *arguments: str, silence: dict[str, str] | None = None
 ) -> Iterator[tuple[int, str, Path]]:
     """Exit code and output of the command, and the page that it wrote."""
-    with pytest.MonkeyPatch.context() as patch, prometheus(directory, written) as port, routed(directory) as alerts:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        prometheus(directory, written, START, NOW) as port,
+        routed(directory) as alerts,
+    ):
         if silence:
             matchers = [{"name": name, "value": value, "isRegex": False} for name, value in silence.items()]
             start, end = (datetime.fromtimestamp(at, UTC).isoformat() for at in (NOW - 15 * MINUTE, NOW + HOUR))
             body = {"matchers": matchers, "startsAt": start, "endsAt": end, "createdBy": "a", "comment": "a"}
             assert alerts.client.post("/api/v2/silences", json=body).is_success
-        kubectl = directory / "kubectl"
-        kubectl.write_text(KUBECTL % (alerts.client.base_url.port, port))
-        kubectl.chmod(0o755)
-        patch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+        forward_to(patch, directory, {"alertmanager": alerts.client.base_url.port, "prometheus": port})
         patch.setattr(time, "time", lambda: float(NOW))
         page = directory / "out" / "review.html"
         given = ["--context", "played", "--out", str(page), *arguments]

@@ -11,7 +11,7 @@ import pytest
 from local.errors import RehearsalError
 from review import spans
 from review.findings import Review, review
-from review.firings import Firing, firings, incidents, inhibited, open_time, silenced, twins
+from review.firings import Firing, Silence, firings, incidents, inhibited, open_time, silenced, twins
 from review.history import PARTS, POINTS, History, Period, Rule
 from review.limits import WATCHED, Threshold, creep, threshold
 from review.page import looked_at, page, table
@@ -67,10 +67,10 @@ def test_incidents_are_grouped_as_the_routes_group(told: list[Firing], pages: in
 
 def test_what_is_muted_or_silenced_all_the_time_pages_nobody() -> None:
     one = firing(0, 60, service="a")
-    silence = ([{"name": "service", "value": "a|b", "isRegex": True, "isEqual": True}], (-10.0, 30.0))
+    silence = Silence([{"name": "service", "value": "a|b", "isRegex": True, "isEqual": True}], (-10.0, 30.0))
     assert silenced(one, [silence]) == [(0, 30)]
     other = [{"name": "service", "value": "a", "isRegex": False, "isEqual": False}]
-    assert silenced(one, [(other, (-10.0, 30.0))]) == []
+    assert silenced(one, [Silence(other, (-10.0, 30.0))]) == []
     assert open_time(one, [(0, 30)], [(30, 90)]) == []
     assert incidents([(one, [])], ROUTE) == {}
 
