@@ -65,6 +65,11 @@ class State:
         return self.root / "received"
 
     @property
+    def faults(self) -> Path:
+        """What `make fault` and `make heal` did and when, a line of JSON each."""
+        return self.root / "faults.jsonl"
+
+    @property
     def ready(self) -> Path:
         """A marker: `up` has finished, and the rehearsal outlives the command that started it."""
         return self.root / "ready"

@@ -5,7 +5,9 @@ The commands that do this are typed by hand, again and again: nothing here impor
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,6 +133,7 @@ class Rehearsal:
             self.supervisor.stop_program(redis.NAME)
             for user in redis.USERS:
                 health.post(f"{self.ports.url(user)}/_fault", {"redis_away": 1})
+            self._note(f"{service}: {kind}")
             return
         _must_be_known(kind, service)
         if kind == "down":
@@ -138,6 +141,7 @@ class Rehearsal:
         else:
             fault = {"errors": {"errors": 0.33}, "latency": {"latency_ms": 800}}[kind]
             health.post(f"{self.ports.url(service)}/_fault", fault)
+        self._note(f"{service}: {kind}")
 
     def heal(self) -> list[str]:
         """Undo every fault; returns the processes that were started."""
@@ -146,8 +150,18 @@ class Rehearsal:
         running = {item.name for item in self.supervisor.processes() if item.running}
         for service in sorted(SERVICES.keys() & running):
             health.post(f"{self.ports.url(service)}/_fault", {})
+        self._note("all healed")
         health.wait_for_processes(started, self.ports, self.supervisor)
         return started
+
+    def faults(self) -> list[tuple[float, str]]:
+        """What `fault` and `heal` did, with the Unix time at which it was done, oldest first."""
+        lines = self.state.faults.read_text().splitlines() if self.state.faults.exists() else []
+        return [(noted["at"], noted["what"]) for noted in map(json.loads, lines)]
+
+    def _note(self, what: str) -> None:
+        with self.state.faults.open("a") as file:
+            file.write(json.dumps({"at": time.time(), "what": what}) + "\n")
 
     def _must_run(self) -> None:
         if not self.supervisor.running:
