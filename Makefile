@@ -8,11 +8,11 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 POLICIES := policies/.venv/.ready
-SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine local policies rehearsal report review simulation verify tests
+SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine incident local policies rehearsal report review simulation verify tests
 
 # What may be given as NAME=value. A name that is a letter off would be ignored, and something else done than was meant.
-VARIABLES := BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
-	SEED SERVICE SERVICES SINCE SIZES SPEED STACK STATE TRACES VERBOSE VERSIONS WORKERS
+VARIABLES := BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE FROM GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
+	SEED SERVICE SERVICES SINCE SIZES SPEED STACK STATE TO TRACES VERBOSE VERSIONS WORKERS
 NEAR = $(PYTHON) -c 'import sys; from invalid import one_of; print(one_of(sys.argv[2:], sys.argv[1]))'
 $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(if $(filter $(name),$(VARIABLES)),, \
 	$(error $(name)=$($(name)): unknown variable; expected $(shell $(NEAR) '$(name)' $(VARIABLES))))))
@@ -21,7 +21,7 @@ $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up status report review down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
+.PHONY: help up status report review incident down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals test-traces soak \
 	test-cluster test-pythons test-robot mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
 	diff mirror-list examples preview deploy drift destroy preflight verify schema charts-check outdated lock tools clean
@@ -44,6 +44,10 @@ report: $(READY) ## Draw every dashboard on one page, as it is now: SINCE=1h BOA
 
 review: $(READY) ## What the alerts of the last days were worth, as a page and a table: SINCE=14d OUT=file.html (STACK=prod, CONTEXT=name: of a cluster)
 	@$(PY) -m review $(if $(SINCE),--since "$(SINCE)") $(if $(filter-out file,$(origin OUT)),--out "$(OUT)") \
+		$(if $(filter-out file,$(origin STACK)),--stack "$(STACK)") $(if $(CONTEXT),--context "$(CONTEXT)")
+
+incident: $(READY) ## One page of an incident: FROM=14:05 TO=15:00, by default the last page, OUT=file.html (STACK=prod, CONTEXT=name: of a cluster)
+	@$(PY) -m incident $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(filter-out file,$(origin OUT)),--out "$(OUT)") \
 		$(if $(filter-out file,$(origin STACK)),--stack "$(STACK)") $(if $(CONTEXT),--context "$(CONTEXT)")
 
 down: $(READY) ## Stop everything

@@ -32,6 +32,8 @@ PYTHON = "docker.io/library/python:3.13.7-alpine3.22"
 CHART_ALERTS_RUNBOOK = "charts/README.md"
 """The one runbook of all alerts that charts bring, below the runbooks of ours."""
 
+GRAFANA_DATA_SOURCES = "grafana-datasources"
+"""The ConfigMap with Grafana's data sources."""
 GRAFANA_FOLDER = "Order processor"
 """Where Grafana has the dashboards."""
 GRAFANA_HOME = "system-health"

@@ -16,7 +16,7 @@ from components.addresses import loki
 from dashboards.links import NO_REFRESH
 from dashboards.logs import ONE_REQUEST
 from dashboards.panels import panel_id
-from facts import GRAFANA_FOLDER, GRAFANA_HOME, NAMESPACE
+from facts import GRAFANA_DATA_SOURCES, GRAFANA_FOLDER, GRAFANA_HOME, NAMESPACE
 from settings import Settings
 
 DASHBOARDS = "/tmp/dashboards"  # noqa: S108 - a directory of the pod, where the chart's sidecar writes
@@ -48,7 +48,7 @@ class Grafana(pulumi.ComponentResource):
     def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Grafana", name, {}, opts)
         self._namespace = args.namespace
-        self._config_map("grafana-datasources", data_sources_file(args.settings), "grafana_datasource")
+        self._config_map(GRAFANA_DATA_SOURCES, data_sources_file(args.settings), "grafana_datasource")
         for uid, text in sorted(args.dashboards.items()):
             self._config_map(_dashboard(uid), {f"{uid}.json": text}, "grafana_dashboard", folder=GRAFANA_FOLDER)
         self._sidecars()

@@ -246,10 +246,11 @@ def _time(look: Field, milliseconds: float, now: float | None = None) -> Element
 
 
 def _log(_: Panel, shown: Shown, __: Frame) -> Element:
-    return tag("div", *(_line(line) for line in shown.lines), class_="lines")
+    return tag("div", *(log_line(line) for line in shown.lines), class_="lines")
 
 
-def _line(line: Line) -> Element:
+def log_line(line: Line) -> Element:
+    """A line, which opens to show its labels."""
     labels = line.labels
     level = (labels.get("detected_level") or labels.get("severity_text") or "").lower()
     colour = colours.NAMED[LEVELS.get(level, "text")]

@@ -115,7 +115,7 @@ def gather(
 
     `boards` are those of the page, by uid, and `others` is the URL of a server that draws others.
     """
-    marks, problem = _marks(what, sources)
+    marks, problem = marked(what, sources)
     choice = opening(what.board)
 
     def drawn(panel: Panel) -> Drawn:
@@ -150,7 +150,7 @@ def _drawn(panel: Panel, sources: Sources, choice: Choice, frame: Frame) -> Draw
             had = sources.age(Period.last(wanted, end=period.end))
             if 0 < had < wanted:
                 return Drawn(panel, draw.early(wanted, had), "early")
-        body = draw.body(panel, shown, replace(frame, period=period, step=_step(panel, choice, period)))
+        body = draw.body(panel, shown, replace(frame, period=period, step=step_of(panel, choice, period)))
     except (QueryError, httpx.HTTPError, ValueError, LookupError) as error:
         return Drawn(panel, draw.failed(error), "failed")
     return Drawn(panel, body, state)
@@ -170,13 +170,13 @@ def _reach(panel: Panel) -> int:
     return max(found, default=0)
 
 
-def _step(panel: Panel, choice: Choice, period: Period) -> float:
+def step_of(panel: Panel, choice: Choice, period: Period) -> float:
     """Seconds between two points of a panel's graph; of the query with the longest, as Grafana's axis is one."""
     shortest = [(interpolate(panel.min_step, choice, period), target.min_step) for target in panel.targets]
     return max((period.with_min_step(*steps).step for steps in shortest), default=period.step)
 
 
-def _marks(what: Plan, sources: Sources) -> tuple[tuple[Mark, ...], str | None]:
+def marked(what: Plan, sources: Sources) -> tuple[tuple[Mark, ...], str | None]:
     """What its annotations mark on the graphs, in order; or why that cannot be had."""
     marks: list[Mark] = []
     for annotation in what.board.annotations:

@@ -32,6 +32,12 @@ _SPANS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "y
 
 def page(drawings: Sequence[Drawing], *, stack: str, now: float) -> bytes:
     """The page of these boards, in UTF-8; the first is shown first."""
+    content = (_header(drawings, stack, now), _tabs(drawings), *(_board(drawing) for drawing in drawings))
+    return drawn_by_script(f"Dashboards of the {stack} stack", *content)
+
+
+def drawn_by_script(title: str, *content: Element, style: str = "") -> bytes:
+    """A page in UTF-8 with the script that draws its graphs; `style` is added to the report's own."""
     scripts = [plotly.offline.get_plotlyjs(), (HERE / "page.js").read_text()]
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'; "
@@ -39,13 +45,11 @@ def page(drawings: Sequence[Drawing], *, stack: str, now: float) -> bytes:
     )
     body = tag(
         "body",
-        _header(drawings, stack, now),
-        _tabs(drawings),
+        *content,
         tag("noscript", "This page draws its graphs with a script of its own, which this browser does not run."),
-        *(_board(drawing) for drawing in drawings),
         *(tag("script", script) for script in scripts),
     )
-    return document(f"Dashboards of the {stack} stack", body, style=(HERE / "page.css").read_text(), policy=policy)
+    return document(title, body, style=(HERE / "page.css").read_text() + style, policy=policy)
 
 
 def headline(drawings: Sequence[Drawing]) -> str:
@@ -136,7 +140,7 @@ def _marks(drawing: Drawing) -> Element | None:
 def _part(drawing: Drawing, part: Part) -> Element | None:
     if not part.panels:
         return None
-    grid = tag("div", *(_panel(panel) for panel in part.panels), class_="grid")
+    grid = tag("div", *(article(panel) for panel in part.panels), class_="grid")
     return tag("section", tag("h3", part.title) if part.title else None, grid, data_row=_anchor(drawing, part))
 
 
@@ -146,7 +150,8 @@ def _past(duration: str) -> str:
     return f"Last {count} {_SPANS[unit]}{'' if count == '1' else 's'}"
 
 
-def _panel(drawn: Drawn) -> Element:
+def article(drawn: Drawn, note: str | None = None) -> Element:
+    """A panel with its title; `note` is said beside that."""
     panel = drawn.panel
     queries = [tag("pre", target.expr) for target in panel.targets]
     return tag(
@@ -155,6 +160,7 @@ def _panel(drawn: Drawn) -> Element:
             "div",
             tag("h4", panel.title, title=panel.title),
             tag("small", _past(panel.raw["timeFrom"])) if panel.since else None,
+            tag("small", note, title=note) if note else None,
             tag(
                 "details",
                 tag("summary", "?", title="What this shows"),

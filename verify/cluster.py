@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -34,6 +35,17 @@ def _error(said: str) -> type[ClusterError]:
     return next((kind for word, kind in _ERRORS.items() if word in said), ClusterError)
 
 
+@contextmanager
+def _forwarding(url: str) -> Iterator[None]:
+    """Raises ClusterError for what goes wrong on the way to an address."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ClusterError(_NO_KUBECTL) from error
+    except ForwardError as error:
+        raise _error(str(error))(f"GET {url}: {error}") from error
+
+
 class Cluster(Protocol):
     """A Kubernetes API server, and what is behind it."""
 
@@ -59,6 +71,14 @@ class Kubectl:
         """The answer to GET, as `Cluster` has it. Raises ClusterError with what kubectl says."""
         return self._api_server(path) if path.startswith("/") else self._behind(path)
 
+    def address(self, url: str) -> str:
+        """Where what an address of `behind_service` names listens on this machine, until `close`.
+
+        For a client of its own. Raises ClusterError.
+        """
+        with _forwarding(url):
+            return self._forwards.address(url)
+
     def may(self, verb: str, resource: str, namespace: str = "") -> bool:
         """Whether this user may do a verb to a kind such as `deployments.apps`. Raises ClusterError."""
         where = ("--namespace", namespace) if namespace else ("--all-namespaces",)
@@ -69,12 +89,8 @@ class Kubectl:
         return word == "yes"
 
     def _behind(self, url: str) -> Any:
-        try:
+        with _forwarding(url):
             return self._forwards.get(url)
-        except FileNotFoundError as error:
-            raise ClusterError(_NO_KUBECTL) from error
-        except ForwardError as error:
-            raise _error(str(error))(f"GET {url}: {error}") from error
 
     def _api_server(self, path: str) -> Any:
         done = self._run("get", "--raw", path)

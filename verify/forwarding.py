@@ -40,7 +40,7 @@ class Forward:
         command += ["--address=127.0.0.1", f"--pod-running-timeout={_POD_SECONDS}s"]
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process; a full pipe would stop it
         self._process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT, text=True)
-        self._address = f"http://127.0.0.1:{self._listening()}"
+        self.address = f"http://127.0.0.1:{self._listening()}"
 
     def _listening(self) -> int:
         deadline = time.monotonic() + START_SECONDS
@@ -63,7 +63,7 @@ class Forward:
     def get(self, path: str) -> Any:
         """The answer to GET `path`: from JSON, or as it is if it is text of another kind. Raises ForwardError."""
         try:
-            with _OPENER.open(f"{self._address}{path}", timeout=REQUEST_SECONDS) as answer:
+            with _OPENER.open(f"{self.address}{path}", timeout=REQUEST_SECONDS) as answer:
                 text, kind = answer.read().decode(), answer.headers.get_content_type()
         except urllib.error.HTTPError as error:
             raise ForwardError(f"HTTP {error.code}: {error.read().decode(errors='replace')[:200]}") from error
@@ -96,14 +96,23 @@ class Forwards:
         Raises ForwardError. What has failed is opened anew the next time: its pod may be gone.
         """
         address = urlsplit(url)
-        if address.netloc not in self._open:
-            service, namespace = (address.hostname or "").split(".")[:2]
-            self._open[address.netloc] = Forward(self._kubectl, service, namespace, address.port or 80)
+        forward = self._to(url)
         try:
-            return self._open[address.netloc].get(f"{address.path}?{address.query}" if address.query else address.path)
+            return forward.get(f"{address.path}?{address.query}" if address.query else address.path)
         except ForwardError:
             self._open.pop(address.netloc).close()
             raise
+
+    def address(self, url: str) -> str:
+        """Where on this machine the forward to an address in the cluster listens. Raises ForwardError."""
+        return self._to(url).address
+
+    def _to(self, url: str) -> Forward:
+        address = urlsplit(url)
+        if address.netloc not in self._open:
+            service, namespace = (address.hostname or "").split(".")[:2]
+            self._open[address.netloc] = Forward(self._kubectl, service, namespace, address.port or 80)
+        return self._open[address.netloc]
 
     def close(self) -> None:
         """End all."""

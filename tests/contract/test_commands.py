@@ -32,6 +32,7 @@ COMMANDS = {
     "engine.render diff --stack dev --base HEAD": "alerts/services.yaml",
     "engine.chart_files -- dev": "Pulumi.dev.yaml",
     "engine.rule_files": "alerts/services.yaml",
+    "incident --from 2h --stack dev": "Pulumi.dev.yaml",
     "rehearsal up": "events.yaml",
     "rehearsal.check_lines -- Makefile": "services.yaml",
     "review --stack dev": "Pulumi.dev.yaml",

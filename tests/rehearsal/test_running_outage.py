@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,6 +19,7 @@ import pytest
 from checks.waiting import eventually
 from report.sources import Period
 from tests.rehearsal import panels
+from tests.rehearsal.incident_page import Page
 from tests.rehearsal.running import Notification, Running
 
 
@@ -71,6 +75,40 @@ def test_a_service_that_goes_down_is_one_page_and_comes_back_with_one_resolve(re
     told = rehearsal.notifications()
     assert len(told) == 4, f"something else was told: {[item['title'] for item in told]}"
     assert [item["status"] for item in rehearsal.get("receivers", "/incidents")] == ["resolved"]
+    assert timeline(rehearsal, since) == [
+        ("fault", "order-service: down", ""),
+        ("deployment", "order-service is rolled out · order-processor", ""),
+        ("pending", "ServiceDown order-service", ""),
+        ("firing", "ServiceDown order-service", "goes to oncall (pagerduty, slack)"),
+        ("notified", "ServiceDown order-service", "pagerduty: firing"),
+        ("notified", "ServiceDown order-service", "slack #order-processor-dev: firing"),
+        ("fault", "all healed", ""),
+        ("resolved", "ServiceDown order-service", ""),
+        ("notified", "ServiceDown order-service", "pagerduty: resolved"),
+        ("notified", "ServiceDown order-service", "slack #order-processor-dev: resolved"),
+    ]
+
+
+def timeline(rehearsal: Running, since: float) -> list[tuple[str, str, str]]:
+    """What `make incident` says of order-service in the last page, and of faults; the two channels in one order."""
+    file = rehearsal.project / "incident.html"
+    done = subprocess.run(
+        [sys.executable, "-m", "incident", "--out", str(file)],
+        cwd=rehearsal.project,
+        env=os.environ | {"STATE": str(rehearsal.project / ".rehearsal")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = Page(file.read_text(), since)
+    assert "order-service" in page.texts["Errors in the logs"]
+    found = [(row[1], row[2], row[-1]) for row in page.rows["Timeline"][1:]]
+    named = [event for event in found if "order-service" in event[1] or event[0] == "fault"]
+    told = iter(
+        sorted((each for each in named if each[0] == "notified"), key=lambda each: (each[2].split()[-1], each[2]))
+    )
+    return [next(told) if event[0] == "notified" else event for event in named]
 
 
 RUNBOOK, DASHBOARD = "/pages/alerts/runbooks/ServiceDown.md", "/d/system-health"

@@ -1,0 +1,100 @@
+"""`make incident`: writes one page of an incident, from what the stack remembers of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from incident.facts import last_page
+from incident.found import LAST_PAGE_SECONDS, Incident, last, look
+from incident.page import headline, page
+from incident.place import Place, place
+from incident.when import checked, clock, moment
+from local import state
+from local.errors import RehearsalError
+from rehearsal.__main__ import CONSOLE, reported
+from review.where import context_of
+from targets import Misuse, Target
+
+FILE, ENDING = "incident.html", ".html"
+AROUND_SECONDS = (15 * 60, 5 * 60)
+"""What is shown before and after the last page."""
+
+
+def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    return None if value is None else moment(parameter.opts[0].lstrip("-").upper(), value, time.time())
+
+
+def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix != ENDING:
+        raise Misuse(f"OUT={value}: expected a file that ends in {ENDING}")
+    return value
+
+
+@click.command(cls=Target, example="make incident FROM=14:05 TO=15:00 OUT=incident.html STACK=prod CONTEXT=kind-dev")
+@click.option(
+    "--from", "start", callback=_moment, help="When it began, as 14:05, 2026-12-03T14:05, or 90m for so long ago."
+)
+@click.option("--to", callback=_moment, help="When it was over; by default now.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_out,
+    help=f"Page to write; by default {FILE} in the rehearsal's directory.",
+)
+@click.option("--stack", help="A deployed stack, in place of the rehearsal.")
+@click.option("--context", help="kubectl context of its cluster; by default the one that the stack names.")
+@reported
+def main(start: float | None, to: float | None, out: Path | None, stack: str | None, context: str | None) -> None:
+    """Write one page of an incident: timeline, panels that moved, errors in the logs, what was muted.
+
+    Without FROM it is the last page that fired, from 15 min before it to 5 min after it. Nothing is changed.
+
+    Exit code 1 if a question was not answered; the page is written all the same, and says which.
+    """
+    now = time.time()
+    if start is not None:
+        start, to = checked(start, to or now, now)
+    context = context_of(stack, context)
+    file = out or state.from_environment().root / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with place(context) as at:
+        start, end = (start, to) if start is not None and to else _around_last_page(at, to or now, now)
+        found = _found(at, start, end, now)
+        file.write_bytes(page(found, at))
+    CONSOLE.print(f"{headline(found)}.\n  {file.resolve().as_uri()}", markup=False)
+    for problem in found.problems:
+        CONSOLE.print(f"not known: {problem}", markup=False)
+    sys.exit(1 if found.problems else 0)
+
+
+def _around_last_page(at: Place, to: float, now: float) -> tuple[float, float]:
+    """The time of the last page that began before `to`."""
+    CONSOLE.print("looking for the last page; FROM= names another time …", markup=False)
+    found = last_page(last(at.history, to))
+    if found is None:
+        days = LAST_PAGE_SECONDS // 86_400
+        raise RehearsalError(f"no page fired in the {days} days before {clock(to)}; name the time: FROM=14:05")
+    before, after = AROUND_SECONDS
+    return checked(found[0] - before, min(found[1] + after, to), now)
+
+
+def _found(at: Place, start: float, end: float, now: float) -> Incident:
+    CONSOLE.print(f"asking about {clock(start)} to {clock(end)} …", markup=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=CONSOLE) as progress:
+
+        def begin(panels: int) -> Callable[[], object]:
+            task = progress.add_task("panels", total=panels)
+            return lambda: progress.advance(task)
+
+        return look(at, start, end, now, begin)
+
+
+if __name__ == "__main__":
+    main(prog_name="make incident")

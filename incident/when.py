@@ -1,0 +1,53 @@
+"""FROM and TO as people type them: a time on this machine's clock, or how long ago."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+
+from quantities import seconds
+from targets import Misuse
+
+LONGEST_SECONDS = 7 * 86_400
+SHORTEST_SECONDS = 60
+
+_AGO = re.compile(r"[1-9][0-9]{0,9}[smhdw]")
+_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
+
+
+def moment(name: str, text: str, now: float) -> float:
+    """Unix time of what was given as `name`: `14:05`, `2026-12-03T14:05`, or `90m`, which is so long before `now`.
+
+    A time without a zone is one of this machine's; a time of day is the last one. Raises Misuse.
+    """
+    try:
+        if _AGO.fullmatch(text):
+            return datetime.fromtimestamp(now - seconds(text), UTC).timestamp()
+        if not _CLOCK.fullmatch(text):
+            return datetime.fromisoformat(text).timestamp()
+        of_day = time.fromisoformat(text if text[2] == ":" else f"0{text}")
+        today = datetime.combine(datetime.fromtimestamp(now).astimezone().date(), of_day)
+        return (today if today.timestamp() <= now else today - timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        zone = datetime.fromtimestamp(now).astimezone().tzname()
+        raise Misuse(
+            f"{name}={text}: expected a time such as 14:05 or 2026-12-03T14:05, in {zone} unless it names its zone, "
+            "or how long ago, such as 90m"
+        ) from None
+
+
+def checked(start: float, end: float, now: float) -> tuple[float, float]:
+    """The time from FROM to TO, or to `now` if that is earlier. Raises Misuse if it is none that can be looked at."""
+    if start > now - SHORTEST_SECONDS:
+        raise Misuse(f"FROM={clock(start)}: expected a time that is at least a minute ago")
+    end = min(end, now)
+    if end - start < SHORTEST_SECONDS:
+        raise Misuse(f"TO={clock(end)}: expected a time at least a minute after FROM, {clock(start)}")
+    if end - start > LONGEST_SECONDS:
+        raise Misuse(f"FROM={clock(start)}: expected at most 7 days before TO, {clock(end)}")
+    return start, end
+
+
+def clock(at: float) -> str:
+    """A Unix time on this machine's clock, with its zone, in a form that `moment` reads."""
+    return datetime.fromtimestamp(at).astimezone().isoformat(timespec="seconds")
