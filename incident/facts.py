@@ -55,8 +55,13 @@ class Muted:
 
 def last_page(firings: Iterable[Firing]) -> Span | None:
     """The last time that any page fired, from the first of those that overlap to the last; None without any."""
-    pages = union(one.span for one in firings if one.labels.get("severity") == PAGING)
+    pages = union(one.span for one in firings if severity(one) == PAGING)
     return pages[-1] if pages else None
+
+
+def first(firings: Iterable[Firing]) -> Firing | None:
+    """The first page, or else the first alert; None without any."""
+    return min(firings, key=lambda one: (severity(one) != PAGING, one.start), default=None)
 
 
 def muted(firings: Sequence[Firing], inhibit_rules: Iterable[Json], silences: Iterable[Silence]) -> list[Muted]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from statistics import fmean
 
 from dashboards.logs import ERRORS, MESSAGE
-from incident.facts import MOVED, Event, Muted, at_each, moved, muted, of_alerts, of_muted, timeline
+from incident.facts import MOVED, Event, Muted, at_each, first, moved, muted, of_alerts, of_muted, timeline
 from incident.place import Place
 from local.errors import RehearsalError
 from report.board import Panel, Row, Target
@@ -78,6 +78,11 @@ class Incident:
     """What the stack does not record."""
     problems: list[str] = field(default_factory=list)
     """What could not be asked, and what was left out of answers."""
+
+    @property
+    def first(self) -> Firing | None:
+        """What the incident is named by."""
+        return first(self.fired)
 
     @property
     def settled(self) -> float:
@@ -163,8 +168,8 @@ def _notified(of: Incident, at: Place) -> Iterator[Event]:
 
 
 def _plan(text: str, period: Period, of: Incident) -> Plan:
-    """A board over the time of the incident, with the first service that fired where it shows one service."""
-    service = next((one.labels["service"] for one in of.fired if "service" in one.labels), None)
+    """A board over the time of the incident, with the service of the first page where it shows one service."""
+    service = of.first.labels.get("service") if of.first else None
     found = plan(text)
     single = [item for item in found.board.variables if item.name == "service" and ALL not in item.chosen]
     board = chosen(found.board, {"service": [service]}) if single and service else found.board
@@ -195,7 +200,11 @@ def _panels(of: Incident, at: Place, plans: Mapping[str, Plan], begin: Callable[
         scores = list(pool.map(lambda graph: compared(*graph), graphs))
     of.compared = len(graphs)
     ranked = sorted(zip(scores, graphs, strict=True), key=lambda item: -item[0][0])
-    top = [(score, graph) for score, graph in ranked if score[0] >= MOVED][:PANELS]
+    by_title: dict[str, tuple[tuple[float, str], tuple[str, Panel]]] = {}
+    for score, graph in ranked:
+        if score[0] >= MOVED:
+            by_title.setdefault(graph[1].title, (score, graph))  # boards repeat what is worth it
+    top = list(by_title.values())[:PANELS]
     drawn = _drawn(at, plans, [graph for _, graph in top])
     of.moved = [Moved(drawn[uid, panel.id], plans[uid].board.title, score, note) for (score, note), (uid, panel) in top]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from incident.facts import FLOOR, MOVED, Event, Muted
+from incident.facts import FLOOR, MOVED, Event, Muted, name
 from incident.found import EXAMPLES, MESSAGES, PANELS, Incident, Repeated
 from incident.place import Place
 from report.draw import log_line
@@ -41,7 +41,7 @@ def page(of: Incident, at: Place) -> bytes:
     period = tag("p", "From ", moment(of.start), " to ", moment(of.end), ".", class_="facts")
     main = tag(
         "main",
-        tag("h2", _title(of)),
+        tag("h2", name(of.first) if of.first else "No alert fired"),
         period,
         _section("Timeline", _timeline(of)),
         _section("Panels that moved", _moved(of)),
@@ -52,13 +52,6 @@ def page(of: Incident, at: Place) -> bytes:
         data_board="incident",
     )
     return drawn_by_script("Incident", header, main, style=STYLE.read_text())
-
-
-def _title(of: Incident) -> str:
-    """The first page, or else the first alert."""
-    firing = [event for event in of.events if event.kind == "firing"]
-    first = next((event for event in firing if event.severity == "critical"), firing[0] if firing else None)
-    return first.what if first else "No alert fired"
 
 
 def _section(heading: str, *content: Content) -> Element:

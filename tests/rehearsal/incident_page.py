@@ -14,6 +14,7 @@ class Page(HTMLParser):
         self.rows: dict[str, list[list[str]]] = {}
         self.texts: dict[str, str] = {}
         self.links: list[str] = []
+        self.panels: list[str] = []
         self._heading = ""
         self._tag = ""
         self._zero = zero
@@ -34,6 +35,8 @@ class Page(HTMLParser):
             self.links.append(given["href"] or "")
         if tag == "h3":
             self._heading = ""
+        if tag == "h4":
+            self.panels.append(given["title"] or "")
 
     def handle_data(self, data: str) -> None:
         if self._tag == "h3":
