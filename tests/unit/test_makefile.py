@@ -138,7 +138,7 @@ def test_deploy_compares_the_volumes_before_pulumi_changes_anything() -> None:
     context, volumes, up, verify = deploying("deploy")
     assert context.endswith('verify.context -- "prod" "mine"')
     assert "verify.volumes" in volumes
-    assert up == 'pulumi up --stack "prod"'
+    assert up == 'pulumi up --policy-pack policies --stack "prod"'
     assert '-m verify --stack "prod"' in verify
 
 
