@@ -40,7 +40,9 @@ def deployment_spec(settings: Settings) -> dict[str, Any]:
         "image": image(PYTHON, settings),
         "command": ["python", f"/program/{PROGRAM.name}", f"--port={PORT}"],
         "ports": [{"name": "http", "containerPort": PORT}],
-        "readinessProbe": {"httpGet": {"path": "/-/healthy", "port": "http"}},
+        "readinessProbe": _healthy(),
+        # A page that is added up leaves little time for others: only one that answers nothing for long is stuck.
+        "livenessProbe": _healthy() | {"periodSeconds": 30, "timeoutSeconds": 10},
         "volumeMounts": [{"name": "program", "mountPath": "/program", "readOnly": True}],
         # A page of 100,000 paths has two million lines; it is added up within the time of a scrape.
         "resources": {"requests": {"cpu": "50m", "memory": "48Mi"}, "limits": {"cpu": "1", "memory": "192Mi"}},
@@ -67,3 +69,7 @@ def disruption_budget(settings: Settings) -> dict[str, Any]:
     """How many of them a drain leaves; empty where there is only one."""
     replicas = settings.workloads.prometheus.replicas
     return {"minAvailable": placement.left(replicas), "selector": {"matchLabels": LABELS}} if replicas > 1 else {}
+
+
+def _healthy() -> dict[str, Any]:
+    return {"httpGet": {"path": "/-/healthy", "port": "http"}}

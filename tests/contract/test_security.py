@@ -56,6 +56,16 @@ def test_our_own_pods_are_locked_and_have_no_token(stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_our_own_servers_are_restarted_when_they_are_stuck_and_not_when_they_are_busy(stack: str) -> None:
+    (deployment,) = evaluate(stack).of("kubernetes:apps/v1:Deployment")
+    (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    alive, ready = container["livenessProbe"], container["readinessProbe"]
+    assert alive["httpGet"] == ready["httpGet"]
+    assert alive["timeoutSeconds"] >= 10
+    assert alive["periodSeconds"] > ready.get("periodSeconds", 10)
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_only_objects_of_our_own_namespace_are_obeyed(stack: str) -> None:
     values = stack_values(stack)
     prometheus, alertmanager = values["prometheus"]["prometheusSpec"], values["alertmanager"]["alertmanagerSpec"]
