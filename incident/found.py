@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import fmean
 
+import httpx
+
 from dashboards.logs import ERRORS, MESSAGE
 from incident.facts import MOVED, Event, Muted, at_each, first, moved, muted, of_alerts, of_muted, timeline
 from incident.place import Place
@@ -17,7 +19,7 @@ from report.board import Panel, Row, Target
 from report.draw import renamed
 from report.gather import ASKED_AT_ONCE, SETTLED, Drawn, Plan, gather, marked, plan, step_of
 from report.look import field as field_of
-from report.sources import Line, Series
+from report.sources import Line, QueryError, Series
 from report.variables import ALL, Period, chosen, opening
 from review import history
 from review.firings import Firing
@@ -189,12 +191,15 @@ def _panels(of: Incident, at: Place, plans: Mapping[str, Plan], begin: Callable[
     advance = begin(len(graphs))
 
     def compared(uid: str, panel: Panel) -> tuple[float, str]:
-        score, of_board = (0.0, ""), (opening(plans[uid].board), plans[uid].period)
-        with tried(of.problems, panel.title):
+        of_board = opening(plans[uid].board), plans[uid].period
+        try:
             shown, step = renamed(panel, at.sources.ask(panel, *of_board)), step_of(panel, *of_board)
-            score = max((_score(of, panel, one, step) for one in shown.series), default=score)
-        advance()
-        return score
+            return max((_score(of, panel, one, step) for one in shown.series), default=(0.0, ""))
+        except (QueryError, httpx.HTTPError, ValueError, LookupError) as error:  # as where it would be drawn
+            of.problems.append(f"{panel.title}: {error}")
+            return 0.0, ""
+        finally:
+            advance()
 
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         scores = list(pool.map(lambda graph: compared(*graph), graphs))

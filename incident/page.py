@@ -41,7 +41,7 @@ def page(of: Incident, at: Place) -> bytes:
     period = tag("p", "From ", moment(of.start), " to ", moment(of.end), ".", class_="facts")
     main = tag(
         "main",
-        tag("h2", name(of.first) if of.first else "No alert fired"),
+        tag("h2", name(of.first) if of.first else "No alert fired" if not of.problems else "Incident"),
         period,
         _section("Timeline", _timeline(of)),
         _section("Panels that moved", _moved(of)),
