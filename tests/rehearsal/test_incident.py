@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 import dashboards
 import incident.__main__
+import incident.place
 from benchmarks.loki import Loki, Stream
 from benchmarks.loki import running as loki
 from checks.waiting import eventually
 from components.grafana import data_sources_file
 from facts import GRAFANA_DATA_SOURCES, GRAFANA_FOLDER
 from incident.when import clock
+from local.ports import Ports
+from local.state import State
+from rehearsal.lifecycle import Rehearsal
+from simulation.receivers.notifications import Notification, rfc3339
 from tests.rehearsal.incident_page import Page
 from tests.rehearsal.played import READ, forward_to, prometheus, routed, samples
 
@@ -44,6 +53,9 @@ ALERTS: list[tuple[str, str, dict[str, str], float, float, float]] = [
 ]
 SENT = {"slack": 5, "pagerduty": 5, "webhook": 4}
 """By which integration Alertmanager sent something, and in which minute."""
+
+
+PAGE: dict[str, Any] = {"alertnames": ("ServiceDown",), "services": ("order-service",), "severity": "critical"}
 
 
 def at(minutes: float) -> int:
@@ -131,14 +143,82 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Don
         ports = {"alertmanager": alerts.client.base_url.port, "loki": store.client.base_url.port, "prometheus": port}
         forward_to(patch, directory, ports, _config_maps(directory))
         patch.setattr(time, "time", lambda: float(END))
+        with received() as receivers:
+            stack = Local(directory, ports | {"receivers": receivers, "jaeger": 3200})
+            patch.setattr(incident.place, "running", lambda: stack)
+            yield _command(directory / "out" / "incident.html")
 
-        def run(*arguments: str) -> Done:
-            file = directory / "out" / "incident.html"
-            given = ["--context", "played", "--out", str(file), *arguments]
-            ended = CliRunner().invoke(incident.__main__.main, given, catch_exceptions=False)
-            return Done(ended.exit_code, ended.output, Page(file.read_text() if file.exists() else "", ZERO))
 
-        yield run
+def _command(file: Path) -> Callable[..., Done]:
+    """The command, which asks the cluster unless `cluster` is false."""
+
+    def run(*arguments: str, cluster: bool = True) -> Done:
+        given = [*(["--context", "played"] if cluster else []), "--out", str(file), *arguments]
+        ended = CliRunner().invoke(incident.__main__.main, given, catch_exceptions=False)
+        return Done(ended.exit_code, ended.output, Page(file.read_text() if file.exists() else "", ZERO))
+
+    return run
+
+
+class Local(Rehearsal):
+    """A rehearsal of what is played, with these ports; it keeps traces, and somebody broke and healed a service."""
+
+    traces_run = True
+
+    def __init__(self, directory: Path, ports: dict[str, int | None]) -> None:
+        super().__init__(State(directory / "rehearsal"))
+        self.ports = Moved(ports)
+        folder = self.state.cluster / "ConfigMap" / "monitoring"
+        folder.mkdir(parents=True)
+        for item in _dashboards():
+            name = next(iter(item["data"])).removesuffix(".json")
+            (folder / f"{name}.yaml").write_text(json.dumps(item))
+        noted = [(at(2.5), "order-service: down"), (at(18), "all healed"), (at(-90), "gateway: errors")]
+        self.state.faults.write_text("".join(json.dumps({"at": when, "what": what}) + "\n" for when, what in noted))
+
+
+class Moved(Ports):
+    """Ports that are each elsewhere."""
+
+    def __init__(self, ports: dict[str, int | None]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_ports", ports)
+
+    def __getitem__(self, name: str) -> int:
+        return cast("int", self._ports[name])  # type: ignore[attr-defined]
+
+
+@contextmanager
+def received() -> Iterator[int]:
+    """The port of receivers that got three messages and a heartbeat."""
+    got = [
+        Notification(
+            receiver=receiver, received=rfc3339(datetime.fromtimestamp(at(minute), UTC)), status=status, **more
+        )
+        for receiver, minute, status, more in (
+            ("heartbeat", 4, "firing", {"alertnames": ("Watchdog",)}),
+            ("pagerduty", 4.5, "firing", PAGE),
+            ("slack", 4.6, "firing", PAGE | {"destination": "#orders", "refused": "503"}),
+            ("pagerduty", 21.5, "resolved", PAGE),
+        )
+    ]
+
+    class Receivers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/notifications"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps([asdict(each) for each in got]).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Receivers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
 
 
 def _push(store: Loki) -> None:
@@ -152,16 +232,21 @@ def _push(store: Loki) -> None:
     eventually(there, what="the lines are in Loki")
 
 
-def _config_maps(directory: Path) -> dict[str, Path]:
-    """What kubectl answers with for the stack's dashboards and data sources."""
-    items = [
-        {"metadata": {"annotations": {"grafana_folder": GRAFANA_FOLDER}}, "data": {f"{uid}.json": text}}
+def _dashboards() -> list[dict[str, Any]]:
+    """The ConfigMaps of the stack's dashboards."""
+    labels, folder = {"grafana_dashboard": "1"}, {"grafana_folder": GRAFANA_FOLDER}
+    return [
+        {"metadata": {"labels": labels, "annotations": folder}, "data": {f"{uid}.json": text}}
         for uid, text in dashboards.load(READ.catalogue, READ.settings).items()
     ]
+
+
+def _config_maps(directory: Path) -> dict[str, Path]:
+    """What kubectl answers with for the stack's dashboards and data sources."""
     of_chart = {"metadata": {}, "data": {"k8s.json": "{}"}}
     answers = {
         GRAFANA_DATA_SOURCES: json.dumps({"data": data_sources_file(READ.settings)}),
-        "labelSelector=grafana_dashboard": json.dumps({"items": [*items, of_chart]}),
+        "labelSelector=grafana_dashboard": json.dumps({"items": [*_dashboards(), of_chart]}),
     }
     files = {word: directory / f"{number}.json" for number, word in enumerate(answers)}
     for word, file in files.items():
@@ -229,3 +314,18 @@ def test_without_from_it_is_the_last_page(done: Callable[..., Done]) -> None:
     found = done()
     assert found.code == 0, found.output
     assert f"asking about {clock(at(5 - 15))} to {clock(at(21 + 5))}" in found.output.replace("\n", "")
+
+
+def test_a_rehearsal_knows_the_faults_and_who_got_what(done: Callable[..., Done]) -> None:
+    found = done("--from", clock(ZERO), "--to", clock(END), cluster=False)
+    assert found.code == 0, found.output
+    rows = found.page.rows["Timeline"][1:]
+    assert [row for row in rows if row[1] in ("fault", "notified")] == [
+        ["2.5", "fault", "order-service: down", "", ""],
+        ["4.5", "notified", "ServiceDown order-service", "critical", "pagerduty: firing"],
+        ["4.6", "notified", "ServiceDown order-service", "critical", "slack #orders: firing, refused: 503"],
+        ["18.0", "fault", "all healed", "", ""],
+        ["21.5", "notified", "ServiceDown order-service", "critical", "pagerduty: resolved"],
+    ]
+    assert rows == sorted(rows, key=lambda row: float(row[0]))
+    assert f"http://127.0.0.1:3200/api/traces/{1:032x}" in found.page.links
