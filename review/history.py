@@ -136,9 +136,12 @@ class History:
         return [each for key, points in found.items() for each in firings(dict(key), points, period.step, period.end)]
 
     def evaluated(self, found: Iterable[Firing], period: Period) -> list[Firing]:
-        """The firings of a period from the evaluation in which each began, rather than from the look after it."""
+        """The firings of a period from the evaluation in which each began to the one in which it ended.
+
+        These are not later than the looks at it, if no rule is evaluated more often than it is looked.
+        """
         moments = {key: dict(points) for key, points in self._in_parts(EVALUATED, period, lambda: None).items()}
-        return [replace(one, start=moments.get(_key(one.labels), {}).get(one.start, one.start)) for one in found]
+        return [_within(one, moments.get(_key(one.labels), {}), period.step) for one in found]
 
     def _in_parts(self, query: str, period: Period, on_part: Callable[[], object]) -> dict[Key, Points]:
         """Whatever a query finds, by the labels of the alert."""
@@ -244,6 +247,11 @@ def of_cluster(cluster: Cluster) -> History:
             raise RehearsalError(str(error)) from error
 
     return History(get, parts.PROMETHEUS.url, parts.ALERTMANAGER.url)
+
+
+def _within(one: Firing, evaluated: Mapping[float, float], step: int) -> Firing:
+    last = one.end - step
+    return replace(one, start=evaluated.get(one.start, one.start), end=evaluated.get(last, last) + step)
 
 
 def _key(labels: Mapping[str, str]) -> Key:

@@ -277,7 +277,7 @@ def test_the_timeline_is_in_order_and_says_whom_alerts_go_to(played: Done) -> No
         ["6.0", "muted", "VolumeFilling", "warning", "VolumeFilling (critical) fires"],
         ["10.0", "silenced", "PathsScanned user-service", "warning", "ana: our own scan"],
         ["16.0", "resolved", "VolumeFilling", "critical", ""],
-        ["21.0", "resolved", "ServiceDown order-service", "critical", ""],
+        ["20.25", "resolved", "ServiceDown order-service", "critical", ""],
         ["25.0", "resolved", "VolumeFilling", "warning", ""],
     ]
 
