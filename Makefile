@@ -17,6 +17,12 @@ NEAR = $(PYTHON) -c 'import sys; from invalid import one_of; print(one_of(sys.ar
 $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(if $(filter $(name),$(VARIABLES)),, \
 	$(error $(name)=$($(name)): unknown variable; expected $(shell $(NEAR) '$(name)' $(VARIABLES))))))
 
+ifneq ($(filter up status down fault heal report drill,$(MAKECMDGOALS)),)
+ifeq ($(origin STACK)$(filter dev,$(STACK)),command line)
+$(error STACK=$(STACK): the rehearsal is always of the dev stack; leave STACK out)
+endif
+endif
+
 # Without bytecode of Pulumi's SDKs, every process compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -25,8 +25,13 @@ LISTED = 25
 
 def one_of(known: Sequence[str], value: str) -> str:
     """Which values there are, and which of them was probably meant; completes the sentence "expected …"."""
-    near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-    some = known if len(known) <= LISTED else difflib.get_close_matches(value, known, n=5, cutoff=0)
+    by_lower = {name.lower(): name for name in known}
+    near = [by_lower[name] for name in difflib.get_close_matches(value.lower(), by_lower, n=1, cutoff=0.5)]
+    some = (
+        known
+        if len(known) <= LISTED
+        else [by_lower[name] for name in difflib.get_close_matches(value.lower(), by_lower, n=5, cutoff=0)]
+    )
     return f"one of {'' if some is known else f'{len(known)} such as '}{', '.join(some)}" + (
         f'; did you mean "{near[0]}"?' if near else ""
     )

@@ -301,7 +301,12 @@ def _split(url: str) -> str | None:
 
 
 Address = Annotated[
-    str, text(f"{_HOST}:[0-9]{{1,5}}", "host:port such as server.example.com:6379, without a scheme or a path", _port)
+    str,
+    text(
+        f"{_HOST}:[0-9]{{1,5}}",
+        "host:port such as mail.example.com:587 or redis.example.com:6379, without a scheme or a path",
+        _port,
+    ),
 ]
 Url = Annotated[
     str,

@@ -7,6 +7,7 @@ chart is a line `chart<TAB>NAME<TAB>VERSION<TAB>REPOSITORY`. `components/version
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -63,9 +64,9 @@ def _value(values: Any, path: str) -> Any:
     return values
 
 
-def listing(stack: str, config: Mapping[str, Any]) -> list[str]:
-    """The lines, sorted. Raises InvalidInputError."""
-    settings = parsed(config.get(KEY))
+def listing(stack: str, config: Mapping[str, Any], file: Path | None = None) -> list[str]:
+    """The lines, sorted, given a stack's configuration and where it is. Raises InvalidInputError."""
+    settings = parsed(config.get(KEY), file=file)
     without = {**config, KEY: {key: value for key, value in config[KEY].items() if key not in ("charts", "images")}}
     found = program.evaluate(stack, without, {key: SECRETS[key] for key in secret_keys(settings)})
     pulled = ["\t".join(("chart", chart.name, chart.version, chart.repository)) for chart in charts(found)]
@@ -83,7 +84,8 @@ def main(stack: str) -> None:
     """Print every chart and image that a stack takes from a registry."""
     with explained():
         try:
-            lines = listing(stack, read_config(stack_file(ROOT, stack)))
+            file = stack_file(ROOT, stack)
+            lines = listing(stack, read_config(file), file)
         except pulumi.RunError as error:
             raise click.ClickException(str(error)) from None
     click.echo("\n".join(lines))

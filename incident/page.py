@@ -25,7 +25,9 @@ MUTED = ("alert", "", "from", "to", "muted by")
 def headline(of: Incident) -> str:
     """What was found, in one line."""
     notified = sum(event.kind == "notified" for event in of.events)
+    faults = sum(event.kind == "fault" for event in of.events)
     counts = (
+        *([_count(faults, "fault made or healed", "faults made or healed")] if faults else []),
         _count(len(of.fired), "alert fired", "alerts fired"),
         _count(notified, "notification", "notifications"),
         _count(len(of.muted), "alert muted", "alerts muted"),

@@ -10,6 +10,8 @@ from targets import Misuse
 
 LONGEST_SECONDS = 7 * 86_400
 SHORTEST_SECONDS = 60
+SOON_SECONDS = 3600
+"""What TO may lie ahead: an incident that is not over ends with what is known."""
 
 _AGO = re.compile(r"[1-9][0-9]{0,9}[smhdw]")
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
@@ -27,7 +29,8 @@ def moment(name: str, text: str, now: float) -> float:
             return datetime.fromisoformat(text).timestamp()
         of_day = time.fromisoformat(text if text[2] == ":" else f"0{text}")
         today = datetime.combine(datetime.fromtimestamp(now).astimezone().date(), of_day)
-        return (today if today.timestamp() <= now else today - timedelta(days=1)).timestamp()
+        known = now + (SOON_SECONDS if name == "TO" else 0)
+        return (today if today.timestamp() <= known else today - timedelta(days=1)).timestamp()
     except (ValueError, OverflowError, OSError):
         zone = datetime.fromtimestamp(now).astimezone().tzname()
         raise Misuse(

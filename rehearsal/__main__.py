@@ -129,6 +129,7 @@ def clean() -> None:
 def fault(kind: str, service: str) -> None:
     """Break one simulated service."""
     of = rehearsal()
+    others = [what for what in of.broken() if not what.startswith(f"{service}:")]
     of.fault(kind, service)
     alert, seconds = Expected(of.state, of.speed).page(kind, service)
     CONSOLE.print(
@@ -137,6 +138,11 @@ def fault(kind: str, service: str) -> None:
         "  repair it   make heal",
         markup=False,
     )
+    if others:
+        CONSOLE.print(
+            f"  Also broken: {', '.join(others)}. One page of what they have in common may come in place of theirs.",
+            markup=False,
+        )
 
 
 @main.command()
@@ -144,8 +150,13 @@ def fault(kind: str, service: str) -> None:
 def heal() -> None:
     """Undo every fault."""
     of = rehearsal()
+    broken = of.broken()
     started = of.heal()
-    CONSOLE.print(f"healed{': started ' + ', '.join(started) if started else ''}")
+    if broken or started:
+        told = [*broken, *(f"started {name}" for name in started)]
+        CONSOLE.print(f"healed: {', '.join(told)}", markup=False)
+    else:
+        CONSOLE.print("nothing was broken")
     _print_ends(of)
 
 
@@ -188,13 +199,17 @@ def _print_ends(of: Rehearsal) -> None:
         )
     if not pages:
         CONSOLE.print("  no page is firing", markup=False)
-    for labels, since in health.pending(of.ports):
-        due = since + timedelta(seconds=expected.waits(labels["alertname"]))
-        CONSOLE.print(f"  {_name(labels)}: pending; fires if it still holds at {due.astimezone():%H:%M}", markup=False)
+    ahead = {
+        f"{_name(labels)}: pending; fires if it still holds at {due.astimezone():%H:%M}"
+        for labels, since in health.pending(of.ports)
+        for due in [since + timedelta(seconds=expected.waits(labels["alertname"]))]
+    }
+    for line in sorted(ahead):
+        CONSOLE.print(f"  {line}", markup=False)
 
 
 def _name(labels: Mapping[str, str]) -> str:
-    return f"{labels['alertname']} {labels.get('service', '')}".strip()
+    return f"{labels['alertname']} {labels.get('service') or labels.get('page', '')}".strip()
 
 
 def _print_next(of: Rehearsal) -> None:

@@ -27,7 +27,7 @@ from local.state import write
 from rehearsal import grafana, health, jaeger
 from rehearsal.channels import channel_secrets, links
 from rehearsal.derive import derive
-from rehearsal.lifecycle import STACK, Rehearsal
+from rehearsal.lifecycle import HEALED, STACK, STARTED, Rehearsal
 from rehearsal.programs import programs
 from rehearsal.reload import RELOADABLE, reload
 from rehearsal.supervisor import GUARD
@@ -233,6 +233,8 @@ class Deployment:
     def _start(self, wanted: list[Program]) -> set[str]:
         """Start everything; returns the names. In faster time the services start too slowly for Prometheus to watch."""
         write(self._state.offset, str(self._rehearsal.ports.offset))
+        if self._rehearsal.broken():
+            self._rehearsal.note(HEALED)  # with the processes that they were in
         if self._rehearsal.speed > 1:
             watched = [item for item in wanted if item.name != "prometheus"]
             self._supervisor.start(watched)
@@ -244,11 +246,14 @@ class Deployment:
 
     def _update(self, wanted: list[Program]) -> set[str]:
         """Start what does not run, and restart what reads its changed files only then; returns the names of both."""
+        stopped = {item.name for item in self._supervisor.processes() if item.stopped}
         restarted = set(self._supervisor.update(wanted)) - {GUARD}
         started = set(self._supervisor.start_ended()) - restarted
         for what, names in (("restarted", restarted), ("started", started)):
             for name in sorted(names):
-                self._say(f"{what} {name}")
+                self._say(f"{what} {name}" + (", which make fault had stopped" if name in stopped else ""))
+                if name in stopped:
+                    self._rehearsal.note(f"{name}{STARTED}")
         return restarted | started
 
     def _still_loaded(self, digests: dict[str, str]) -> set[str]:

@@ -19,6 +19,8 @@ from rehearsal import grafana, health, jaeger, speed
 from rehearsal.supervisor import GUARD, Process, Supervisor
 from simulation import dialect, redis
 
+HEALED, STARTED = "all healed", ": started by make up"
+"""What is noted at the end of faults."""
 STACK = "dev"
 """The stack that is rehearsed."""
 
@@ -129,19 +131,19 @@ class Rehearsal:
         Redis can be down, too, and those who use it then behave as without it.
         """
         self._must_run()
+        _must_be_known(kind, service)
+        if any(item.name == service and item.stopped for item in self.supervisor.processes()):
+            raise RehearsalError(f"{service} is down already; make heal starts it")
         if (kind, service) == ("down", redis.NAME):
             self.supervisor.stop_program(redis.NAME)
             for user in redis.USERS:
                 health.post(f"{self.ports.url(user)}/_fault", {"redis_away": 1})
-            self._note(f"{service}: {kind}")
-            return
-        _must_be_known(kind, service)
-        if kind == "down":
+        elif kind == "down":
             self.supervisor.stop_program(service)
         else:
             fault = {"errors": {"errors": 0.33}, "latency": {"latency_ms": 800}}[kind]
             health.post(f"{self.ports.url(service)}/_fault", fault)
-        self._note(f"{service}: {kind}")
+        self.note(f"{service}: {kind}")
 
     def heal(self) -> list[str]:
         """Undo every fault; returns the processes that were started."""
@@ -150,7 +152,7 @@ class Rehearsal:
         running = {item.name for item in self.supervisor.processes() if item.running}
         for service in sorted(SERVICES.keys() & running):
             health.post(f"{self.ports.url(service)}/_fault", {})
-        self._note("all healed")
+        self.note(HEALED)
         health.wait_for_processes(started, self.ports, self.supervisor)
         return started
 
@@ -159,7 +161,20 @@ class Rehearsal:
         lines = self.state.faults.read_text().splitlines() if self.state.faults.exists() else []
         return [(noted["at"], noted["what"]) for noted in map(json.loads, lines)]
 
-    def _note(self, what: str) -> None:
+    def broken(self) -> list[str]:
+        """The faults that have not been undone, each once, oldest first."""
+        found: dict[str, None] = {}
+        for _, what in self.faults():
+            if what == HEALED:
+                found.clear()
+            elif what.endswith(STARTED):
+                found.pop(f"{what.removesuffix(STARTED)}: down", None)
+            else:
+                found[what] = None
+        return list(found)
+
+    def note(self, what: str) -> None:
+        """Keep what was done to the services for the page of an incident."""
         with self.state.faults.open("a") as file:
             file.write(json.dumps({"at": time.time(), "what": what}) + "\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,11 +29,15 @@ class NotServedError(ClusterError):
 
 _ERRORS = {"(Forbidden)": ForbiddenError, "is forbidden": ForbiddenError, "(NotFound)": NotServedError}
 """What kubectl's message has for an answer of 403 and of 404."""
+_UNKNOWN_CONTEXT = re.compile(r'context "?([^"\s]+)"? does not exist')
 _NO_KUBECTL = "kubectl is not on PATH; install it: https://kubernetes.io/docs/tasks/tools/"
 
 
-def _error(said: str) -> type[ClusterError]:
-    return next((kind for word, kind in _ERRORS.items() if word in said), ClusterError)
+def _error(what: str, said: str) -> ClusterError:
+    """What kubectl said of a request."""
+    if unknown := _UNKNOWN_CONTEXT.search(said):
+        return ClusterError(f"kubectl has no context {unknown[1]}; `kubectl config get-contexts` lists those it has")
+    return next((kind for word, kind in _ERRORS.items() if word in said), ClusterError)(f"{what}: {said}")
 
 
 @contextmanager
@@ -43,7 +48,7 @@ def _forwarding(url: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ClusterError(_NO_KUBECTL) from error
     except ForwardError as error:
-        raise _error(str(error))(f"GET {url}: {error}") from error
+        raise _error(f"GET {url}", str(error)) from error
 
 
 class Cluster(Protocol):
@@ -95,7 +100,7 @@ class Kubectl:
     def _api_server(self, path: str) -> Any:
         done = self._run("get", "--raw", path)
         if done.returncode:
-            raise _error(done.stderr)(f"GET {path}: {done.stderr.strip()}")
+            raise _error(f"GET {path}", done.stderr.strip())
         try:
             return json.loads(done.stdout)
         except ValueError as error:

@@ -24,9 +24,10 @@ def main(stack: str, context: str, reads: bool) -> None:
     except InvalidInputError as error:
         raise click.ClickException(error.alone) from None
     if named is None and not (context and reads):
+        alone = f"CONTEXT={context} serves only what reads; " if context else ""
         raise click.ClickException(
-            f"the stack {stack} names no Kubernetes context; `kubectl config get-contexts` lists them. Set one with: "
-            f"pulumi config set --stack {stack} --path '{KEY}.kubeContext' NAME"
+            f"{alone}the stack {stack} names no Kubernetes context; `kubectl config get-contexts` lists them. Set "
+            f"one with: pulumi config set --stack {stack} --path '{KEY}.kubeContext' NAME"
         )
     if named and context not in ("", named):
         raise click.ClickException(

@@ -263,7 +263,7 @@ def _without_dashboard(files: dict[str, list[dict[str, Any]]], directory: Path) 
     for name, rule in _rules(files):
         uid = rule.get("annotations", {}).get("dashboard", known[0]).partition("?")[0]
         if uid not in known:
-            wrong[f'{place(directory, name, rule)} dashboard: "{uid}" is none; expected {one_of(known, uid)}'] = None
+            wrong[f'{place(directory, name, rule)} dashboard: "{uid}": unknown; expected {one_of(known, uid)}'] = None
     return list(wrong)
 
 

@@ -257,6 +257,26 @@ class TestUp:
         assert world.rehearsal().heal() == ["order-service"]
         assert world.rehearsal().heal() == []  # although it is still starting
 
+    def test_what_is_down_cannot_fail_or_go_down_again(self, world: World) -> None:
+        world.up()
+        world.rehearsal().fault("down", "order-service")
+        for kind in ("down", "errors"):
+            with pytest.raises(RehearsalError, match="order-service is down already; make heal starts it"):
+                world.rehearsal().fault(kind, "order-service")
+        assert world.rehearsal().broken() == ["order-service: down"]
+
+    def test_up_says_that_a_fault_is_over(self, world: World) -> None:
+        world.up()
+        world.rehearsal().fault("down", "order-service")
+        world.rehearsal().note("gateway: latency")
+        world.up()
+        assert "started order-service, which make fault had stopped" in world.said
+        assert world.rehearsal().faults()[-1][1] == "order-service: started by make up"
+        assert world.rehearsal().broken() == ["gateway: latency"]
+        world.rehearsal().down()
+        world.up()
+        assert world.rehearsal().broken() == [], "what is started again has no fault"
+
 
 class TestOneAtATime:
     @pytest.mark.parametrize("command", ["up", "down", "clean"])

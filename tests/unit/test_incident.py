@@ -63,6 +63,14 @@ def test_a_time_is_one_of_this_machines_clock_and_the_last_of_its_kind(text: str
     assert moment("FROM", clock(found), now) == found
 
 
+@pytest.mark.usefixtures("zone")
+@pytest.mark.parametrize(("text", "means"), [("16:00", "2026-12-03T16:00"), ("16:31", "2026-12-02T16:31")])
+def test_an_end_may_lie_ahead_for_an_hour(text: str, means: str) -> None:
+    now = datetime.fromisoformat("2026-12-03T15:30").timestamp()
+    assert moment("TO", text, now) == datetime.fromisoformat(means).timestamp()
+    assert checked(now - 600, now + 1800, now) == (now - 600, now)
+
+
 def test_a_time_may_name_its_zone() -> None:
     assert moment("TO", "2026-12-03T14:05Z", 0) == datetime(2026, 12, 3, 14, 5, tzinfo=UTC).timestamp()
 

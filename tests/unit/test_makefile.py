@@ -147,6 +147,17 @@ def test_what_only_reads_takes_the_context_that_is_given(target: str) -> None:
     assert any('verify.context --reads -- "prod" "mine"' in line for line in deploying(target))
 
 
+@pytest.mark.parametrize(("target", "stack"), [("up", "prod"), ("fault", "staging"), ("down", "")])
+def test_the_rehearsal_is_of_no_other_stack(target: str, stack: str) -> None:
+    command = ["make", "--dry-run", target, f"STACK={stack}"]
+    refused = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert f"STACK={stack}: the rehearsal is always of the dev stack" in refused.stderr
+    assert not subprocess.run(
+        [*command[:-1], "STACK=dev"], cwd=ROOT, env=alone(), capture_output=True, check=True
+    ).stderr
+
+
 def test_help_fits_a_terminal() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, env=alone(), capture_output=True, text=True, check=True).stdout
     assert max(map(len, shown.splitlines())) <= 100

@@ -140,7 +140,7 @@ def test_an_alert_of_a_dashboard_that_is_none_is_refused(directory: Path) -> Non
     wrong = {"summary": "It is.", "description": "It is.", "dashboard": "sytem-health?var-service=gateway"}
     write(directory, alert(annotations=wrong))
     told = problem(directory)
-    assert told.startswith('alerts/things.yaml:4: SomethingWrong dashboard: "sytem-health" is none; expected one of ')
+    assert told.startswith('alerts/things.yaml:4: SomethingWrong dashboard: "sytem-health": unknown; expected one of ')
     assert told.endswith('did you mean "system-health"?')
 
 

@@ -107,6 +107,10 @@ def test_of_many_names_the_nearest_are_shown() -> None:
     assert re.fullmatch(expected, one_of(names, "Rul7"))
 
 
+def test_a_name_in_other_letters_is_known() -> None:
+    assert one_of(["down", "errors"], "DOWN") == 'one of down, errors; did you mean "down"?'
+
+
 def test_a_variable_of_the_environment_is_named_too() -> None:
     assert said("rehearsal", "up", VERBOSE="maybe").startswith("Error: VERBOSE=maybe: expected 1 or 0\n")
 

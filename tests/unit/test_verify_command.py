@@ -164,6 +164,11 @@ def test_kubectl_is_asked_for_the_context_and_only_to_get(tmp_path: Path, monkey
         (NotServedError, refusal("NotFound"), r"GET /x: Error from server \(NotFound\)"),
         (ForbiddenError, refusal("Forbidden"), r"GET /x: Error from server \(Forbidden\)"),
         (ClusterError, refusal("ServiceUnavailable"), r"GET /x: Error from server \(ServiceUnavailable\)"),
+        (
+            ClusterError,
+            "echo 'error: context \"kind-dev\" does not exist' >&2; exit 1",
+            "^kubectl has no context kind-dev; `kubectl config get-contexts` lists those",
+        ),
         (ClusterError, "echo '<html>'", "GET /x: the answer is not JSON: '<html>"),
     ],
 )
@@ -288,4 +293,5 @@ def test_another_context_than_the_stacks_is_refused(flags: list[str]) -> None:
 
 def test_a_context_serves_for_reading_where_the_stack_names_none() -> None:
     assert CliRunner().invoke(context_command, ["--reads", "--", "dev", "kind-dev"]).output == "kind-dev\n"
-    assert "names no Kubernetes context" in CliRunner().invoke(context_command, ["--", "dev", "kind-dev"]).output
+    refused = CliRunner().invoke(context_command, ["--", "dev", "kind-dev"]).output
+    assert "CONTEXT=kind-dev serves only what reads; the stack dev names no Kubernetes context" in refused
