@@ -11,6 +11,7 @@ from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import httpx
 import pytest
 
 from checks.waiting import PATIENCE_SECONDS, eventually
@@ -106,8 +107,13 @@ def test_no_panel_of_the_page_has_failed(page: Page) -> None:
     assert failed == []
 
 
-def test_the_page_needs_nothing_but_itself(page: Page) -> None:
-    assert [address for address in page.addresses if not address.startswith("#")] == []
+def test_the_page_needs_nothing_but_itself_and_leads_to_what_it_does_not_show(rehearsal: Running, page: Page) -> None:
+    others = [address for address in page.addresses if not address.startswith("#")]
+    drawn = f"{rehearsal.ports.url('receivers')}/d/"
+    assert [address for address in others if not address.startswith(drawn)] == []
+    order = f"{drawn}service-detail?var-service=order-service"
+    assert order in others
+    assert "Service detail" in httpx.get(order, timeout=60).raise_for_status().text
 
 
 @pytest.mark.parametrize(
