@@ -18,10 +18,10 @@ from incident.when import checked, clock, moment
 from local import state
 from local.errors import RehearsalError
 from rehearsal.__main__ import CONSOLE, reported
-from review.where import context_of
-from targets import Misuse, Target
+from review.where import context_of, page_options
+from targets import Target
 
-FILE, ENDING = "incident.html", ".html"
+FILE = "incident.html"
 AROUND_SECONDS = (15 * 60, 5 * 60)
 """What is shown before and after the last page."""
 
@@ -30,25 +30,12 @@ def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> 
     return None if value is None else moment(parameter.opts[0].lstrip("-").upper(), value, time.time())
 
 
-def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix != ENDING:
-        raise Misuse(f"OUT={value}: expected a file that ends in {ENDING}")
-    return value
-
-
 @click.command(cls=Target, example="make incident FROM=14:05 TO=15:00 OUT=incident.html STACK=prod CONTEXT=kind-dev")
 @click.option(
     "--from", "start", callback=_moment, help="When it began, as 14:05, 2026-12-03T14:05, or 90m for so long ago."
 )
 @click.option("--to", callback=_moment, help="When it was over; by default now.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_out,
-    help=f"Page to write; by default {FILE} in the rehearsal's directory.",
-)
-@click.option("--stack", help="A deployed stack, in place of the rehearsal.")
-@click.option("--context", help="kubectl context of its cluster; by default the one that the stack names.")
+@page_options(FILE)
 @reported
 def main(start: float | None, to: float | None, out: Path | None, stack: str | None, context: str | None) -> None:
     """Write one page of an incident: timeline, panels that moved, errors in the logs, what was muted.

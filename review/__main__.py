@@ -18,12 +18,12 @@ from rehearsal.__main__ import CONSOLE, reported
 from review.findings import Review, review, steps
 from review.history import History, of_cluster, of_rehearsal
 from review.page import headline, looked_at, page, table
-from review.where import context_of, running, words
+from review.where import context_of, page_options, running, words
 from targets import Misuse, Target
 from verify.cluster import Kubectl
 
 SINCE, LONGEST = "14d", "52w"
-FILE, ENDING = "review.html", ".html"
+FILE = "review.html"
 
 
 def _since(_: click.Context, __: click.Parameter, value: str) -> int:
@@ -34,22 +34,9 @@ def _since(_: click.Context, __: click.Parameter, value: str) -> int:
     return seconds(value)
 
 
-def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix != ENDING:
-        raise Misuse(f"OUT={value}: expected a file that ends in {ENDING}; the table is written beside it, as .md")
-    return value
-
-
 @click.command(cls=Target, example="make review SINCE=14d OUT=review.html STACK=prod CONTEXT=kind-dev")
 @click.option("--since", default=SINCE, callback=_since, help=f"How far to look back; {SINCE} by default.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_out,
-    help=f"Page to write; by default {FILE} in the rehearsal's directory.",
-)
-@click.option("--stack", help="A deployed stack, in place of the rehearsal.")
-@click.option("--context", help="kubectl context of its cluster; by default the one that the stack names.")
+@page_options(FILE, "; the table is written beside it, as .md")
 @reported
 def main(since: int, out: Path | None, stack: str | None, context: str | None) -> None:
     """Review the alerts of the last days, from what Prometheus and Alertmanager remember; nothing is changed.

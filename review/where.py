@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
 from facts import ROOT
 from local.errors import RehearsalError
 from rehearsal.__main__ import rehearsal
 from rehearsal.lifecycle import STACK, Rehearsal
 from settings import read_stack, stack_file
+from targets import Misuse
+
+ENDING = ".html"
+
+
+def page_options(file: str, beside: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """OUT, STACK and CONTEXT of a command that writes a page; `beside` says what else it writes."""
+
+    def checked(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None and value.suffix != ENDING:
+            raise Misuse(f"OUT={value}: expected a file that ends in {ENDING}{beside}")
+        return value
+
+    path = click.Path(dir_okay=False, path_type=Path)
+    where = f"Page to write; by default {file} in the rehearsal's directory."
+    named = "kubectl context of its cluster; by default the one that the stack names."
+    options = (
+        click.option("--out", type=path, callback=checked, help=where),
+        click.option("--stack", help="A deployed stack, in place of the rehearsal."),
+        click.option("--context", help=named),
+    )
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def context_of(stack: str | None, context: str | None) -> str | None:
