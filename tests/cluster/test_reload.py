@@ -86,9 +86,10 @@ def host(pods_answer: PodNetwork, files: Files, tmp_path: Path) -> Iterator[Host
 def known(address: str) -> list[str]:
     """The rules that a Prometheus has; none while it does not answer."""
     try:
-        page: dict[str, Any] = httpx.get(f"http://{address}:9090/api/v1/rules", trust_env=False).json()
+        answer = httpx.get(f"http://{address}:9090/api/v1/rules", trust_env=False).raise_for_status()
     except httpx.HTTPError:
         return []
+    page: dict[str, Any] = answer.json()
     return [rule["query"] for group in page["data"]["groups"] for rule in group["rules"]]
 
 
