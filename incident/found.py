@@ -29,7 +29,7 @@ BEFORE_SECONDS = 3600
 """With what came before FROM an incident is compared; the graphs show it, too."""
 LEAST_BEFORE_SECONDS = 300
 LOOKED_EACH_SECONDS = 120
-"""By so much the beginning of the data may seem late: it is looked for in steps of a minute."""
+"""By so much the beginning of the data may seem late, as it is looked for in steps."""
 PANELS, MESSAGES, EXAMPLES = 8, 10, 3
 """How many are shown: panels that moved, messages of errors, and lines of each."""
 LAST_PAGE_SECONDS = 14 * 86_400

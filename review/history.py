@@ -121,7 +121,7 @@ class History:
     def period(self, since: float, now: float, interval: int) -> Period | None:
         """What there is of the last `since` seconds, in steps that the answers have room for; None for nothing."""
         step = max(interval, math.ceil(since / (PARTS * (POINTS - 1))))
-        coarse = max(60, math.ceil(since / POINTS))
+        coarse = max(step, math.ceil(since / POINTS))
         scraped = self._range("count(up)", now - math.floor(since / coarse) * coarse, now, coarse)
         times = [at for _, points in scraped for at, _ in points]
         end = math.floor(now / step) * step
