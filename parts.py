@@ -50,6 +50,8 @@ class Part:
     """The Service's port that other parts or people use; None if they use none."""
     job: str
     """The job of its own metrics, as its monitor names it; empty if they are not scraped."""
+    setting: str = ""
+    """What `workloads` calls its replicas and resources, and `storage.sizes` its volumes; empty without settings."""
     needs: Literal["", "aws", "tracing"] = ""
     """The section of the settings without which it is not deployed."""
     read: bool = True
@@ -80,6 +82,7 @@ PROMETHEUS = Part(
     service=f"{STACK}-prometheus",
     port=9090,
     job=f"{STACK}-prometheus",
+    setting="prometheus",
 )
 ALERTMANAGER = Part(
     release=STACK,
@@ -90,6 +93,7 @@ ALERTMANAGER = Part(
     service=f"{STACK}-alertmanager",
     port=9093,
     job=f"{STACK}-alertmanager",
+    setting="alertmanager",
 )
 OPERATOR = Part(
     release=STACK,
@@ -109,6 +113,7 @@ GRAFANA = Part(
     service=f"{STACK}-grafana",
     port=80,
     job=f"{STACK}-grafana",
+    setting="grafana",
 )
 KUBE_STATE_METRICS = Part(
     release=STACK,
@@ -156,6 +161,7 @@ LOG_AGENT = Part(
     labels=_labels("opentelemetry-collector", "log-agent"),
     service="log-agent",
     job="log-agent",
+    setting="log_agent",
 )
 KUBERNETES_EVENTS = Part(
     release="kubernetes-events",
@@ -175,6 +181,7 @@ LOKI = Part(
     service="loki",
     port=3100,
     job=f"{NAMESPACE}/loki",  # the chart prefixes its jobs with the namespace
+    setting="loki",
 )
 LOKI_GATEWAY = Part(
     release="loki",
@@ -231,6 +238,7 @@ TEMPO = Part(
     job="tempo",
     needs="tracing",
     read=False,
+    setting="tempo",
 )
 
 

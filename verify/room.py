@@ -18,15 +18,8 @@ from verify.objects import items
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 NODES = "/api/v1/nodes"
 
-_SIZES: Mapping[str, tuple[str, bool]] = {
-    parts.PROMETHEUS.workload: ("prometheus", True),
-    parts.ALERTMANAGER.workload: ("alertmanager", True),
-    parts.GRAFANA.workload: ("grafana", False),
-    parts.LOKI.workload: ("loki", False),
-    parts.LOG_AGENT.workload: ("log_agent", False),
-    parts.TEMPO.workload: ("tempo", False),
-}
-"""The setting that sizes a workload, and whether each of its replicas needs a node of its own."""
+_ALONE = frozenset({parts.PROMETHEUS.workload, parts.ALERTMANAGER.workload})
+"""Those of whose replicas each needs a node of its own."""
 _UNSET = {parts.OPERATOR.workload: sizing.OPERATOR, parts.KUBERNETES_EVENTS.workload: sizing.EVENTS}
 """Those that no setting sizes, and that are not small."""
 
@@ -124,8 +117,7 @@ def _free(room: Room) -> str:
 
 
 def _pods(part: parts.Part, settings: Settings) -> list[Wanted]:
-    name, alone = _SIZES.get(part.workload, ("", False))
-    workload = getattr(settings.workloads, name, None)
+    workload = getattr(settings.workloads, part.setting, None)
     requests = (sizing.of(workload) if workload else _UNSET.get(part.workload, sizing.SMALL))["requests"]
-    wanted = Wanted(part.workload, millicores(requests["cpu"]), mebibytes(requests["memory"]), alone)
+    wanted = Wanted(part.workload, millicores(requests["cpu"]), mebibytes(requests["memory"]), part.workload in _ALONE)
     return [wanted] * getattr(workload, "replicas", 1)

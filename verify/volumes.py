@@ -25,14 +25,6 @@ from verify.finding import Finding
 from verify.objects import items, listing
 
 CLAIMS = listing("v1", "PersistentVolumeClaim", NAMESPACE)
-_WORKLOADS = {
-    "prometheus": parts.PROMETHEUS.workload,
-    "alertmanager": parts.ALERTMANAGER.workload,
-    "loki": parts.LOKI.workload,
-    "grafana": parts.GRAFANA.workload,
-    "tempo": parts.TEMPO.workload,
-}
-"""By the setting of its volumes' size."""
 
 
 def check(settings: Settings) -> Check:
@@ -48,14 +40,15 @@ def _smaller(cluster: Cluster, settings: Settings) -> list[Finding]:
     claims = items(cluster, CLAIMS)
     return [
         Finding(
-            f"storage.sizes.{part}: {wanted} is less than the {_size(claim)} of {claim['metadata']['name']}",
+            f"storage.sizes.{part.setting}: {wanted} is less than the {_size(claim)} of {claim['metadata']['name']}",
             f"write {_size(claim)}, as volumes never shrink; to start with less, and without what it holds, delete the "
             "claim and its pod first: docs/deploying.md",
         )
-        for part in storage.parts(settings)
-        for wanted in [storage.size(settings, part)]
+        for part in parts.ALL
+        if part.setting in storage.parts(settings)
+        for wanted in [storage.size(settings, part.setting)]
         for claim in claims
-        if _belongs(claim["metadata"]["name"], _WORKLOADS[part]) and quantity(_size(claim)) > quantity(wanted)
+        if _belongs(claim["metadata"]["name"], part.workload) and quantity(_size(claim)) > quantity(wanted)
     ]
 
 
