@@ -22,6 +22,7 @@ from click.testing import CliRunner
 import catalogue
 import verify.__main__ as command
 from checks.waiting import eventually
+from components import storage
 from components.alerting.component import CONFIGURATION_KEY, CONFIGURATION_SECRET
 from control_plane.network import PodNetwork
 from control_plane.plane import CONTEXT, ControlPlane
@@ -29,11 +30,13 @@ from control_plane.pods import Pods
 from control_plane.port_forward import write_kubectl
 from engine.toolchain import tool
 from facts import NAMESPACE
+from settings import read_stack
+from settings.resources import Sizes
 from tests.cluster import application
 from tests.cluster.deployment import OnCluster, charts_from
 from tests.cluster.shell import Shell, deploying
 from tests.tree import copy_tree
-from verify import policies
+from verify import policies, volumes
 from verify.checks import CHECKS
 from verify.cluster import Kubectl
 from verify.expectations import Expected, expectations
@@ -134,6 +137,19 @@ def test_all_holds_after_a_deployment(deployed: Deployed) -> None:
     assert all(f"ok  {check.name}: {check.holds}" in said for check in CHECKS if check.name != "policies")
     assert "Not shown: that the cluster enforces network policies" in said
     assert "Everything holds." in said
+
+
+def test_the_claims_of_every_volume_are_known_by_their_names(deployed: Deployed) -> None:
+    """Charts, the operator and the StatefulSets' controller name them; a size below theirs must be noticed."""
+    settings = read_stack(deployed.sandbox.project / f"Pulumi.{STACK}.yaml")
+    least = settings.storage.sizes.model_copy(update=dict.fromkeys(Sizes.model_fields, "1Mi"))
+    smaller = settings.model_copy(update={"storage": settings.storage.model_copy(update={"sizes": least})})
+    with closing(Kubectl(CONTEXT)) as cluster:
+        wrong = [found.what for found in volumes.check(smaller).run(cluster, expectations(STACK))]
+        assert sorted(what.partition(":")[0] for what in wrong) == sorted(
+            f"storage.sizes.{part}" for part in storage.parts(settings) for _ in range(storage.replicas(settings, part))
+        )
+        assert volumes.check(settings).run(cluster, expectations(STACK)) == []
 
 
 @pytest.mark.usefixtures("deployed")
