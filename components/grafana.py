@@ -118,7 +118,15 @@ def data_sources(settings: Settings) -> list[dict[str, Any]]:
         _source("loki", loki(settings), timeout=65, derivedFields=_derived_fields(settings)),
     ]
     if settings.tracing:
-        sources.append(_source("tempo", parts.TEMPO.url, tracesToLogsV2=_LINES_OF_A_SPAN))
+        sources.append(
+            _source(
+                "tempo",
+                parts.TEMPO.url,
+                nodeGraph={"enabled": True},  # of one trace, from its spans alone
+                tracesToLogsV2=_LINES_OF_A_SPAN,
+                tracesToMetrics=_METRICS_OF_A_SPAN,
+            )
+        )
     return sources
 
 
@@ -126,11 +134,26 @@ _TRACE_OF_AN_EXEMPLAR = {"name": "trace_id", "datasourceUid": "tempo", "urlDispl
 """`name` is the exemplar's label, as the instrumentation package writes it."""
 _LINES_OF_A_SPAN = {
     "datasourceUid": "loki",
-    "filterByTraceID": True,
+    # Grafana's own query searches the span's service alone. In provisioning files a dollar is written twice.
+    "customQuery": True,
+    "query": '{service_name=~".+"} | trace_id="$${__trace.traceId}"',
     # A line about a span may be written after its end, and clocks differ.
     "spanStartTimeShift": "-1m",
     "spanEndTimeShift": "1m",
 }
+_METRICS_OF_A_SPAN = {
+    "datasourceUid": "prometheus",
+    # Their windows are 5 minutes: around the span, it is seen what came before and after.
+    "spanStartTimeShift": "-30m",
+    "spanEndTimeShift": "30m",
+    "tags": [{"key": "service.name", "value": "service"}],
+    "queries": [
+        {"name": "Request rate", "query": "service:http_requests:rate5m{$$__tags}"},
+        {"name": "Error rate", "query": "service:http_errors:ratio_rate5m{$$__tags}"},
+        {"name": "P95", "query": "service:http_request_latency_seconds:p95_rate5m{$$__tags}"},
+    ],
+}
+"""The service's own metrics, which count every request: series made of spans would count those that are sent."""
 
 
 def _source(kind: str, url: str, *, default: bool = False, **options: Any) -> dict[str, Any]:

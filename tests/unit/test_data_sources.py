@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -51,3 +52,21 @@ def test_grafana_waits_for_lokis_own_answer() -> None:
 
 def test_a_span_leads_to_lines_that_are_written_when_it_has_ended() -> None:
     assert seconds(source("tempo")["jsonData"]["tracesToLogsV2"]["spanEndTimeShift"]) >= 30
+
+
+def test_a_span_leads_to_the_lines_of_its_trace_in_every_service() -> None:
+    lines = source("tempo")["jsonData"]["tracesToLogsV2"]
+    assert (lines["datasourceUid"], lines["customQuery"]) == ("loki", True)
+    assert lines["query"] == '{service_name=~".+"} | trace_id="$${__trace.traceId}"'
+
+
+def test_a_span_leads_to_recorded_series_of_its_service() -> None:
+    metrics = source("tempo")["jsonData"]["tracesToMetrics"]
+    assert metrics["tags"] == [{"key": "service.name", "value": "service"}]
+    recorded = set(re.findall(r"record: (\S+)", "".join(file.read_text() for file in (ROOT / "alerts").glob("*.yaml"))))
+    asked = [query["query"] for query in metrics["queries"]]
+    assert asked
+    for query in asked:
+        name, tags = query.split("{", 1)
+        assert name in recorded
+        assert tags == "$$__tags}"
