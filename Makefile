@@ -14,8 +14,11 @@ SOURCES := *.py settings benchmarks checks components control_plane dashboards d
 VARIABLES := BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE FROM GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
 	SEED SERVICE SERVICES SINCE SIZES SPEED STACK STATE TO TRACES VERBOSE VERSIONS WORKERS
 NEAR = $(PYTHON) -c 'import sys; from invalid import one_of; print(one_of(sys.argv[2:], sys.argv[1]))'
-$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(if $(filter $(name),$(VARIABLES)),, \
-	$(error $(name)=$($(name)): unknown variable; expected $(shell $(NEAR) '$(name)' $(VARIABLES))))))
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+$(foreach name,$(filter-out $(VARIABLES),$(GIVEN)), \
+	$(error $(name)=$($(name)): unknown variable; expected $(shell $(NEAR) '$(name)' $(VARIABLES))))
+# Nothing would be taken for all of it, or for the default.
+$(foreach name,$(GIVEN),$(if $(strip $($(name))),,$(error $(name)= is empty; give it a value, or leave it out)))
 
 ifneq ($(filter up status down fault heal report drill,$(MAKECMDGOALS)),)
 ifeq ($(origin STACK)$(filter dev,$(STACK)),command line)

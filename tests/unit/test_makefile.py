@@ -82,6 +82,17 @@ def test_a_variable_or_a_target_that_is_a_letter_off_is_refused() -> None:
     assert 'did you mean "status"?' in done.stderr
 
 
+@pytest.mark.parametrize("given", ["NAME=", "NAME= ", "NAME:=", "NAME=$(nothing)"])
+def test_an_empty_variable_is_refused_and_not_taken_for_all(given: str) -> None:
+    assert "NAME= is empty; give it a value, or leave it out" in refused("drill", given)
+
+
+def test_every_variable_that_is_known_is_refused_where_it_is_empty() -> None:
+    (listed,) = re.findall(r"^VARIABLES := (.*)", (ROOT / "Makefile").read_text().replace("\\\n", " "), re.MULTILINE)
+    for name in listed.split():
+        assert f"{name}= is empty" in refused("help", f"{name}=")
+
+
 def test_every_variable_that_is_used_or_documented_is_known() -> None:
     makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
     (listed,) = re.findall(r"^VARIABLES := (.*)", makefile, re.MULTILINE)
@@ -147,7 +158,7 @@ def test_what_only_reads_takes_the_context_that_is_given(target: str) -> None:
     assert any('verify.context --reads -- "prod" "mine"' in line for line in deploying(target))
 
 
-@pytest.mark.parametrize(("target", "stack"), [("up", "prod"), ("fault", "staging"), ("down", "")])
+@pytest.mark.parametrize(("target", "stack"), [("up", "prod"), ("fault", "staging"), ("down", "eks")])
 def test_the_rehearsal_is_of_no_other_stack(target: str, stack: str) -> None:
     command = ["make", "--dry-run", target, f"STACK={stack}"]
     refused = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=False)
