@@ -6,11 +6,16 @@ The commands that do this are typed by hand, again and again: nothing here impor
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
+import yaml
+
+from facts import ROOT
 from invalid import one_of
 from local.errors import RehearsalError
 from local.ports import SERVICES, Ports, choose
@@ -23,6 +28,7 @@ HEALED, STARTED = "all healed", ": started by make up"
 """What is noted at the end of faults."""
 STACK = "dev"
 """The stack that is rehearsed."""
+_SERVICES = "services.yaml"
 
 
 @dataclass(frozen=True)
@@ -131,8 +137,9 @@ class Rehearsal:
         Redis can be down, too, and those who use it then behave as without it.
         """
         self._must_run()
-        _must_be_known(kind, service)
-        if any(item.name == service and item.stopped for item in self.supervisor.processes()):
+        processes = self.supervisor.processes()
+        _must_be_breakable(kind, service, {item.name for item in processes})
+        if any(item.name == service and item.stopped for item in processes):
             raise RehearsalError(f"{service} is down already; make heal starts it")
         if (kind, service) == ("down", redis.NAME):
             self.supervisor.stop_program(redis.NAME)
@@ -183,8 +190,38 @@ class Rehearsal:
             raise RehearsalError("the rehearsal is not running; start it with: make up")
 
 
-def _must_be_known(kind: str, service: str) -> None:
-    known = [*SERVICES, *([redis.NAME] if kind == "down" else [])]
-    if service not in known:
-        only = "; redis can only be down: KIND=down" if service == redis.NAME else ""
-        raise RehearsalError(f"SERVICE={service}: expected {one_of(known, service)}{only}")
+def _must_be_breakable(kind: str, service: str, processes: Collection[str]) -> None:
+    names = re.findall(r"[^,\s]+", service)
+    if len(names) > 1:
+        calls = ", then ".join(f"make fault KIND={kind} SERVICE={name}" for name in names)
+        raise RehearsalError(f"SERVICE={service}: expected one service; break one at a time: {calls}")
+    simulated = [*SERVICES, redis.NAME]
+    known = [name for name in simulated if name in processes and (kind == "down" or name != redis.NAME)]
+    if service in known:
+        return
+    if service in simulated and service in processes:
+        why = "can only be down: KIND=down"
+    elif service in simulated:
+        why = f"does not run: Pulumi.{STACK}.yaml names it under absentServices, or {_SERVICES} does not have it"
+    elif service in processes:
+        why = "runs, but is not a service, and make fault breaks no other process"
+    elif _in_catalogue(service):
+        why = (
+            f"stands in {_SERVICES}, but nothing simulates it, so that it does not run and cannot be broken "
+            '(CONTRIBUTING.md, "Adding a service", says how to simulate one)'
+        )
+    else:
+        raise RehearsalError(f"SERVICE={service}: expected {one_of(known, service)}")
+    raise RehearsalError(f"SERVICE={service}: {why}; expected one of {', '.join(known)}")
+
+
+def _in_catalogue(name: str) -> bool:
+    """Whether a service of this name, or one that it depends on, stands in the file: its types take long to import.
+
+    Nothing stands in a file that is not valid; `make up` says why it is not.
+    """
+    try:
+        services = yaml.load((ROOT / _SERVICES).read_bytes(), Loader=yaml.CSafeLoader)["services"]
+        return any(name in (each["name"], *each.get("requires", ()), *each.get("uses", ())) for each in services)
+    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return False

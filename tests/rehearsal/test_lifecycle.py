@@ -29,7 +29,7 @@ from local.errors import RehearsalError
 from local.ports import Ports
 from local.program import Program
 from local.state import State
-from rehearsal import deployment, grafana, health
+from rehearsal import deployment, grafana, health, lifecycle
 from rehearsal.__main__ import main
 from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
@@ -39,7 +39,7 @@ from rehearsal.programs import _alertmanager, agent_environment
 from rehearsal.scrape import ScrapeError
 from rehearsal.supervisor import GUARD, Supervisor
 from settings import KEY
-from simulation import dialect
+from simulation import dialect, redis
 from tests.tree import copy_tree
 
 SLEEP = ["sleep", "1000"]
@@ -263,6 +263,47 @@ class TestUp:
             with pytest.raises(RehearsalError, match="order-service is down already; make heal starts it"):
                 world.rehearsal().fault(kind, "order-service")
         assert world.rehearsal().broken() == ["order-service: down"]
+
+    @pytest.mark.parametrize(
+        ("kind", "service", "said"),
+        [
+            ("down", "order-servic", 'expected one of order-service, redis; did you mean "order-service"?'),
+            ("errors", "redis", "can only be down: KIND=down; expected one of order-service"),
+            ("errors", "refund-service", "stands in services.yaml, but nothing simulates it, so that it does not run"),
+            ("down", "dynamodb", "stands in services.yaml, but nothing simulates it, so that it does not run"),
+            ("latency", "gateway", "does not run: Pulumi.dev.yaml names it under absentServices, or services.yaml"),
+            ("down", "prometheus", "runs, but is not a service"),
+            (
+                "down",
+                "gateway, order-service",
+                "expected one service; break one at a time: make fault KIND=down SERVICE=gateway, then "
+                "make fault KIND=down SERVICE=order-service",
+            ),
+        ],
+    )
+    def test_what_cannot_be_broken_is_refused_with_the_reason(
+        self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, service: str, said: str
+    ) -> None:
+        world.programs.append(Program(redis.NAME, SLEEP))
+        world.up()
+        monkeypatch.setattr(lifecycle, "ROOT", tmp_path)
+        entry = "{ name: refund-service, port: 8007, uses: [redis], requires: [dynamodb] }"
+        (tmp_path / "services.yaml").write_text(f"services:\n  - {entry}\n")
+        with pytest.raises(RehearsalError) as error:
+            world.rehearsal().fault(kind, service)
+        assert str(error.value).startswith(f"SERVICE={service}: ")
+        assert said in str(error.value)
+        assert world.rehearsal().broken() == []
+
+    @pytest.mark.parametrize("text", ["services: {", "services: [{}, 1]", "a: 1", "", "\x00"])
+    def test_a_catalogue_that_is_not_valid_names_nothing(
+        self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+    ) -> None:
+        world.up()
+        monkeypatch.setattr(lifecycle, "ROOT", tmp_path)
+        (tmp_path / "services.yaml").write_text(text)
+        with pytest.raises(RehearsalError, match="SERVICE=refund-service: expected one of order-service"):
+            world.rehearsal().fault("down", "refund-service")
 
     def test_up_says_that_a_fault_is_over(self, world: World) -> None:
         world.up()
