@@ -49,7 +49,7 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def rehearsal(*, with_grafana: bool = False, with_traces: bool = False) -> Rehearsal:
+def rehearsal(*, with_grafana: bool | None = None, with_traces: bool | None = None) -> Rehearsal:
     """The rehearsal that `STATE`, `PORT_OFFSET`, `DIALECT` and `SPEED` name."""
     return Rehearsal(
         state.from_environment(),

@@ -130,12 +130,9 @@ class Deployment:
         ports, pace = self._rehearsal.ports, self._rehearsal.speed
         if not was_running:
             _refuse(ports.taken())
-        if self._rehearsal.grafana and not self._rehearsal.grafana_runs:
-            grafana.prepare()
-            _refuse(ports.taken([grafana.NAME]))
-        if self._rehearsal.traces and not self._rehearsal.traces_run:
-            self._must_trace()
-            _refuse(ports.taken(TRACES))
+        self._prepare_additions()
+        for line in self._changing() if was_running else ():
+            self._say(line)
         inputs.read(ROOT, STACK, self._settings)  # tools take minutes to build, and what is wrong is wrong now
         toolchain.build([*NEEDED_TOOLS, *([jaeger.NAME] if self._rehearsal.traces else [])])
         rule_files.check(ROOT / "alerts")
@@ -167,6 +164,29 @@ class Deployment:
                 self._supervisor.stop()
             raise
         self._state.ready.touch()
+
+    def _prepare_additions(self) -> None:
+        ports = self._rehearsal.ports
+        if self._rehearsal.grafana and not self._rehearsal.grafana_runs:
+            grafana.prepare()
+            _refuse(ports.taken([grafana.NAME]))
+        if self._rehearsal.traces and not self._rehearsal.traces_run:
+            self._must_trace()
+            _refuse(ports.taken(TRACES))
+
+    def _changing(self) -> Iterator[str]:
+        """What is asked of a rehearsal that runs otherwise, what that does, and how to go back."""
+        of = self._rehearsal
+        before = self._state.dialect.read_text()
+        if of.dialect != before:
+            yield (
+                f"DIALECT={of.dialect}: the rehearsal runs with DIALECT={before}; the services and the load restart. "
+                f"To go back: make up DIALECT={before}"
+            )
+        if of.traces and not of.traces_run:
+            yield "TRACES=1: Jaeger starts, and the services restart to send spans. To go back: make down"
+        if of.grafana and not of.grafana_runs:
+            yield "GRAFANA=1: Grafana starts, and the links of messages lead to it. To go back: make down"
 
     def _must_trace(self) -> None:
         if parse(self._stack | self._overrides).tracing is None:

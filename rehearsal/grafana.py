@@ -34,8 +34,8 @@ NOT_RUN = frozenset({"tempo"})
 """Kinds of data sources that the rehearsal does not run."""
 
 
-def from_environment() -> bool:
-    """Whether `GRAFANA` asks for it. Raises RehearsalError if it is neither 1 nor 0."""
+def from_environment() -> bool | None:
+    """Whether `GRAFANA` asks for it; None if it is not set. Raises RehearsalError if it is neither 1 nor 0."""
     return switches.on("GRAFANA", "start Grafana")
 
 

@@ -16,8 +16,8 @@ KEPT = 5_000
 """Traces in memory; the oldest go first. Of a healthy system at its usual load those are some ten minutes."""
 
 
-def from_environment() -> bool:
-    """Whether `TRACES` asks for it. Raises RehearsalError if it is neither 1 nor 0."""
+def from_environment() -> bool | None:
+    """Whether `TRACES` asks for it; None if it is not set. Raises RehearsalError if it is neither 1 nor 0."""
     return switches.on("TRACES", "keep traces")
 
 

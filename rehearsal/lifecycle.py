@@ -19,7 +19,7 @@ from facts import ROOT
 from invalid import one_of
 from local.errors import RehearsalError
 from local.ports import SERVICES, Ports, choose
-from local.state import State
+from local.state import State, in_use
 from rehearsal import grafana, health, jaeger, speed
 from rehearsal.supervisor import GUARD, Process, Supervisor
 from simulation import dialect, redis
@@ -55,8 +55,8 @@ class Rehearsal:
         *,
         pace: int | None = None,
         rate: float | None = None,
-        with_grafana: bool = False,
-        with_traces: bool = False,
+        with_grafana: bool | None = None,
+        with_traces: bool | None = None,
     ) -> None:
         self.state = state
         self.rate = rate
@@ -89,8 +89,8 @@ class Rehearsal:
 
     @property
     def grafana(self) -> bool:
-        """Whether there is a Grafana, or is to be one."""
-        return self._with_grafana or self.grafana_runs
+        """Whether there is a Grafana, or is to be one. Raises RehearsalError if one runs and none was asked for."""
+        return _added("GRAFANA", self._with_grafana, runs=self.grafana_runs)
 
     @cached_property
     def traces_run(self) -> bool:
@@ -99,8 +99,8 @@ class Rehearsal:
 
     @property
     def traces(self) -> bool:
-        """Whether traces are kept, or are to be."""
-        return self._with_traces or self.traces_run
+        """Whether traces are kept, or are to be. Raises RehearsalError if they are and were not to be."""
+        return _added("TRACES", self._with_traces, runs=self.traces_run)
 
     def _runs(self, name: str) -> bool:
         return any(process.name == name for process in self.supervisor.processes())
@@ -188,6 +188,11 @@ class Rehearsal:
     def _must_run(self) -> None:
         if not self.supervisor.running:
             raise RehearsalError("the rehearsal is not running; start it with: make up")
+
+
+def _added(variable: str, asked: bool | None, *, runs: bool) -> bool:
+    """Whether what a variable of 1 or 0 adds is there, or is to be. Raises RehearsalError if 0 is asked and it runs."""
+    return bool(in_use(variable, None if asked is None else int(asked), 1 if runs else None, otherwise=0))
 
 
 def _must_be_breakable(kind: str, service: str, processes: Collection[str]) -> None:

@@ -29,7 +29,7 @@ from local.errors import RehearsalError
 from local.ports import Ports
 from local.program import Program
 from local.state import State
-from rehearsal import deployment, grafana, health, lifecycle
+from rehearsal import deployment, grafana, health, jaeger, lifecycle
 from rehearsal.__main__ import main
 from rehearsal.deployed import Deployed
 from rehearsal.deployment import Deployment
@@ -434,6 +434,28 @@ def test_traces_are_refused_where_the_stack_keeps_none(world: World) -> None:
     assert not world.supervisor.running
 
 
+@pytest.mark.parametrize(("variable", "option"), [("GRAFANA", "with_grafana"), ("TRACES", "with_traces")])
+def test_what_starts_beside_a_running_rehearsal_is_said_and_only_down_ends_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, variable: str, option: str
+) -> None:
+    monkeypatch.setattr(grafana, "server", lambda: SLEEP)
+    monkeypatch.setattr(Deployment, "_must_trace", lambda _: None)
+    asked: dict[str, Any] = {option: True}
+    refused: dict[str, Any] = {option: False}
+    world.deployment(Rehearsal(world.state, **refused)).up()
+    assert not [line for line in world.said if line.startswith(variable)]
+    world.programs.append(Program(jaeger.NAME, SLEEP))
+    world.deployment(Rehearsal(world.state, **asked)).up()
+    assert [line.endswith("To go back: make down") for line in world.said if line.startswith(f"{variable}=1: ")] == [
+        True
+    ]
+    world.said.clear()
+    world.deployment(Rehearsal(world.state, **asked)).up()
+    assert not [line for line in world.said if line.startswith(variable)]
+    with pytest.raises(RehearsalError, match=rf"{variable}=0: the rehearsal runs with {variable}=1\..*make down"):
+        world.deployment(Rehearsal(world.state, **refused)).up()
+
+
 class TestGrafana:
     @pytest.fixture(autouse=True)
     def available(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -635,10 +657,15 @@ class TestDialect:
         assert world.rehearsal().dialect == "package"
         before = processes()
         world.up(speak="today")
+        (said,) = (line for line in world.said if line.startswith("DIALECT=today: "))
+        assert "runs with DIALECT=package; the services and the load restart" in said
+        assert said.endswith("make up DIALECT=package")
         assert "restarted order-service" in world.said
+        world.said.clear()
         after = processes()
         assert {name for name in before if after[name] != before[name]} == {"order-service"}
         world.up()
+        assert not [line for line in world.said if line.startswith("DIALECT=")]
         assert processes() == after
         assert world.rehearsal().dialect == "today"
         world.rehearsal().down()

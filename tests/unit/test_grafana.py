@@ -201,7 +201,7 @@ def test_an_incomplete_grafana_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         grafana.prepare()
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("", False), ("0", False), ("1", True)])
+@pytest.mark.parametrize(("text", "wanted"), [("", None), ("0", False), ("1", True)])
 def test_it_is_asked_for_by_1(monkeypatch: pytest.MonkeyPatch, text: str, wanted: bool) -> None:
     monkeypatch.setenv("GRAFANA", text)
     assert grafana.from_environment() is wanted
