@@ -19,7 +19,17 @@ from settings.notifications import (
     Slack,
     Weekday,
 )
-from settings.reading import Secrets, config_schema, load, parse, read_config, read_stack, secret_keys, stack_file
+from settings.reading import (
+    Secrets,
+    config_schema,
+    is_encrypted,
+    load,
+    parse,
+    read_config,
+    read_stack,
+    secret_keys,
+    stack_file,
+)
 from settings.resources import Resources
 
 __all__ = [
@@ -52,6 +62,7 @@ __all__ = [
     "Tracing",
     "Weekday",
     "config_schema",
+    "is_encrypted",
     "load",
     "parse",
     "port_of",

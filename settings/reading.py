@@ -7,8 +7,9 @@ and become `Secrets`. Both are complete and consistent when `load` returns, or i
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from settings.model import Settings
 from settings.notifications import Deployment
 from validation import InvalidInputError, collect
 
-CONFIG_KEYS = tuple(f"{PROJECT}:{key}" for key in ("stack", *SECRET_KEYS))
+_STACK = KEY.removeprefix(f"{PROJECT}:")
+CONFIG_KEYS = tuple(f"{PROJECT}:{key}" for key in (_STACK, *SECRET_KEYS))
 """Every key of this project; other projects' and providers' keys may stand beside them."""
 
 
@@ -52,10 +54,15 @@ def load(config: pulumi.Config, project: Path) -> tuple[Settings, Secrets]:
     present = frozenset(key for key, value in secrets.items() if value is not None)
     stack = pulumi.get_stack()
     file = _same(project / f"Pulumi.{stack}.yaml", document)
-    _, settings = collect(
-        lambda: _refuse_unknown(pulumi.runtime.get_config_env(), remedy=f"pulumi config rm --stack {stack} "),
-        lambda: parse(document, Deployment(stack, present), file),
-    )
+    written = pulumi.runtime.get_config_env()
+    plain = [key for key in present if not pulumi.runtime.is_config_secret(f"{PROJECT}:{key}")]
+
+    def keys() -> None:
+        _refuse_keys(written, plain, stack, remedy=f"pulumi config rm --stack {stack} ")
+
+    if document is None and KEY in _misspelt(written).values():
+        keys()  # it is not missing as well
+    _, settings = collect(keys, lambda: parse(document, Deployment(stack, present), file))
     return settings, Secrets(**{_snake(key): value for key, value in secrets.items()})
 
 
@@ -67,17 +74,48 @@ def _same(file: Path, document: Any) -> Path | None:
     return None
 
 
-def _refuse_unknown(config: Mapping[str, Any], line: Callable[[Loc], str] = lambda _: "", remedy: str = "") -> None:
-    """Refuse keys of this project that nothing reads; `remedy` is a command that takes the key."""
-    wrong = [str(key) for key in config if str(key).startswith(f"{PROJECT}:") and key not in CONFIG_KEYS]
+def _refuse_keys(
+    config: Mapping[str, Any],
+    plain: Collection[str],
+    stack: str,
+    line: Callable[[Loc], str] = lambda _: "",
+    remedy: str = "",
+) -> None:
+    """Refuse keys that nothing reads, and the secrets that are `plain` text, whose values are not shown.
+
+    `remedy` is a command that removes a key.
+    """
+    wrong = [
+        f"{line(('config', key))}{key}: unknown key; {unknown(meant, CONFIG_KEYS)}"
+        + (f"; remove it with: {remedy}{key.removeprefix(f'{PROJECT}:')}" if remedy else "")
+        for key, meant in _misspelt(config).items()
+    ] + [
+        f"{line(('config', f'{PROJECT}:{key}'))}{PROJECT}:{key}: a secret in plain text; expected an encrypted one. "
+        f"Replace it with: pulumi config set --stack {stack} --secret {key}"
+        for key in plain
+    ]
     if wrong:
-        raise InvalidInputError(
-            [
-                f"{line(('config', key))}{key}: unknown key; {unknown(key, CONFIG_KEYS)}"
-                + (f"; remove it with: {remedy}{key.removeprefix(f'{PROJECT}:')}" if remedy else "")
-                for key in wrong
-            ]
-        )
+        raise InvalidInputError(wrong)
+
+
+def _misspelt(config: Mapping[str, Any]) -> dict[str, str]:
+    """The keys that are meant for this project and that nothing reads, each with the one that is nearest by its name.
+
+    Keys of other projects and of providers are left alone; one without a project Pulumi refuses.
+    """
+    found = {}
+    for key in map(str, config):
+        project, colon, name = key.rpartition(":")
+        ours = difflib.get_close_matches(project.lower(), [PROJECT], cutoff=0.8) or not colon
+        if key not in CONFIG_KEYS and (ours or (KEY not in config and name.lower() == _STACK)):
+            near = difflib.get_close_matches(name, (_STACK, *SECRET_KEYS), n=1, cutoff=0.5)
+            found[key] = f"{PROJECT}:{near[0] if near else _STACK}"
+    return found
+
+
+def is_encrypted(value: Any) -> bool:
+    """Whether a value of a stack's file is what `pulumi config set --secret` leaves there."""
+    return isinstance(value, Mapping) and "secure" in value
 
 
 def stack_file(project: Path, stack: str) -> Path:
@@ -100,8 +138,8 @@ def read_stack(path: Path) -> Settings:
 def read_config(path: Path) -> dict[str, Any]:
     """The configuration in a `Pulumi.<stack>.yaml`, encrypted values as they stand there.
 
-    Raises InvalidInputError if it is not valid YAML or has keys that nothing reads, or with the stacks that there are
-    if there is no such file.
+    Raises InvalidInputError if it is not valid YAML, has keys that nothing reads or secrets in plain text, or with the
+    stacks that there are if there is no such file.
     """
     if not path.exists():
         raise InvalidInputError([f"{path.name}: no such file; the stacks are: {', '.join(_stacks(path.parent))}"])
@@ -111,8 +149,12 @@ def read_config(path: Path) -> dict[str, Any]:
         shown = "docs/settings.md shows what is in it"
         raise InvalidInputError([f"{path.name}: expected the key `config`, and below it `{KEY}`; {shown}"])
     found: dict[str, Any] = config or {}
-    _refuse_unknown(found, documents.places(path))
+    plain = [key for key in SECRET_KEYS if (full := f"{PROJECT}:{key}") in found and not is_encrypted(found[full])]
+    _refuse_keys(found, plain, path.stem.removeprefix("Pulumi."), documents.places(path))
     return found
+
+
+_ENCRYPTED = {"type": "object", "required": ["secure"]}
 
 
 def config_schema(stack: dict[str, Any]) -> dict[str, Any]:
@@ -125,8 +167,8 @@ def config_schema(stack: dict[str, Any]) -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "required": [KEY],
-                "properties": {KEY: stack},
-                "propertyNames": {"pattern": f"^(?:{PROJECT}:(?:{mine})|(?!{PROJECT}:).*)$"},
+                "properties": {KEY: stack} | {f"{PROJECT}:{key}": _ENCRYPTED for key in SECRET_KEYS},
+                "propertyNames": {"pattern": f"^(?:{PROJECT}:(?:{mine})|(?!{PROJECT}:).*:.*)$"},
             }
         },
     }

@@ -23,7 +23,7 @@ from facts import ROOT
 from settings import GRAFANA_PASSWORD, KEY, PROJECT, Settings
 from validation import InvalidInputError
 from verify.objects import Object, from_manifest
-from verify.program import PLACEHOLDER, Program, Registered, evaluate, is_encrypted
+from verify.program import PLACEHOLDER, Program, Registered, evaluate
 from verify.releases import Release
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -95,7 +95,7 @@ def expectations(stack: str, root: Path = ROOT, config: Mapping[str, Any] | None
 
 def registered(stack: str, settings: Settings, config: Mapping[str, Any], root: Path) -> Program:
     """What the program registers, with a placeholder for each secret that is set or without which it refuses."""
-    keys = {key.removeprefix(f"{PROJECT}:") for key, value in config.items() if is_encrypted(value)}
+    keys = {key.removeprefix(f"{PROJECT}:") for key, value in config.items() if configuration.is_encrypted(value)}
     if settings.notifications.unset_channels == "refuse":
         keys |= set(configuration.secret_keys(settings)) - {GRAFANA_PASSWORD}  # without which the chart makes one
     try:

@@ -20,7 +20,7 @@ import pulumi
 from pulumi.runtime import mocks, rpc, set_all_config, settings
 
 from facts import ROOT
-from settings import PROJECT
+from settings import PROJECT, is_encrypted
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 ACCOUNT = "123456789012"
@@ -93,11 +93,6 @@ def evaluate(stack: str, config: Mapping[str, Any], secrets: Mapping[str, str], 
 
 _SILENT = logging.getLogger(__name__)
 _SILENT.disabled = True  # a deployment tells what the program warns of
-
-
-def is_encrypted(value: Any) -> bool:
-    """Whether a value of a stack's file is what `pulumi config set --secret` leaves there."""
-    return isinstance(value, Mapping) and "secure" in value
 
 
 def is_made_up(text: str) -> bool:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import pulumi
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -20,8 +21,9 @@ from checks.mutation.mutate import Equivalent
 from components.alerting import rules
 from drills.model import Drills
 from facts import ROOT
-from settings import KEY, PROJECT, Settings, parse
+from settings import KEY, PROJECT, SECRET_KEYS, Settings, parse, read_config
 from validation import Flag, Form, InvalidInputError
+from verify.program import evaluate
 
 STACKS: list[dict[str, Any]] = documents.read(ROOT / "tests" / "unit" / "refused_stacks.yaml")
 SERVICES: list[dict[str, Any]] = documents.read(ROOT / "tests" / "unit" / "refused_services.yaml")
@@ -123,25 +125,72 @@ def test_a_pattern_of_the_schema_matches_the_whole_text() -> None:
         assert all(pattern.startswith('"^(?:') and ')$"' in pattern for pattern in patterns)
 
 
+def stack_file(directory: Path, config: dict[str, Any]) -> Path:
+    file = directory / "Pulumi.dev.yaml"
+    file.write_text(yaml.safe_dump({"config": config}))
+    return file
+
+
+def refused_keys(directory: Path, config: dict[str, Any]) -> list[str]:
+    with pytest.raises(InvalidInputError) as error:
+        read_config(stack_file(directory, config))
+    return error.value.problems
+
+
 @pytest.mark.parametrize(
-    ("config", "says"),
+    ("key", "meant"),
     [
-        ({f"{PROJECT}:slackWebhokUrl": {"secure": "x"}}, 'did you mean "order-processor-monitoring:slackWebhookUrl"?'),
-        ({f"{PROJECT}:stak": {}}, 'did you mean "order-processor-monitoring:stack"?'),
+        (f"{PROJECT}:slackWebhokUrl", "slackWebhookUrl"),
+        (f"{PROJECT}:stak", "stack"),
+        ("order-procesor-monitoring:smtpPassword", "smtpPassword"),
+        ("Order-Processor-Monitoring:stack", "stack"),
+        ("order_processor_monitoring:settings", "stack"),
+        ("settings", "stack"),
+        ("heartbeatURL", "heartbeatUrl"),
     ],
 )
-def test_a_key_that_nothing_reads_is_refused(tmp_path: Any, config: dict[str, Any], says: str) -> None:
-    document = {"config": {KEY: program.document("dev"), **config}}
-    file = tmp_path / "Pulumi.dev.yaml"
-    file.write_text(json.dumps(document))
-    from settings import read_config
+def test_a_key_that_nothing_reads_is_refused(tmp_path: Path, key: str, meant: str) -> None:
+    config = {KEY: program.document("dev"), key: {"secure": "x"}}
+    (found,) = refused_keys(tmp_path, config)
+    assert re.match(
+        rf'Pulumi\.dev\.yaml:[0-9]+: {key}: unknown key; did you mean "{PROJECT}:{meant}"\? allowed: ', found
+    )
+    if key.startswith(PROJECT) or ":" not in key:  # the editor does not know what is near
+        assert not schema("stack").is_valid({"config": config})
 
-    with pytest.raises(InvalidInputError) as error:
-        read_config(file)
-    assert says in str(error.value)
-    assert not schema("stack").is_valid(document)
-    others = {"config": {KEY: program.document("dev"), "kubernetes:context": "x", f"{PROJECT}:smtpPassword": "x"}}
-    assert schema("stack").is_valid(others)
+
+@pytest.mark.parametrize(
+    "key",
+    ["order-procesor-monitoring:stack", "order-procesor-monitoring:settings", f"{PROJECT}:stac", "mine:stack", "x"],
+)
+def test_a_misspelt_main_key_is_not_missing_as_well(tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = program.document("dev")
+    (found,) = refused_keys(tmp_path, {key: document})
+    assert f'{key}: unknown key; did you mean "{KEY}"?' in found
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({key: "{}"}))  # as the engine passes it
+    with pytest.raises(pulumi.RunError, match="unknown key") as error:
+        evaluate("dev", {key: document}, {})
+    assert "missing" not in str(error.value)
+
+
+def test_keys_of_other_projects_are_left_alone(tmp_path: Path) -> None:
+    others = {KEY: program.document("dev"), "kubernetes:context": "x", "aws:region": "x", "order-processor:stack": "x"}
+    assert read_config(stack_file(tmp_path, others)) == others
+    assert schema("stack").is_valid({"config": others})
+
+
+@pytest.mark.parametrize("key", SECRET_KEYS)
+def test_a_secret_in_plain_text_is_refused_and_not_shown(tmp_path: Path, key: str) -> None:
+    encrypted = {KEY: program.document("dev"), f"{PROJECT}:{key}": {"secure": "v1:x"}}
+    plain = encrypted | {f"{PROJECT}:{key}": "hunter2"}
+    assert read_config(stack_file(tmp_path, encrypted)) == encrypted
+    assert [schema("stack").is_valid({"config": each}) for each in (encrypted, plain)] == [True, False]
+    (found,) = refused_keys(tmp_path, plain)
+    assert f"{PROJECT}:{key}: a secret in plain text" in found
+    assert f"pulumi config set --stack dev --secret {key}" in found
+    with pytest.raises(pulumi.RunError, match=f"{key}: a secret in plain text") as error:
+        evaluate("dev", plain, {})
+    assert "hunter2" not in found + str(error.value)
 
 
 def test_every_flag_is_strict() -> None:
