@@ -33,7 +33,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help up status report review incident down fault heal drill check-lines check test test-unit test-contract test-instrumentation test-engine test-logs \
 	test-loss test-rehearsal test-running test-today test-changes test-outage test-drills test-soak test-truth test-signals test-traces soak \
 	test-cluster test-pythons test-robot mutate bench-rules bench-dashboards bench-engine bench-instrumentation bench-logs lint format render \
-	diff mirror-list examples preview deploy drift destroy preflight verify schema charts-check outdated lock tools clean
+	diff mirror-list examples pulumi-there context-named inputs-read preview deploy drift destroy \
+	preflight verify schema charts-check outdated lock tools clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s", $$1; width = 28; words = split($$2, word, " "); \
@@ -224,29 +225,31 @@ examples: $(READY) ## Write what each stack of examples/stacks/ deploys, for git
 preflight: $(READY) ## Can a cluster take a stack? Before the first pulumi up: STACK=dev|prod, CONTEXT=name if the stack names none
 	@context="$$($(PY) -m verify.context --reads -- "$(STACK)" "$(CONTEXT)")" && $(PY) -m verify.preflight --stack "$(STACK)" --context "$$context"
 
-preview: $(READY) $(POLICIES) ## pulumi preview of a stack with the vendor's CLI, and its policies: STACK=dev|prod
+# In this order: without the CLI or for another context than the stack's, nothing is built.
+pulumi-there:
+	@command -v pulumi >/dev/null || { echo "pulumi is not on PATH, and preview, deploy, drift and destroy run it;" \
+		"docs/deploying.md (Before the first time) says where to get it" >&2; exit 2; }
+
+context-named: pulumi-there $(READY)
 	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
+
+inputs-read: context-named
 	@$(PY) -m engine.rule_files
 	@$(PY) -m engine.chart_files -- "$(STACK)"
+
+preview: inputs-read $(POLICIES) ## pulumi preview of a stack with the vendor's CLI, and its policies: STACK=dev|prod
 	@pulumi preview --diff --policy-pack policies --stack "$(STACK)"
 
-deploy: $(READY) $(POLICIES) ## pulumi up of a stack with the vendor's CLI and its policies, then verify it: STACK=dev|prod
-	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
-	@$(PY) -m engine.rule_files
-	@$(PY) -m engine.chart_files -- "$(STACK)"
+deploy: inputs-read $(POLICIES) ## pulumi up of a stack with the vendor's CLI and its policies, then verify it: STACK=dev|prod
 	@$(PY) -m verify.volumes --stack "$(STACK)" --context "$$($(PY) -m verify.context -- "$(STACK)")"
 	@pulumi up --policy-pack policies --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
-drift: $(READY) ## Is a deployed stack as the program says? pulumi preview with refresh must find no change, and verify nothing: STACK=dev|prod
-	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
-	@$(PY) -m engine.rule_files
-	@$(PY) -m engine.chart_files -- "$(STACK)"
+drift: inputs-read ## Is a deployed stack as the program says? pulumi preview with refresh must find no change, and verify nothing: STACK=dev|prod
 	@pulumi preview --refresh --expect-no-changes --diff --stack "$(STACK)"
 	@$(MAKE) --no-print-directory verify
 
-destroy: $(READY) ## pulumi destroy of a stack with the vendor's CLI, after a preview; a protected stack is refused: STACK=dev|prod
-	@$(PY) -m verify.context -- "$(STACK)" "$(CONTEXT)" >/dev/null
+destroy: context-named ## pulumi destroy of a stack with the vendor's CLI, after a preview; a protected stack is refused: STACK=dev|prod
 	@pulumi destroy --stack "$(STACK)"
 
 verify: $(READY) ## Check a deployed stack: STACK=dev|prod, CONTEXT=name if the stack names none

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -125,8 +126,29 @@ def deploying(target: str) -> list[str]:
     """What a target runs that names the cluster or the engine."""
     command = ["make", "--dry-run", target, "STACK=prod", "CONTEXT=mine"]
     dry = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=True).stdout
-    lines = [line for line in dry.splitlines() if re.search(r"verify\.(context|volumes)|pulumi|-m verify ", line)]
+    lines = [line for line in dry.splitlines() if re.search(r"verify\.(context|volumes)|^pulumi|-m verify ", line)]
     return [line.split(" >")[0].strip() for line in lines]
+
+
+@pytest.mark.parametrize("target", ["preview", "deploy", "drift", "destroy"])
+def test_without_its_cli_nothing_is_built_or_read(target: str, tmp_path: Path) -> None:
+    for program in ("make", "seq"):
+        (tmp_path / program).symlink_to(shutil.which(program) or program)
+    command = ["make", target, "STACK=prod", "CONTEXT=mine", "PYTHON=no-python"]
+    path = {"PATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=alone() | path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("pulumi is not on PATH")
+    assert "docs/deploying.md (Before the first time)" in done.stderr
+    assert "## Before the first time" in (ROOT / "docs" / "deploying.md").read_text()
+
+
+@pytest.mark.parametrize("target", ["preview", "deploy"])
+def test_another_context_is_refused_before_the_policies_are_built(target: str) -> None:
+    command = ["make", "--dry-run", "--what-if=requirements/policies.txt", "--old-file=.venv/.ready", target]
+    dry = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=True).stdout
+    assert 0 <= dry.index("-m verify.context") < dry.index("-m engine.chart_files") < dry.index("policies/.venv")
 
 
 def test_destroy_checks_the_context_and_lets_the_preview_refuse() -> None:
