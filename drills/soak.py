@@ -157,6 +157,7 @@ def _days(days: int, seed: int | None) -> int:
     """What the test of so many days says."""
     if seed is not None:
         raise Misuse(f"SEED={seed} is for HOURS: days are the same each time")
+    click.echo(f"playing {days} days of a healthy system through all rules, about a minute a day …")
     command = [sys.executable, "-m", "pytest", "tests/signals/test_healthy.py"]
     return subprocess.run(command, cwd=ROOT, env=os.environ | {"DAYS": str(days)}, check=False).returncode
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,19 @@ class TestReport:
 
 def test_a_clock_of_hours() -> None:
     assert [clock(seconds) for seconds in (0, 61, 3725, -4)] == ["0:00:00", "0:01:01", "1:02:05", "-0:00:04"]
+
+
+@pytest.mark.parametrize(("given", "days"), [([], 14), (["--days", "3"], 3)])
+def test_what_takes_minutes_is_said_before_it_begins(
+    given: list[str], days: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 3\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 3
+    assert result.output.startswith(f"playing {days} days of a healthy system through all rules, about a minute a day")
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "many"])
