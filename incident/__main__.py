@@ -18,7 +18,7 @@ from incident.when import checked, clock, moment
 from local import state
 from local.errors import RehearsalError
 from rehearsal.__main__ import CONSOLE, reported
-from review.where import context_of, page_options
+from review.where import asked, page_options
 from targets import Target
 
 FILE = "incident.html"
@@ -47,7 +47,7 @@ def main(start: float | None, to: float | None, out: Path | None, stack: str | N
     now = time.time()
     if start is not None:
         start, to = checked(start, to or now, now)
-    context = context_of(stack, context)
+    context = asked(stack, context)
     file = out or state.from_environment().root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     with place(context) as at:

@@ -18,7 +18,7 @@ from rehearsal.__main__ import CONSOLE, reported
 from review.findings import Review, review, steps
 from review.history import History, of_cluster, of_rehearsal
 from review.page import headline, looked_at, page, table
-from review.where import context_of, page_options, running, words
+from review.where import asked, page_options, running, words
 from targets import Misuse, Target
 from verify.cluster import Kubectl
 
@@ -43,7 +43,7 @@ def main(since: int, out: Path | None, stack: str | None, context: str | None) -
 
     Exit code 1 if a question was not answered; the page is written all the same, and says which.
     """
-    context = context_of(stack, context)
+    context = asked(stack, context)
     file = out or state.from_environment().root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     with _history(context) as history:

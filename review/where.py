@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from facts import ROOT
 from local.errors import RehearsalError
 from rehearsal.__main__ import rehearsal
 from rehearsal.lifecycle import STACK, Rehearsal
-from settings import read_stack, stack_file
 from targets import Misuse
+from verify.context import context_of
 
 ENDING = ".html"
 
@@ -43,16 +42,12 @@ def page_options(file: str, beside: str = "") -> Callable[[Callable[..., Any]], 
     return add
 
 
-def context_of(stack: str | None, context: str | None) -> str | None:
-    """The kubectl context to ask: the one given, or else that of the stack given; None for the rehearsal.
+def asked(stack: str | None, context: str | None) -> str | None:
+    """The kubectl context to ask: that of the stack given, or else the one given; None for the rehearsal.
 
-    Raises RehearsalError if the stack names none.
+    Raises ClickException if the stack names none and none is given, or another than the one given.
     """
-    if stack and not context:
-        context = read_stack(stack_file(ROOT, stack)).kube_context
-        if context is None:
-            raise RehearsalError(f"the stack {stack} names no Kubernetes context; name one with CONTEXT=")
-    return context
+    return context_of(stack, context or "", reads=True) if stack else context
 
 
 def words(context: str | None) -> str:

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Command
 from click.testing import CliRunner
 
+import incident.__main__
+import review.__main__
 import verify.__main__ as command
 from facts import ROOT
+from review import where
 from settings import read_stack
 from tests.unit.fake_cluster import (
     HEALTH,
@@ -291,7 +295,20 @@ def test_another_context_than_the_stacks_is_refused(flags: list[str]) -> None:
         assert CliRunner().invoke(context_command, [*flags, "--", "dev", *given]).output == "prod\n"
 
 
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize("command", [review.__main__.main, incident.__main__.main])
+def test_a_page_of_a_stack_is_of_its_own_cluster(command: Command) -> None:
+    refused = CliRunner().invoke(command, ["--stack", "dev", "--context", "other"])
+    assert refused.exit_code == 1
+    assert "CONTEXT=other: the stack dev belongs in the context prod" in refused.output
+    assert [where.asked("dev", given) for given in (None, "prod")] == ["prod", "prod"]
+    assert [where.asked(None, given) for given in (None, "other")] == [None, "other"]
+
+
 def test_a_context_serves_for_reading_where_the_stack_names_none() -> None:
+    assert where.asked("dev", "kind-dev") == "kind-dev"
     assert CliRunner().invoke(context_command, ["--reads", "--", "dev", "kind-dev"]).output == "kind-dev\n"
     refused = CliRunner().invoke(context_command, ["--", "dev", "kind-dev"]).output
     assert "CONTEXT=kind-dev serves only what reads; the stack dev names no Kubernetes context" in refused
+    assert "CONTEXT=NAME" not in refused
+    assert "Name one with CONTEXT=NAME" in CliRunner().invoke(review.__main__.main, ["--stack", "dev"]).output
