@@ -20,6 +20,11 @@ class Misuse(click.ClickException):
     exit_code = 2
 
 
+def variable(parameter: click.Parameter) -> str:
+    """The variable of make that is handed on as this parameter."""
+    return parameter.opts[0].lstrip("-").upper()
+
+
 class Target(click.Command):
     """A command whose parameters are variables of make, as far as `example`, a call of its target, names them."""
 
@@ -67,8 +72,8 @@ class Target(click.Command):
         return f"{name}={value}: expected {_expected(parameter.type, value)}"
 
     def _name(self, parameter: click.Parameter, context: click.Context) -> str:
-        variable = parameter.opts[0].lstrip("-").upper()
-        return variable if f" {variable}=" in self._example else parameter.get_error_hint(context)
+        name = variable(parameter)
+        return name if f" {name}=" in self._example else parameter.get_error_hint(context)
 
     def _value(self, parameter: click.Parameter, context: click.Context, given: Sequence[str]) -> str:
         """What was given, as click keeps only what it could convert."""

@@ -14,20 +14,20 @@ from incident.facts import last_page
 from incident.found import LAST_PAGE_SECONDS, Incident, last, look
 from incident.page import headline, page
 from incident.place import Place, place
-from incident.when import checked, clock, moment
+from incident.when import Moment, checked, clock, moment
 from local import state
 from local.errors import RehearsalError
 from rehearsal.__main__ import CONSOLE, reported
 from review.where import asked, page_options
-from targets import Target
+from targets import Target, variable
 
 FILE = "incident.html"
 AROUND_SECONDS = (15 * 60, 5 * 60)
 """What is shown before and after the last page."""
 
 
-def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    return None if value is None else moment(parameter.opts[0].lstrip("-").upper(), value, time.time())
+def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> Moment | None:
+    return None if value is None else Moment(value, moment(variable(parameter), value, time.time()))
 
 
 @click.command(cls=Target, example="make incident FROM=14:05 TO=15:00 OUT=incident.html STACK=prod CONTEXT=kind-dev")
@@ -37,7 +37,7 @@ def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> 
 @click.option("--to", callback=_moment, help="When it was over; by default now.")
 @page_options(FILE)
 @reported
-def main(start: float | None, to: float | None, out: Path | None, stack: str | None, context: str | None) -> None:
+def main(start: Moment | None, to: Moment | None, out: Path | None, stack: str | None, context: str | None) -> None:
     """Write one page of an incident: timeline, panels that moved, errors in the logs, what was muted.
 
     Without FROM it is the last page that fired, from 15 min before it to 5 min after it. Nothing is changed.
@@ -45,14 +45,12 @@ def main(start: float | None, to: float | None, out: Path | None, stack: str | N
     Exit code 1 if a question was not answered; the page is written all the same, and says which.
     """
     now = time.time()
-    if start is not None:
-        start, to = checked(start, to or now, now)
+    named = checked(start, to, now) if start else None
     context = asked(stack, context)
     file = out or state.from_environment().root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     with place(context) as at:
-        start, end = (start, to) if start is not None and to else _around_last_page(at, to or now, now)
-        found = _found(at, start, end, now)
+        found = _found(at, *(named or _around_last_page(at, to.at if to else now, now)), now)
         file.write_bytes(page(found, at))
     CONSOLE.print(f"{headline(found)}.\n  {file.resolve().as_uri()}", markup=False)
     for problem in found.problems:
@@ -68,7 +66,8 @@ def _around_last_page(at: Place, to: float, now: float) -> tuple[float, float]:
         days = LAST_PAGE_SECONDS // 86_400
         raise RehearsalError(f"no page fired in the {days} days before {clock(to)}; name the time: FROM=14:05")
     before, after = AROUND_SECONDS
-    return checked(found[0] - before, min(found[1] + after, to), now)
+    start, end = found[0] - before, min(found[1] + after, to)
+    return checked(Moment(clock(start), start), Moment(clock(end), end), now)
 
 
 def _found(at: Place, start: float, end: float, now: float) -> Incident:

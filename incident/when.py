@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 
 from quantities import seconds
 from targets import Misuse
@@ -15,6 +16,13 @@ SOON_SECONDS = 3600
 
 _AGO = re.compile(r"[1-9][0-9]{0,9}[smhdw]")
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
+
+
+class Moment(NamedTuple):
+    """A time as it was given, and what it means in Unix time."""
+
+    text: str
+    at: float
 
 
 def moment(name: str, text: str, now: float) -> float:
@@ -39,16 +47,22 @@ def moment(name: str, text: str, now: float) -> float:
         ) from None
 
 
-def checked(start: float, end: float, now: float) -> tuple[float, float]:
+def checked(start: Moment, end: Moment | None, now: float) -> tuple[float, float]:
     """The time from FROM to TO, or to `now` if that is earlier. Raises Misuse if it is none that can be looked at."""
-    if start > now - SHORTEST_SECONDS:
-        raise Misuse(f"FROM={clock(start)}: expected a time that is at least a minute ago")
-    end = min(end, now)
-    if end - start < SHORTEST_SECONDS:
-        raise Misuse(f"TO={clock(end)}: expected a time at least a minute after FROM, {clock(start)}")
-    if end - start > LONGEST_SECONDS:
-        raise Misuse(f"FROM={clock(start)}: expected at most 7 days before TO, {clock(end)}")
-    return start, end
+    if start.at > now - SHORTEST_SECONDS:
+        raise Misuse(f"FROM={start.text}: expected a time that is at least a minute ago")
+    until = min(end.at, now) if end else now
+    if end and until - start.at < SHORTEST_SECONDS:
+        order = "it is before FROM; " if end.at < start.at else ""
+        raise Misuse(f"TO={end.text}: {order}expected a time at least a minute after FROM={start.text}{_meant(start)}")
+    if until - start.at > LONGEST_SECONDS:
+        most = f"TO={end.text}{_meant(end)}" if end else "now, which is where it ends without TO"
+        raise Misuse(f"FROM={start.text}: expected at most 7 days before {most}")
+    return start.at, until
+
+
+def _meant(given: Moment) -> str:
+    return f", which is {clock(given.at)}"
 
 
 def clock(at: float) -> str:
