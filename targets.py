@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import click
@@ -23,6 +25,28 @@ class Misuse(click.ClickException):
 def variable(parameter: click.Parameter) -> str:
     """The variable of make that is handed on as this parameter."""
     return parameter.opts[0].lstrip("-").upper()
+
+
+def writable(_: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Callback of a file or directory to write. Raises Misuse, before anything is done, if that is not possible."""
+    if value is not None:
+        directory = isinstance(parameter.type, click.Path) and parameter.type.dir_okay
+        refuse_unwritable(f"{variable(parameter)}={value}", value, directory=directory)
+    return value
+
+
+def refuse_unwritable(given: str, path: Path, *, directory: bool = False) -> None:
+    """Raise Misuse of what was `given` if its path cannot be written. Missing directories can be made later."""
+    at = path
+    try:
+        if path.exists() and not directory:
+            path.open("ab").close()
+        else:  # tried, as permissions do not show a read-only file system
+            at = next(each for each in (path, *path.parents) if each.exists())
+            TemporaryFile(dir=at).close()
+    except OSError as error:
+        another = "directory" if directory else "file"
+        raise Misuse(f"{given}: cannot be written ({at}: {error.strerror}); name another {another}") from None
 
 
 class Target(click.Command):

@@ -37,7 +37,7 @@ from quantities import seconds
 from report.board import Board, read
 from settings import Settings
 from simulation.exporters.shapes import DAY
-from targets import Target
+from targets import Target, writable
 
 SERVICES = 60
 DAYS = 15.0
@@ -178,6 +178,7 @@ def run(services: int, days: float, keep: Path | None, tell: Tell) -> Results:
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=writable,
     help="Directory to keep the data set in, and to measure it again if it is there already.",
 )
 @reported

@@ -23,7 +23,7 @@ from report.gather import Drawing, gather, plan
 from report.images import browser, pictures
 from report.page import headline, page
 from report.sources import Sources
-from targets import Target
+from targets import Target, writable
 
 FILE = "report.html"
 LONGEST = "520w"
@@ -37,6 +37,7 @@ ORDER = ("system-health", "service-detail", "logs", "business-operations", "infr
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=writable,
     help=f"File to write; by default {FILE} in the rehearsal's directory.",
 )
 @click.option("--board", "uids", multiple=True, metavar="UID", help="Only this dashboard; may be given several times.")
@@ -50,6 +51,7 @@ ORDER = ("system-health", "service-detail", "logs", "business-operations", "infr
 @click.option(
     "--images",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=writable,
     help="Directory for a PNG of each dashboard, taken by the Chromium on PATH.",
 )
 @reported

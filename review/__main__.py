@@ -23,7 +23,7 @@ from targets import Misuse, Target
 from verify.cluster import Kubectl
 
 SINCE, LONGEST = "14d", "52w"
-FILE = "review.html"
+FILE, TABLE = "review.html", ".md"
 
 
 def _since(_: click.Context, __: click.Parameter, value: str) -> int:
@@ -36,7 +36,7 @@ def _since(_: click.Context, __: click.Parameter, value: str) -> int:
 
 @click.command(cls=Target, example="make review SINCE=14d OUT=review.html STACK=prod CONTEXT=kind-dev")
 @click.option("--since", default=SINCE, callback=_since, help=f"How far to look back; {SINCE} by default.")
-@page_options(FILE, "; the table is written beside it, as .md")
+@page_options(FILE, beside=TABLE)
 @reported
 def main(since: int, out: Path | None, stack: str | None, context: str | None) -> None:
     """Review the alerts of the last days, from what Prometheus and Alertmanager remember; nothing is changed.
@@ -49,7 +49,7 @@ def main(since: int, out: Path | None, stack: str | None, context: str | None) -
     with _history(context) as history:
         found = _reviewed(history, since)
     file.write_bytes(page(found, where=words(context), since=since))
-    beside = file.with_suffix(".md")
+    beside = file.with_suffix(TABLE)
     beside.write_text(table(found, where=words(context), since=since))
     for line in (f"{headline(found)}.", *looked_at(found, since), f"  {file.resolve().as_uri()}", f"  {beside}"):
         CONSOLE.print(line, markup=False)

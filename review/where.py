@@ -11,18 +11,22 @@ import click
 from local.errors import RehearsalError
 from rehearsal.__main__ import rehearsal
 from rehearsal.lifecycle import STACK, Rehearsal
-from targets import Misuse
+from targets import Misuse, refuse_unwritable
 from verify.context import context_of
 
 ENDING = ".html"
 
 
 def page_options(file: str, beside: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """OUT, STACK and CONTEXT of a command that writes a page; `beside` says what else it writes."""
+    """OUT, STACK and CONTEXT of a command that writes a page; `beside` is the ending of a table that it writes, too."""
 
     def checked(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
         if value is not None and value.suffix != ENDING:
-            raise Misuse(f"OUT={value}: expected a file that ends in {ENDING}{beside}")
+            also = f"; the table is written beside it, as {beside}" if beside else ""
+            raise Misuse(f"OUT={value}: expected a file that ends in {ENDING}{also}")
+        if value is not None:
+            for ending in filter(None, (ENDING, beside)):
+                refuse_unwritable(f"OUT={value}", value.with_suffix(ending))
         return value
 
     path = click.Path(dir_okay=False, path_type=Path)

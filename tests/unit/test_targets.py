@@ -11,12 +11,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import incident.__main__
 import rehearsal.__main__
+import report.__main__
+import review.__main__
+from benchmarks import dashboards, logs_search
 from facts import ROOT
 from invalid import one_of
 from rehearsal.lifecycle import Rehearsal, Report
 from rehearsal.supervisor import Process
-from targets import Target
+from targets import Target, refuse_unwritable
 
 MAKEFILE = (ROOT / "Makefile").read_text().replace("\\\n", " ")
 RECIPES = dict(re.findall(r"^([a-z-]+):[^\n]*\n((?:\t[^\n]*\n)+)", MAKEFILE, re.MULTILINE))
@@ -99,6 +103,63 @@ def said(module: str, *arguments: str, **environment: str) -> str:
 )
 def test_what_is_wrong_is_said_in_the_words_of_make(module: str, arguments: list[str], expected: str) -> None:
     assert expected in said(module, *arguments)
+
+
+WRITING = [
+    (command, option)
+    for command in (
+        report.__main__.main,
+        review.__main__.main,
+        incident.__main__.main,
+        dashboards.main,
+        logs_search.main,
+    )
+    for option in ("--out", "--images", "--keep")
+    if any(option in parameter.opts for parameter in command.params)
+]
+"""Every command that takes a place to write, but `make render`, which also looks at what is there."""
+
+
+def test_places_to_write_are_known() -> None:
+    assert len(WRITING) == 6
+
+
+@pytest.mark.parametrize(("of", "option"), WRITING)
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("/dev/null/x/y.html", "/dev/null: Not a directory"),
+        ("/proc/y.html", "(/"),
+        (300 * "y" + ".html", "File name too long"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_done(
+    of: click.Command, option: str, place: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(of, [option, place])
+    assert done.exit_code == 2
+    assert done.output.startswith(f"Error: {option.strip('-').upper()}={place}: cannot be written (")
+    assert why in done.output
+    assert done.output.endswith(f"; name another {'file' if option == '--out' else 'directory'}\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("directory", ["page.html", "page.md"])
+def test_a_directory_where_a_page_or_its_table_belongs_is_refused(directory: str, tmp_path: Path) -> None:
+    (tmp_path / directory).mkdir()
+    told = said("review", "--out", str(tmp_path / "page.html"))
+    assert told.startswith(f"Error: OUT={tmp_path}/page.html: ")
+    assert "expected a file" in told or f"({tmp_path}/page.md: Is a directory); name another file" in told
+
+
+def test_what_can_be_written_is_left_as_it_is(tmp_path: Path) -> None:
+    earlier = tmp_path / "page.html"
+    earlier.write_text("of last week")
+    refuse_unwritable("OUT", earlier)
+    refuse_unwritable("OUT", tmp_path / "new" / "page.html")
+    refuse_unwritable("IMAGES", tmp_path / "new", directory=True)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"page.html": "of last week"}
 
 
 def test_of_many_names_the_nearest_are_shown() -> None:
