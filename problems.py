@@ -52,23 +52,44 @@ def problems(
 ) -> list[str]:
     """One readable line per pydantic error: its line in a file, the key's path in `where`, its value, what is allowed.
 
-    Errors at a path of `besides`, which was reported already, are left out, and what contradicts below one: that is the
-    default there.
+    Errors at a path of `besides`, which was reported already, are left out, and what does not fit together with a value
+    there: that is the default.
     """
     found: list[str] = []
     details = error.errors(include_url=False)
     for detail in details:
-        if detail["loc"] not in besides and not _only_wrong_items(detail, details):
+        if not _follows(detail, besides) and not _only_wrong_items(detail, details):
             context, loc = detail.get("ctx", {}), _meant(detail, model)
             start = f"{where} " if where else ""
             found += context.get(_COMPLETE) or [
                 f"{line(_named(text))}{start}{text}"
                 for text in context.get(_CONFLICTS, ())
-                if not any(above and _named(text)[: len(above)] == above for above in besides)
+                if not _mentions(text, besides)
             ]
             if not {_COMPLETE, _CONFLICTS} & set(context):
                 found.append(line(loc) + _problem(detail, model, where, (key or path)(loc)))
     return list(dict.fromkeys(found))
+
+
+def _follows(detail: ErrorDetails, besides: Collection[Loc]) -> bool:
+    """Whether a problem is only there as a value that was reported before is not."""
+    loc, context = detail["loc"], detail.get("ctx", {})
+    if loc in besides or (detail["type"] == "too_short" and loc in map(_list, besides)):
+        return True
+    if _COMPLETE in context:
+        return any(_mentions(text, besides) for text in context[_COMPLETE])
+    return detail["type"] == "value_error" and _mentions(detail["msg"], besides, loc)
+
+
+def _mentions(text: str, wrong: Collection[Loc], section: Loc = ()) -> bool:
+    """Whether a text names a key that is wrong; keys in it are `section`'s, where there is one."""
+    named = [(*section, *word.split(".")) for word in re.findall(r"[A-Za-z]\w*(?:\.\w+)*", text)]
+    return any(above and key[: len(above)] == above for above in map(_list, wrong) for key in named)
+
+
+def _list(loc: Loc) -> Loc:
+    """The list that an item is in: one that lacks the item is wrong itself; else the path."""
+    return loc[:-1] if loc and isinstance(loc[-1], int) else loc
 
 
 _BEGINS = re.compile(r"Value error, (\w+): ")
