@@ -96,7 +96,7 @@ class Incident:
 def last(of: History, now: float) -> list[Firing]:
     """What fired in the last days, to look for the last page in. Raises RehearsalError."""
     period = of.period(LAST_PAGE_SECONDS, now, _interval(of))
-    return of.firings(period, lambda: None) if period else []
+    return of.firings(period) if period else []
 
 
 def look(at: Place, start: float, end: float, now: float, begin: Callable[[int], Callable[[], object]]) -> Incident:
@@ -128,7 +128,7 @@ def _interval(of: History) -> int:
 
 
 def _alerts(of: Incident, at: Place) -> None:
-    firings = at.history.evaluated(at.history.firings(of.covered, lambda: None), of.covered)
+    firings = at.history.evaluated(at.history.firings(of.covered), of.covered)
     of.fired = [one for one in firings if one.end > of.start]
     routing = None
     with tried(of.problems, "routes and silences"):

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from local import state
 from quantities import duration, seconds
 from rehearsal.__main__ import CONSOLE, reported
-from review.findings import Review, review, steps
+from review.findings import Review, questions, review
 from review.history import History, of_cluster, of_rehearsal
 from review.page import headline, looked_at, page, table
 from review.where import asked, page_options, running, words
@@ -69,12 +69,14 @@ def _history(context: str | None) -> Iterator[History]:
 
 def _reviewed(history: History, since: int) -> Review:
     CONSOLE.print(f"reviewing the last {duration(since)} …", markup=False)
-    rules = history.rules()
-    period = history.period(since, time.time(), min((rule.interval for rule in rules), default=60))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=CONSOLE) as progress:
-        task = progress.add_task("questions", total=steps(rules, period))
-        return review(history, rules, period, lambda: progress.advance(task))
+        task = progress.add_task("questions", total=None)
+        history.on_asked = lambda: progress.advance(task)
+        rules = history.rules()
+        period = history.period(since, time.time(), min((rule.interval for rule in rules), default=60))
+        progress.update(task, total=questions(rules, period))
+        return review(history, rules, period)
 
 
 if __name__ == "__main__":

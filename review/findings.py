@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -17,6 +17,9 @@ from review.spans import Span
 PAGING = "critical"
 Key = tuple[str, str]
 """Name and severity of an alert."""
+_FOR_RULES_AND_PERIOD = 2
+_FOR_MESSAGES = 4
+"""Sent and failed ones, and the routes and silences that decide on them."""
 Muting = list[tuple[list[Span], list[Span]]]
 """When each firing was muted by others, and when it was silenced."""
 
@@ -74,9 +77,11 @@ class Review:
         return sum(row.pages or 0 for row in self.rows)
 
 
-def steps(rules: list[Rule], period: Period | None) -> int:
-    """How many steps a review of these rules has."""
-    return period.parts + len(compared(rules)) + len(WATCHED) if period else 0
+def questions(rules: list[Rule], period: Period | None) -> int:
+    """How many questions a review of these rules asks, if none fails."""
+    if period is None:
+        return _FOR_RULES_AND_PERIOD
+    return _FOR_RULES_AND_PERIOD + period.parts + _FOR_MESSAGES + len(compared(rules)) + len(WATCHED)
 
 
 def compared(rules: list[Rule]) -> list[tuple[str, Threshold]]:
@@ -85,22 +90,22 @@ def compared(rules: list[Rule]) -> list[tuple[str, Threshold]]:
     return list({(name, of): None for name, of in found if of and of.band})
 
 
-def review(history: History, rules: list[Rule], period: Period | None, on_step: Callable[[], object]) -> Review:
-    """Ask about a period; `on_step` is called after each step. Without a period there is nothing to ask."""
+def review(history: History, rules: list[Rule], period: Period | None) -> Review:
+    """Ask about a period. Without a period there is nothing to ask."""
     of = Review(period, len(rules))
     if period is not None:
         with tried(of.problems, "what fired"):
-            _fired(of, history, rules, period, on_step)
+            _fired(of, history, rules, period)
         with tried(of.problems, "what was sent"):
             of.sent = history.sent(period)
-        _beside(of, history, rules, period, on_step)
+        _beside(of, history, rules, period)
     of.problems += history.warnings
     of.asked = history.asked
     return of
 
 
-def _fired(of: Review, history: History, rules: list[Rule], period: Period, on_step: Callable[[], object]) -> None:
-    found = history.firings(period, on_step)
+def _fired(of: Review, history: History, rules: list[Rule], period: Period) -> None:
+    found = history.firings(period)
     by_name: dict[str, list[Span]] = defaultdict(list)
     for one in found:
         by_name[one.labels["alertname"]].append(one.span)
@@ -158,7 +163,7 @@ def _test(alert: str, severity: str) -> str:
     return ""
 
 
-def _beside(of: Review, history: History, rules: list[Rule], period: Period, on_step: Callable[[], object]) -> None:
+def _beside(of: Review, history: History, rules: list[Rule], period: Period) -> None:
     """What no alert says."""
     for alert, limit in compared(rules):
         with tried(of.problems, f"{alert}, its threshold"):
@@ -166,10 +171,8 @@ def _beside(of: Review, history: History, rules: list[Rule], period: Period, on_
             if nearest and nearest[1] > NEAR_SHARE:
                 of.near.append(Near(alert, limit, *nearest))
             of.compared += 1
-        on_step()
     for watched in WATCHED:
         with tried(of.problems, watched.words):
             found = (creep(watched, labels, values) for labels, values in history.medians(watched, period) if values)
             of.creeps += [each for each in found if each]
-        on_step()
     of.near.sort(key=lambda near: -near.share)

@@ -88,7 +88,8 @@ class Period:
     @property
     def parts(self) -> int:
         """Answers that its firings are read in, at most PARTS and one more."""
-        return math.ceil((self.length / self.step + 1) / POINTS)
+        looks = math.floor(self.end / self.step) - math.ceil(self.start / self.step) + 1
+        return math.ceil(looks / POINTS)
 
 
 @dataclass
@@ -100,6 +101,8 @@ class History:
     alertmanager: str
     asked: int = 0
     """How many questions were asked."""
+    on_asked: Callable[[], object] = lambda: None
+    """Called after each question, whether or not it was answered."""
     warnings: list[str] = field(default_factory=list)
     """What was left out of answers."""
 
@@ -130,9 +133,9 @@ class History:
         covered = len(times) / (round((now - times[0]) / coarse) + 1)
         return Period(min(times[0], end - step), end, covered, step)
 
-    def firings(self, period: Period, on_part: Callable[[], object]) -> list[Firing]:
-        """Every firing within a period; `on_part` is called after each of its parts."""
-        found = self._in_parts(FIRING, period, on_part)
+    def firings(self, period: Period) -> list[Firing]:
+        """Every firing within a period."""
+        found = self._in_parts(FIRING, period)
         return [each for key, points in found.items() for each in firings(dict(key), points, period.step, period.end)]
 
     def evaluated(self, found: Iterable[Firing], period: Period) -> list[Firing]:
@@ -140,10 +143,10 @@ class History:
 
         These are not later than the looks at it, if no rule is evaluated more often than it is looked.
         """
-        moments = {key: dict(points) for key, points in self._in_parts(EVALUATED, period, lambda: None).items()}
+        moments = {key: dict(points) for key, points in self._in_parts(EVALUATED, period).items()}
         return [_within(one, moments.get(_key(one.labels), {}), period.step) for one in found]
 
-    def _in_parts(self, query: str, period: Period, on_part: Callable[[], object]) -> dict[Key, Points]:
+    def _in_parts(self, query: str, period: Period) -> dict[Key, Points]:
         """Whatever a query finds, by the labels of the alert."""
         found: dict[Key, Points] = {}
         start: float = math.ceil(period.start / period.step) * period.step
@@ -152,7 +155,6 @@ class History:
             for labels, points in self._range(query, start, end, period.step):
                 found.setdefault(_key(labels), []).extend(points)
             start = end + period.step
-            on_part()
         return found
 
     def nearest(self, of: Threshold, period: Period) -> tuple[Mapping[str, str], float] | None:
@@ -221,7 +223,10 @@ class History:
 
     def _ask(self, address: str, path: str, parameters: Mapping[str, str]) -> Any:
         self.asked += 1
-        return self.get(behind_service(address, path, parameters))
+        try:
+            return self.get(behind_service(address, path, parameters))
+        finally:
+            self.on_asked()
 
 
 def of_rehearsal(ports: Ports, client: httpx.Client | None = None) -> History:

@@ -169,6 +169,11 @@ def test_the_page_says_the_same_and_what_was_looked_at(found: tuple[int, str, Pa
     assert "<script" not in text
 
 
+def test_the_bar_ends_at_the_number_of_questions_that_is_said(found: tuple[int, str, Path]) -> None:
+    (asked,) = re.findall(r"(\d+) questions asked", found[1])
+    assert re.search(rf"questions .* {asked}/{asked}\b", found[1])
+
+
 def test_a_period_without_data_is_said_in_words(tmp_path: Path) -> None:
     with reviewed(tmp_path, ["# EOF\n"]) as (code, output, page):
         assert code == 0, output

@@ -10,7 +10,7 @@ import pytest
 
 from local.errors import RehearsalError
 from review import spans
-from review.findings import Review, review
+from review.findings import Review, questions, review
 from review.firings import Firing, Silence, firings, incidents, inhibited, open_time, silenced, twins
 from review.history import PARTS, POINTS, History, Period, Rule
 from review.limits import WATCHED, Threshold, creep, threshold
@@ -164,20 +164,25 @@ def test_bad_days_too_few_days_and_what_falls_are_no_creep() -> None:
 
 
 class Answers:
-    """A Prometheus that knows of `up` alone, and an Alertmanager that does not answer."""
+    """A Prometheus that knows of `up` at most, and an Alertmanager that answers what is given, by path."""
 
-    def __init__(self) -> None:
+    def __init__(self, alertmanager: Any = None, *, data: bool = True) -> None:
         self.ranges: list[float] = []
+        self._alertmanager, self._data = alertmanager or {}, data
 
     def get(self, url: str) -> Any:
         at = urlsplit(url)
         given = {name: values[0] for name, values in parse_qs(at.query).items()}
         if url.startswith("http://alertmanager"):
-            raise RehearsalError("no route")
+            if at.path not in self._alertmanager:
+                raise RehearsalError("no route")
+            return self._alertmanager[at.path]
+        if at.path.endswith("rules"):
+            return {"data": {"groups": []}}
         if at.path.endswith("query_range"):
             start, end, step = (float(given[name]) for name in ("start", "end", "step"))
             self.ranges.append((end - start) / step + 1)
-            up = [[start, "1"], [end, "1"]] if given["query"] == "count(up)" else []
+            up = [[start, "1"], [end, "1"]] if given["query"] == "count(up)" and self._data else []
             return {"data": {"result": [{"metric": {}, "values": up}] if up else []}, "warnings": ["limit"]}
         return {"data": {"result": []}}
 
@@ -188,10 +193,18 @@ def test_what_is_asked_is_bounded(since: int) -> None:
     history = History(answers.get, "http://prometheus", "http://alertmanager")
     period = history.period(since, 1e9, 15)
     assert period is not None
-    history.firings(period, lambda: None)
+    history.firings(period)
     assert max(answers.ranges) <= POINTS
     assert history.asked <= PARTS + 2
     assert period.step == 15 or since > 14 * 86_400
+
+
+@pytest.mark.parametrize(("start", "parts"), [(0.0, 2), (1.0, 1), (15.0, 1)])
+def test_a_period_has_as_many_parts_as_are_asked_for(start: float, parts: int) -> None:
+    history = History(Answers().get, "http://prometheus", "http://alertmanager")
+    period = Period(start, 15.0 * POINTS, 1.0, 15)
+    history.firings(period)
+    assert history.asked == period.parts == parts
 
 
 def test_data_of_the_last_minute_is_data() -> None:
@@ -210,10 +223,32 @@ def test_data_of_the_last_minute_is_data() -> None:
     assert period.covered == 1
 
 
+@pytest.mark.parametrize("data", [True, False])
+def test_the_bar_counts_each_question_that_the_review_says_it_asked(data: bool) -> None:
+    status = {"config": {"original": "route: {receiver: a}"}}
+    answers = Answers({"/api/v2/status": status, "/api/v2/silences": []}, data=data)
+    counted: list[int] = []
+    history = History(answers.get, "http://prometheus", "http://alertmanager", on_asked=lambda: counted.append(1))
+    assert history.rules() == []
+    period = history.period(364 * 86_400, 1e9, 15)
+    assert bool(period) is data
+    rules = [Rule("VolumeFull", "critical", "a > 0.98", 15), Rule("ServiceDown", "critical", "up == 0", 15)]
+    found = review(history, rules, period)
+    assert len(counted) == found.asked == questions(rules, period)
+
+
+def test_a_question_that_is_not_answered_counts_too() -> None:
+    counted: list[int] = []
+    history = History(Answers().get, "http://prometheus", "http://alertmanager", on_asked=lambda: counted.append(1))
+    with pytest.raises(RehearsalError, match="no route"):
+        history.silences()
+    assert len(counted) == history.asked == 1
+
+
 def test_what_is_not_answered_is_said_and_the_rest_is_there() -> None:
     history = History(Answers().get, "http://prometheus", "http://alertmanager")
     rules = [Rule("VolumeFull", "critical", "a > 0.98", 15)]
-    found = review(history, rules, history.period(86_400, 1e9, 15), lambda: None)
+    found = review(history, rules, history.period(86_400, 1e9, 15))
     assert found.problems == ["routes and silences: no route", "limit"]
     assert [never[:2] for never in found.never] == [("VolumeFull", "critical")]
     assert found.never[0][2].startswith("resources.test.yaml: ")
