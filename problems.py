@@ -8,15 +8,16 @@ import re
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 import documents
 from documents import Loc
 from invalid import one_of
-from validation import InvalidInputError, shown
+from validation import Form, InvalidInputError, shown
 
 M = TypeVar("M", bound=BaseModel)
 Place = Callable[[Loc], str]
@@ -149,7 +150,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], where: str, key: str)
     if detail["type"] == "extra_forbidden":
         return f"{start}unknown key; {_suggestion(detail['loc'], model)}"
     if detail["type"] == "missing":
-        return f"{start}missing; it has no default"
+        return "; ".join((f"{start}missing; it has no default", *_expected(_field(detail["loc"], model))))
     value = detail["input"]
     written = f"{shown(value)!r} " if isinstance(value, str) else f"{shown(value)} "
     return f"{start}{'' if _is_nested(value) or _is_empty(detail) else written}{_words(detail, model)}"
@@ -217,6 +218,31 @@ def unknown(key: str, known: Collection[str]) -> str:
 
 def keys(model: type[BaseModel], loc: Loc) -> list[str]:
     """The keys that the section at `loc` knows."""
+    return sorted(field.alias or name for name, field in _section(model, loc).model_fields.items())
+
+
+def _field(loc: Loc, model: type[BaseModel]) -> FieldInfo | None:
+    fields = _section(model, loc[:-1]).model_fields.items()
+    return next((field for name, field in fields if loc[-1] in (field.alias, name)), None)
+
+
+def _expected(field: FieldInfo | None) -> list[str]:
+    """What a field may be, as "expected …", where that can be said in a few words."""
+    allowed = _allowed(field) if field else ""
+    return [f"expected {allowed}"] * bool(allowed)
+
+
+def _allowed(field: FieldInfo) -> str:
+    for section in _sections(field.annotation).values():
+        needed = {f.alias or name: _allowed(f) for name, f in section.model_fields.items() if f.is_required()}
+        return f"keys with values: {', '.join(f'{key} ({value})' for key, value in needed.items())}" if needed else ""
+    if get_origin(field.annotation) is Literal:
+        return one_of(get_args(field.annotation), "")
+    return next((form.expected for form in field.metadata if isinstance(form, Form)), "")
+
+
+def _section(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
+    """The section at `loc`, or the one that the value there is in."""
     sections: dict[str, type[BaseModel]] = {}
     for part in loc:
         if isinstance(part, int):
@@ -229,7 +255,7 @@ def keys(model: type[BaseModel], loc: Loc) -> list[str]:
         else:
             sections = _sections(field.annotation)
             model = next(iter(sections.values()), model)
-    return sorted(field.alias or name for name, field in model.model_fields.items())
+    return model
 
 
 def _sections(annotation: Any, tag: str = "") -> dict[str, type[BaseModel]]:

@@ -13,6 +13,7 @@ import click
 
 import documents
 from components.alerting import rules
+from documents import Loc
 from engine import toolchain
 from facts import ROOT
 from invalid import InvalidInputError
@@ -53,7 +54,16 @@ def _problem(path: Path, complaint: str) -> str:
         return f"{path.parent.name}/{path.name}: {complaint.removeprefix('0:0: ')}"
     groups = {group["name"]: group["rules"] for group in documents.read(path)["groups"]}
     rule = groups[found["group"]][int(found["number"]) - 1]
-    return f"{rules.place(path.parent, path.stem, rule)} (group {found['group']}): {found['reason']}"
+    where = rules.place(path.parent, path.stem, rule, _key(found["reason"]))
+    return f"{where} (group {found['group']}): {found['reason']}"
+
+
+def _key(reason: str) -> Loc:
+    """The key of a rule that a reason is about."""
+    named = re.match(r'(annotation|label) "(.*?)"', reason)
+    if named:
+        return f"{named[1]}s", named[2]
+    return ("expr",) if "parse expression" in reason else ()
 
 
 @click.command()

@@ -180,8 +180,8 @@ def _key(document: Any, loc: Loc) -> str:
     return key_path(loc)
 
 
-def place(directory: Path, name: str, rule: Json) -> str:
-    """Where a rule file has this rule, and what people call it, as `alerts/services.yaml:12: ServiceDown`."""
+def place(directory: Path, name: str, rule: Json, key: Loc = ()) -> str:
+    """Where a rule file has this rule, or a key of it, and its name, as `alerts/services.yaml:12: ServiceDown`."""
     path, called = directory / f"{name}.yaml", f"{directory.name}/{name}.yaml"
     groups = yaml_files.read(path, called)["groups"]
     places = (
@@ -190,7 +190,7 @@ def place(directory: Path, name: str, rule: Json) -> str:
         for index, each in enumerate(group["rules"])
         if each == rule
     )
-    return f"{yaml_files.places(path, called)(next(places))}{rule.get('alert') or rule['record']}"
+    return f"{yaml_files.places(path, called)((*next(places), *key))}{rule.get('alert') or rule['record']}"
 
 
 def prometheus_rules(directory: Path, catalogue: Catalogue, settings: Settings) -> dict[str, list[dict[str, Any]]]:
@@ -263,7 +263,8 @@ def _without_dashboard(files: dict[str, list[dict[str, Any]]], directory: Path) 
     for name, rule in _rules(files):
         uid = rule.get("annotations", {}).get("dashboard", known[0]).partition("?")[0]
         if uid not in known:
-            wrong[f'{place(directory, name, rule)} dashboard: "{uid}": unknown; expected {one_of(known, uid)}'] = None
+            where = place(directory, name, rule, ("annotations", "dashboard"))
+            wrong[f'{where} dashboard: "{uid}": unknown; expected {one_of(known, uid)}'] = None
     return list(wrong)
 
 
@@ -271,9 +272,10 @@ def _of_no_label(objects: dict[str, list[Json]], files: dict[str, list[Json]], d
     """Labels in templates that no expression names, where one names nearly that: Prometheus would write nothing."""
     known = {word for _, rule in _rules(objects) for word in _WORD.findall(_NO_CODE.sub("", rule["expr"]))}
     return [
-        f'{place(directory, name, rule)}: a template reads the label "{label}"; did you mean "{near[0]}"?'
+        f'{place(directory, name, rule, (part, key))}: a template reads the label "{label}"; did you mean "{near[0]}"?'
         for name, rule in _rules(files)
-        for text in (*rule.get("labels", {}).values(), *rule.get("annotations", {}).values())
+        for part in ("labels", "annotations")
+        for key, text in rule.get(part, {}).items()
         for label in dict.fromkeys(_LABEL.findall(text))
         if label not in known and (near := difflib.get_close_matches(label, known, n=1, cutoff=0.8))
     ]

@@ -71,15 +71,29 @@ def test_a_bad_rule_is_said_with_its_file_its_name_and_the_reason(
 ) -> None:
     write(alerts, "Lost", **change)
     (found,) = problems(alerts)
-    assert found.startswith("alerts/lost.yaml:4: Lost (group lost): ")
+    (key,) = change
+    lines = (alerts / "lost.yaml").read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if text.strip().startswith(f"{key}:"))
+    assert found.startswith(f"alerts/lost.yaml:{line}: Lost (group lost): ")
     assert reason in found
+
+
+def test_an_expression_of_several_lines_is_said_where_it_begins(alerts: Path) -> None:
+    write(alerts, "Lost")
+    (alerts / "lost.yaml").write_text(
+        "groups:\n- name: lost\n  rules:\n  - alert: Lost\n"
+        "    annotations: {summary: a, description: b, dashboard: c}\n"
+        "    labels: {severity: info}\n    expr: |\n      up[5m\n      and up\n"
+    )
+    (found,) = problems(alerts)
+    assert found.startswith("alerts/lost.yaml:7: Lost (group lost): could not parse expression")
 
 
 def test_everything_wrong_is_said_at_once(alerts: Path) -> None:
     write(alerts, "One", "Two", expr="up[")
     assert [problem.split(": ")[:2] for problem in problems(alerts)] == [
-        ["alerts/one.yaml:4", "One (group one)"],
-        ["alerts/two.yaml:4", "Two (group two)"],
+        ["alerts/one.yaml:9", "One (group one)"],
+        ["alerts/two.yaml:9", "Two (group two)"],
     ]
 
 
@@ -119,7 +133,7 @@ def test_a_rendering_checks_the_rules_before_it_starts_the_engine(
     for command in (["render", "--out", "x"], ["diff", "--base", "HEAD"]):
         done = CliRunner().invoke(render.main, [*command, *arguments])
         assert done.exit_code == render.TROUBLE
-        assert "alerts/lost.yaml:4: Lost (group lost): could not parse expression" in done.output
+        assert "alerts/lost.yaml:9: Lost (group lost): could not parse expression" in done.output
 
 
 def test_the_rehearsal_has_the_tool_that_it_checks_with() -> None:

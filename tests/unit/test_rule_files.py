@@ -30,7 +30,15 @@ def test_a_file_may_not_take_the_name_of_the_generated_rules(directory: Path) ->
             alert(labels={"severity": "page"}),
             "Wrong labels.severity: 'page' expected one of critical, warning, info, none",
         ),
-        (alert(labels={"owner": "platform"}), "SomethingWrong labels.severity: missing"),
+        (
+            alert(labels={"owner": "platform"}),
+            "SomethingWrong labels.severity: missing; it has no default; expected one of critical, warning, info, none",
+        ),
+        (
+            alert(labels=None),
+            "SomethingWrong labels: missing; it has no default; expected keys with values: severity (one of critical, "
+            "warning, info, none)",
+        ),
         (alert(annotations={"summary": "It is.", "description": "It is."}), "annotations.dashboard: missing"),
         (
             alert(annotations={"sumary": "It is.", "description": "It is.", "dashboard": "logs"}),
@@ -69,8 +77,9 @@ def test_a_wrong_rule_is_refused_with_its_line(directory: Path) -> None:
         "groups:\n- name: a\n  rules:\n  - alert: B\n    labels: {severity: info}\n    for: 5 minutes\n"
     )
     assert sorted(problem(directory).split("\n")) == [
-        "alerts/things.yaml:4: B annotations: missing; it has no default",
-        "alerts/things.yaml:4: B expr: missing; it has no default",
+        "alerts/things.yaml:4: B annotations: missing; it has no default; expected keys with values: summary (text), "
+        "description (text), dashboard (text)",
+        "alerts/things.yaml:4: B expr: missing; it has no default; expected text",
         "alerts/things.yaml:6: B for: '5 minutes' expected a duration in Prometheus' form such as 5m or 1h30m",
     ]
 
@@ -131,7 +140,7 @@ def test_a_label_with_a_typo_in_a_template_is_refused(directory: Path, descripti
     annotations = {"summary": "It is.", "description": description, "dashboard": "logs"}
     write(directory, alert(expr="sum by (service) (up) == 0", annotations=annotations))
     if expected:
-        assert problem(directory) == f"alerts/things.yaml:4: SomethingWrong: a template reads {expected}"
+        assert problem(directory) == f"alerts/things.yaml:7: SomethingWrong: a template reads {expected}"
     else:
         assert rules.prometheus_rules(directory, CATALOGUE, SETTINGS)
 
@@ -140,7 +149,7 @@ def test_an_alert_of_a_dashboard_that_is_none_is_refused(directory: Path) -> Non
     wrong = {"summary": "It is.", "description": "It is.", "dashboard": "sytem-health?var-service=gateway"}
     write(directory, alert(annotations=wrong))
     told = problem(directory)
-    assert told.startswith('alerts/things.yaml:4: SomethingWrong dashboard: "sytem-health": unknown; expected one of ')
+    assert told.startswith('alerts/things.yaml:6: SomethingWrong dashboard: "sytem-health": unknown; expected one of ')
     assert told.endswith('did you mean "system-health"?')
 
 
