@@ -27,10 +27,10 @@ HOSTILE = {
 
 SMALL_FILES = {
     ".gitignore": ".venv\n__pycache__/\n",
-    "Pulumi.yaml": "name: small\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n",
-    "Pulumi.dev.yaml": "config:\n  small:stack: {things: 40}\n",
+    "Pulumi.yaml": "name: order-processor-monitoring\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n",
+    "Pulumi.dev.yaml": "config:\n  order-processor-monitoring:stack: {things: 40}\n",
     "settings.py": """
-KEY = "small:stack"
+KEY = "order-processor-monitoring:stack"
 def parse(document): return document
 def secret_keys(settings): return ["slackWebhookUrl"]
 """,
@@ -64,7 +64,7 @@ def hostile_machine() -> Iterator[None]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Sandbox:
-    """A small project, which starts faster, nothing deployed; its configuration is kept aside."""
+    """A small program in place of ours, which starts faster, nothing deployed; its configuration is kept aside."""
     sandbox = Sandbox(tmp_path, Aside(secrets=SMALL_SECRETS))
     sandbox.project.mkdir()
     for name, text in SMALL_FILES.items():

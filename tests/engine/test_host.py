@@ -55,15 +55,26 @@ def test_the_program_knows_what_the_engine_passes_on(small: Sandbox) -> None:
 import json, os, sys, pulumi
 from pulumi.runtime import is_config_secret
 facts = [pulumi.get_project(), pulumi.get_stack(), pulumi.get_organization(), pulumi.runtime.is_dry_run(),
-         pulumi.runtime.get_root_directory(), os.getcwd(), sys.prefix, is_config_secret("small:slackWebhookUrl"),
-         is_config_secret("small:stack")]
+         pulumi.runtime.get_root_directory(), os.getcwd(), sys.prefix,
+         is_config_secret("order-processor-monitoring:slackWebhookUrl"),
+         is_config_secret("order-processor-monitoring:stack")]
 print("facts", json.dumps(facts))
 """
     )
     project = str(small.project)
     for operation, is_dry_run in (("preview", True), ("up", False)):
         (line,) = {text.partition("facts ")[2] for text in small.do(operation).output if "facts [" in text}
-        expected = ["small", "dev", "organization", is_dry_run, project, project, f"{project}/.venv", True, False]
+        expected = [
+            "order-processor-monitoring",
+            "dev",
+            "organization",
+            is_dry_run,
+            project,
+            project,
+            f"{project}/.venv",
+            True,
+            False,
+        ]
         assert json.loads(line) == expected
 
 
