@@ -200,7 +200,7 @@ def _print_ends(of: Rehearsal) -> None:
     if not pages:
         CONSOLE.print("  no page is firing", markup=False)
     ahead = {
-        f"{_name(labels)}: pending; fires if it still holds at {due.astimezone():%H:%M}"
+        f"{_name(labels)}: pending; fires if it still holds at {due.astimezone():%H:%M %Z}"
         for labels, since in health.pending(of.ports)
         for due in [since + timedelta(seconds=expected.waits(labels["alertname"]))]
     }

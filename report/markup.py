@@ -35,8 +35,12 @@ def _append(element: Element, item: Content) -> None:
 def moment(seconds: float, words: str | None = None) -> Element:
     """A time that the page shows in its viewer's zone; with `words`, those, and the time as their tooltip."""
     written = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    content = written.replace("T", " ")[:19] + " UTC"
-    return tag("time", words or content, datetime=written, data_words=words and "")
+    return tag("time", words or utc(seconds), datetime=written, data_words=words and "")
+
+
+def utc(seconds: float) -> str:
+    """A time as it is written where no script can know the viewer's zone."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def prose(text: str) -> list[Element]:

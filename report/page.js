@@ -1,7 +1,5 @@
-// Shows one board at a time, draws its graphs when they come into view, and tells every time in the viewer's zone.
+// Shows one board at a time, draws its graphs when they come into view, and writes every time in the viewer's zone.
 "use strict";
-
-const two = (number) => String(number).padStart(2, "0");
 
 // A time as plotly takes it, which knows no zones: what the clock of the viewer showed then.
 const onClock = (milliseconds) => {
@@ -9,13 +7,7 @@ const onClock = (milliseconds) => {
   return new Date(milliseconds - then.getTimezoneOffset() * 60000).toISOString().slice(0, -1);
 };
 
-for (const time of document.querySelectorAll("time")) {
-  const then = new Date(time.dateTime);
-  const date = [then.getFullYear(), two(then.getMonth() + 1), two(then.getDate())].join("-");
-  const clock = [then.getHours(), then.getMinutes(), then.getSeconds()].map(two).join(":");
-  time.title = `${date} ${clock} ${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
-  if (!("words" in time.dataset)) time.textContent = `${date} ${clock}`;
-}
+localTimes(document);
 
 const theme = () => {
   const style = getComputedStyle(document.documentElement);
@@ -42,6 +34,7 @@ const draw = async (plot) => {
   for (const shape of figure.layout.shapes ?? []) {
     if (shape.xref === "x") [shape.x0, shape.x1] = [shape.x0, shape.x1].map(onClock);
   }
+  figure.layout.xaxis.hoverformat += ` ${zone(new Date(figure.layout.xaxis.range[1]))}`;
   figure.layout.xaxis.range = figure.layout.xaxis.range.map(onClock);
   await Plotly.newPlot(plot, figure.data, figure.layout, { responsive: true, displayModeBar: false });
   await Plotly.relayout(plot, theme());

@@ -17,6 +17,7 @@ import plotly.offline
 
 from report.gather import Drawing, Drawn, Part
 from report.markup import document, moment, prose, slug, tag
+from simulation.receivers.document import TIMES
 
 HERE = Path(__file__).parent
 STATES = {
@@ -38,7 +39,7 @@ def page(drawings: Sequence[Drawing], *, stack: str, now: float) -> bytes:
 
 def drawn_by_script(title: str, *content: Element, style: str = "") -> bytes:
     """A page in UTF-8 with the script that draws its graphs; `style` is added to the report's own."""
-    scripts = [plotly.offline.get_plotlyjs(), (HERE / "page.js").read_text()]
+    scripts = [plotly.offline.get_plotlyjs(), TIMES, (HERE / "page.js").read_text()]
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'; "
         f"script-src {' '.join(_digest(script) for script in scripts)}"

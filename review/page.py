@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import report
-from report.markup import Content, document, tag
+from report.markup import Content, document, tag, utc
 from review.findings import Review, Row
 from review.history import DAY, Period
 from review.limits import DAYS, NEAR, NEAR_SHARE
@@ -42,7 +41,7 @@ def looked_at(of: Review, since: int) -> list[str]:
     if of.period is None:
         return [f"Prometheus has no data of the last {_length(since)}: nothing can be said of any alert."]
     period = of.period
-    said = [f"From {_moment(period.start)} to {_moment(period.end)}, in steps of {period.step} s."]
+    said = [f"From {utc(period.start)} to {utc(period.end)}, in steps of {period.step} s."]
     if period.length < 0.99 * since:
         said.append(f"There is data of {_length(period.length)} only, not of the {_length(since)} asked for.")
     if period.covered < LEAST_COVERED:
@@ -179,7 +178,7 @@ def _strip(row: Row, period: Period) -> Element:
         tag(
             "i",
             style=f"left:{left:.3f}%;width:{100 * (end - start) / period.length:.3f}%",
-            title=f"{_moment(start)}, {_length(end - start)}",
+            title=f"{utc(start)}, {_length(end - start)}",
         )
         for left, start, end in places
     ]
@@ -201,10 +200,6 @@ def _count(number: int, noun: str) -> str:
 
 def _times(number: int) -> str:
     return f" {_count(number, 'time')}" if number else ""
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _length(seconds: float) -> str:

@@ -44,7 +44,7 @@ form.addEventListener("submit", async (event) => {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(silence),
   }).catch((error) => ({ ok: false, text: async () => String(error) }));
   said.textContent = answer.ok
-    ? `Muted until ${end.toLocaleString()}. The silence is listed below.`
+    ? `Muted until ${localTime(end)}. The silence is listed below.`
     : `Alertmanager refused it: ${await answer.text()}`;
   if (answer.ok) await refresh().catch(() => {});
 });

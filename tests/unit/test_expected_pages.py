@@ -119,4 +119,4 @@ def test_heal_says_what_may_still_fire_and_when(
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("  ServiceDown a: expect one resolved message in each channel, within about ")
     due = (since + timedelta(minutes=5)).astimezone()
-    assert said[1:] == [f"  HighErrorRate b: pending; fires if it still holds at {due:%H:%M}"]
+    assert said[1:] == [f"  HighErrorRate b: pending; fires if it still holds at {due:%H:%M %Z}"]
