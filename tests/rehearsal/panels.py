@@ -62,9 +62,14 @@ def boards(running: Running) -> list[Board]:
 
 def scrape_interval(running: Running) -> float:
     """Seconds between scrapes, as the deployed data source tells Grafana."""
+    return float(seconds(data_source(running, "prometheus")["timeInterval"]))
+
+
+def data_source(running: Running, uid: str) -> dict[str, Any]:
+    """The options of a deployed data source, as they are in Grafana's provisioning file: each dollar is there twice."""
     (file,) = (text for item in deployed(running).data_sources() for text in item["data"].values())
-    (source,) = (item for item in json.loads(file)["datasources"] if item["type"] == "prometheus")
-    return float(seconds(source["jsonData"]["timeInterval"]))
+    (found,) = (one["jsonData"] for one in json.loads(file)["datasources"] if one["uid"] == uid)
+    return dict(found)
 
 
 def sources(running: Running) -> Sources:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -47,12 +46,6 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield running
 
 
-def sources(rehearsal: Running) -> dict[str, dict[str, Any]]:
-    """The options of the deployed data sources, as Grafana reads them: two dollars of a provisioning file are one."""
-    (file,) = (text for item in panels.deployed(rehearsal).data_sources() for text in item["data"].values())
-    return {one["uid"]: one["jsonData"] for one in json.loads(file.replace("$$", "$"))["datasources"]}
-
-
 def errors_of(rehearsal: Running, link: str) -> list[Line]:
     """The error lines that a dashboard shows when it is opened by a link."""
     address = urlsplit(link)
@@ -72,21 +65,21 @@ def test_a_page_leads_to_the_failing_trace_and_its_lines_in_three_clicks(
     assert rehearsal.run("fault", "errors", "order-service")[0] == 0
     page = eventually(partial(rehearsal.notifications, receiver="pagerduty"), what="a page")[0]
     assert page["services"] == ["order-service"]
-    walk, read = Walk(), sources(rehearsal)
+    walk = Walk()
 
     (link,) = (one["href"] for one in page["raw"]["links"] if one["text"] == "Dashboard")
     lines = walk.click("Dashboard", partial(errors_of, rehearsal, link))
     traced = [line for line in lines if line.labels.get("trace_id")]
     assert traced, f"no line of {link} has a trace: {[line.text for line in lines]}"
 
-    (to_trace,) = (one for one in read["loki"]["derivedFields"] if one["name"] == "trace_id")
+    (to_trace,) = (one for one in panels.data_source(rehearsal, "loki")["derivedFields"] if one["name"] == "trace_id")
     assert to_trace["datasourceUid"] == "tempo"
-    asked = to_trace["url"].replace("${__value.raw}", traced[0].labels["trace_id"])
+    asked = to_trace["url"].replace("$${__value.raw}", traced[0].labels["trace_id"])
     spans: list[Span] = walk.click(to_trace["urlDisplayLabel"], partial(spans_of, rehearsal, asked))
     failed = [one for one in spans if one.tags.get("error")]
     assert "order-service" in {one.service for one in failed}
 
-    query = read["tempo"]["tracesToLogsV2"]["query"].replace("${__trace.traceId}", asked)
+    query = panels.data_source(rehearsal, "tempo")["tracesToLogsV2"]["query"].replace("$${__trace.traceId}", asked)
     found: list[Entry] = walk.click("Logs for this span", partial(entries, rehearsal, query))
     assert {one.labels["service_name"] for one in found} >= {"gateway", "order-service"}
     assert {one.labels["trace_id"] for one in found} == {asked}
@@ -98,9 +91,9 @@ def test_a_page_leads_to_the_failing_trace_and_its_lines_in_three_clicks(
 
 
 def test_a_span_leads_to_the_metrics_of_its_service(rehearsal: Running) -> None:
-    metrics = sources(rehearsal)["tempo"]["tracesToMetrics"]
+    metrics = panels.data_source(rehearsal, "tempo")["tracesToMetrics"]
     (tag,) = metrics["tags"]
     assert tag["key"] == "service.name"
     for query in metrics["queries"]:
-        asked = query["query"].replace("$__tags", f'{tag["value"]}="order-service"')
+        asked = query["query"].replace("$$__tags", f'{tag["value"]}="order-service"')
         assert eventually(partial(rehearsal.query, asked), what=f"{query['name']} of a span's service")

@@ -34,13 +34,6 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield running
 
 
-def data_source(rehearsal: Running, uid: str) -> dict[str, Any]:
-    """The options of a deployed data source."""
-    (file,) = (text for item in panels.deployed(rehearsal).data_sources() for text in item["data"].values())
-    (found,) = (one["jsonData"] for one in json.loads(file)["datasources"] if one["uid"] == uid)
-    return dict(found)
-
-
 def with_dots(rehearsal: Running) -> Iterator[tuple[Board, Panel]]:
     """The panels that ask for exemplars."""
     for item in panels.deployed(rehearsal).dashboards():
@@ -68,19 +61,24 @@ def exemplars(rehearsal: Running, shown: Board, panel: Panel) -> list[tuple[dict
 
 
 def test_a_dot_on_a_graph_is_a_request_whose_trace_is_kept(rehearsal: Running) -> None:
-    (destination,) = data_source(rehearsal, "prometheus")["exemplarTraceIdDestinations"]
+    (destination,) = panels.data_source(rehearsal, "prometheus")["exemplarTraceIdDestinations"]
     assert destination["datasourceUid"] == "tempo"
     asking = list(with_dots(rehearsal))
     assert {panel.title for _, panel in asking} == {"Requests by response time", "Slowest endpoints"}
     for shown, panel in asking:
         found = eventually(partial(exemplars, rehearsal, shown, panel), what=f"dots of {panel.title}")
         series, dot = found[-1]
-        spans = eventually(partial(spans_of, rehearsal, dot["labels"][destination["name"]]), what="its trace")
-        assert (series["service"], series["endpoint"]) in {(one.service, one.tags["http.route"]) for one in spans}
+
+        def measured(series: dict[str, str] = series, trace: str = dot["labels"][destination["name"]]) -> list[Span]:
+            """The span of the request that the dot is of; each service of a trace sends its own, sooner or later."""
+            wanted = (series["service"], series["endpoint"])
+            return [one for one in spans_of(rehearsal, trace) if (one.service, one.tags["http.route"]) == wanted]
+
+        assert eventually(measured, what="the span of its request")
 
 
 def test_a_line_leads_to_the_one_trace_of_its_request_through_all_services(rehearsal: Running) -> None:
-    fields = {one["name"]: one for one in data_source(rehearsal, "loki")["derivedFields"]}
+    fields = {one["name"]: one for one in panels.data_source(rehearsal, "loki")["derivedFields"]}
     assert (fields["trace_id"]["datasourceUid"], fields["trace_id"]["url"]) == ("tempo", "$${__value.raw}")
     ended = eventually(partial(entries, rehearsal, REQUEST_END), what="requests that order-service has answered")
     wanted = {"gateway", "auth-service", "order-service"}
