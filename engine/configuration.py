@@ -17,6 +17,7 @@ import yaml
 import documents
 from local.errors import RehearsalError
 from local.state import write
+from settings import is_encrypted
 
 Secrets = Mapping[str, str]
 """Values by key, without the project's name."""
@@ -60,5 +61,5 @@ class Aside:
 
     def _plain(self, source: Path) -> dict[str, Any]:
         config = (documents.read(source) or {}).get("config") or {}
-        plain = {key: value for key, value in config.items() if not (isinstance(value, dict) and "secure" in value)}
+        plain = {key: value for key, value in config.items() if not is_encrypted(value)}
         return plain | {key: {**(plain.get(key) or {}), **settings} for key, settings in self.settings.items()}

@@ -10,6 +10,7 @@ import yaml
 from engine.command import Command
 from engine.configuration import Aside
 from local.errors import RehearsalError
+from settings import KEY
 from tests.engine.conftest import SMALL_SECRETS
 from tests.sandbox import Sandbox, files
 
@@ -35,18 +36,16 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_settings_reach_the_program_beside_the_projects_own(small: Sandbox) -> None:
     small.edit("Pulumi.dev.yaml", "{things: 40}", "{things: 40, cluster: dev}")
-    few = dataclasses.replace(small, aside=Aside({"order-processor-monitoring:stack": {"things": 2}}, SMALL_SECRETS))
+    few = dataclasses.replace(small, aside=Aside({KEY: {"things": 2}}, SMALL_SECRETS))
     expected = ["Thing/default/hidden", "Thing/default/thing-0", "Thing/default/thing-1"]
     assert list(few.do("up").objects) == expected
     written = yaml.safe_load((small.state / "engine" / "workspace" / "Pulumi.dev.yaml").read_text())
-    assert written["config"]["order-processor-monitoring:stack"] == {"things": 2, "cluster": "dev"}
+    assert written["config"][KEY] == {"things": 2, "cluster": "dev"}
     assert len(small.do("up").objects) == 41
 
 
 def test_the_project_is_only_read_and_values_encrypted_for_somewhere_else_stay_out(small: Sandbox) -> None:
-    (small.project / "Pulumi.dev.yaml").write_text(
-        f"config:\n  order-processor-monitoring:stack: {{things: 1}}\n{ELSEWHERE}"
-    )
+    (small.project / "Pulumi.dev.yaml").write_text(f"config:\n  {KEY}: {{things: 1}}\n{ELSEWHERE}")
     before = files(small.project)
     assert not small.do("up").error
     assert files(small.project) == before
