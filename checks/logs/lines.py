@@ -19,6 +19,8 @@ LONG = 20_000
 PART = 16 * 1024
 """Characters after which containerd splits a line."""
 LINES_OF_TRACEBACK = 7
+LINES_JOINED = LINES_OF_TRACEBACK + 2
+"""Lines of a container that wait in the agent at most: a traceback, the line of the next error, part of a long line."""
 TICK = 0.05
 """Seconds between two writes."""
 
@@ -62,6 +64,21 @@ class Source:
                 self.container.write(*beginning, tag="P")
                 whole = [end_of_it]
             self.container.write(*whole)
+
+    @contextmanager
+    def joining(self) -> Iterator[Self]:
+        """Write what the agent joins: a traceback, the line of an error, and a long line that ends with the block."""
+        traceback, (error, *_), (text,) = (event(f"{self.name}-joined", number) for number in (7, 57, 11))
+        *beginning, end_of_it = parts(text)
+        with self._busy:
+            self.events += [traceback, (error,), (text,)]
+            self.lines += LINES_JOINED
+            self.container.write(*traceback, error)
+            self.container.write(*beginning, tag="P")
+            try:
+                yield self
+            finally:
+                self.container.write(end_of_it)
 
     def rotate(self) -> None:
         """Begin a new file, between two events, and compress the rotated ones but the newest, as the kubelet does."""

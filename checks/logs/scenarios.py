@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from signal import SIGKILL, SIGTERM, Signals
 
-from checks.logs.lines import LINES_OF_TRACEBACK, Count, Source, count
+from checks.logs.lines import LINES_JOINED, Count, Source, count
 from checks.logs.node import Node, Variant
 from checks.logs.pipeline import Container
 from checks.logs.small_disk import small_disk
@@ -112,6 +112,15 @@ def agent_killed(node: Node, name: str, seconds: float) -> Broken:
             starts.append(time.monotonic() - began)
     # A poll takes a second, or on a slow machine as long as a start.
     return Broken(source, may_count_twice=int(FAST * sum(max(1, took) for took in starts[:KILLS])))
+
+
+def killed_joining(node: Node, name: str, seconds: float) -> Broken:
+    """The agent is killed while it joins all that it can join at a time."""
+    with node.source(name).joining() as source:
+        time.sleep(seconds)  # it has read the lines, and waits a second for what may follow
+        node.stop_agent(SIGKILL)
+        node.start_agent()
+    return Broken(source)
 
 
 def killed_catching_up(node: Node, name: str, seconds: float) -> Broken:
@@ -271,11 +280,20 @@ SCENARIOS: Sequence[Scenario] = (
         agent_killed,
         1.5,
         6,
-        most_lost=KILLS * LINES_OF_TRACEBACK,
+        most_lost=KILLS * LINES_JOINED,
         # What is sent again Loki gives out once, but counts twice what has come into another block meanwhile. Here it
         # is a second of lines: a poll that finds little to read ends soon, and its end saves how far it came.
         most_counted_twice=KILLS * FAST,
-        note="the traceback that is being joined, one for each kill and container",
+        note=f"{LINES_JOINED} for each kill and container: what is being joined",
+    ),
+    Scenario(
+        "killed-joining",
+        "agent killed while it joins a traceback, a second error and a long line",
+        killed_joining,
+        0.5,
+        0.5,
+        most_lost=LINES_JOINED,
+        note="what is being joined",
     ),
     Scenario(
         "killed-catching-up",
@@ -302,7 +320,7 @@ SCENARIOS: Sequence[Scenario] = (
         stopped_with_full_queue,
         None,
         5,
-        most_lost=READ_AT_ONCE + LINES_OF_TRACEBACK,
+        most_lost=READ_AT_ONCE + LINES_JOINED,
         most_split=1,
         note="the lines of one read, 100 for each file, and what is being joined",
     ),
