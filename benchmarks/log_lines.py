@@ -5,6 +5,7 @@ The mix is that of the simulated application: 6 requests a second, each with fiv
 
 from __future__ import annotations
 
+import heapq
 import json
 import random
 from collections import defaultdict
@@ -23,6 +24,11 @@ FREQUENT = "Order retrieved"
 RARE = "Conditional check failed"
 """Text of one request in RARE_ONE_IN."""
 RARE_ONE_IN = 100_000
+LONG_ONE_IN = 1000
+LONGEST = 3600 * SECOND
+"""Nanoseconds that one request in LONG_ONE_IN may last."""
+PAUSE = 1_300_000
+"""Nanoseconds between two lines of any other."""
 FAILED_ONE_IN = 300
 
 
@@ -139,6 +145,14 @@ class Request:
     user: str
 
 
+@dataclass(frozen=True)
+class LongRequest:
+    """One request that lasts for minutes: its id, and the times of the lines that carry it, in nanoseconds."""
+
+    request: str
+    times: tuple[int, ...]
+
+
 class Week:
     """Lines of any length of time, the same for the same seed; times only grow."""
 
@@ -150,6 +164,10 @@ class Week:
         """Of the texts alone."""
         self.samples: list[Request] = []
         """One request in a thousand, to search for."""
+        self.long: list[LongRequest] = []
+        """They are complete only if they end before what was asked for."""
+        self._later: list[tuple[int, str, Line]] = []
+        """A heap of the lines that long requests write after what was asked for."""
 
     def streams(self, start: int, end: int) -> Iterator[Stream]:
         """All lines from `start` to before `end`, in nanoseconds: one stream for each service."""
@@ -157,7 +175,13 @@ class Week:
         step = SECOND // REQUESTS_PER_SECOND
         for at in range(start, end - step, step):
             for service, line in self._request(at):
-                lines[service].append(line)
+                if line[0] < end:
+                    lines[service].append(line)
+                else:
+                    heapq.heappush(self._later, (line[0], service, line))
+        while self._later and self._later[0][0] < end:
+            _, service, line = heapq.heappop(self._later)
+            lines[service].append(line)
         for service, found in lines.items():
             labels = {"service_name": service, "k8s_namespace_name": NAMESPACE, "k8s_cluster_name": CLUSTER}
             yield Stream(labels, sorted(found, key=lambda line: line[0]))
@@ -180,11 +204,17 @@ class Week:
         }
         if self.requests % 1000 == 1:
             self.samples.append(Request(at, values["request"], values["user"]))
-        for number, template in enumerate(templates):
+        long = self.requests % LONG_ONE_IN == LONG_ONE_IN // 2
+        pause = draw.randrange(LONGEST // len(templates)) if long else PAUSE
+        times = [at + number * pause + draw.randrange(1000) for number in range(len(templates))]
+        if long:
+            identified = (moment for moment, template in zip(times, templates, strict=True) if template.identified)
+            self.long.append(LongRequest(values["request"], tuple(identified)))
+        for moment, template in zip(times, templates, strict=True):
             text = template.text % values
             self.lines += 1
             self.bytes += len(text)
-            yield template.service, (at + number * 1_300_000 + draw.randrange(1000), text, _metadata(template, values))
+            yield template.service, (moment, text, _metadata(template, values))
 
 
 def _metadata(template: Template, values: Mapping[str, str]) -> Mapping[str, str]:

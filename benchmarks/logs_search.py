@@ -19,10 +19,10 @@ import click
 import httpx
 from rich.console import Console
 
-from benchmarks import loki
+from benchmarks import logs_links, loki
 from benchmarks.command import reported
 from benchmarks.errors import BenchmarkError
-from benchmarks.log_lines import FREQUENT, RARE, SECOND, Request, Week
+from benchmarks.log_lines import FREQUENT, RARE, SECOND, LongRequest, Request, Week
 from benchmarks.loki import Loki
 from benchmarks.report import between, duration, machine, markdown, table
 from facts import ROOT
@@ -88,6 +88,8 @@ class Filled:
     seconds: float
     samples: list[tuple[int, str, str]]
     """Time, id and user of some requests."""
+    long: list[tuple[str, list[int]]]
+    """Id of each request that lasts for minutes, and the times of its lines."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def fill(settings: Settings, directory: Path, days: float, tell: Callable[[str],
         stored = sum(file.stat().st_size for file in running.chunk_files())
     shutil.rmtree(directory / "data" / "wal")  # all of it is in chunks: reading it again would fill the memory
     samples = [(request.at, request.request, request.user) for request in week.samples]
-    return Filled(start, end, week.lines, week.bytes, stored, time.monotonic() - began, samples)
+    long = [(request.request, list(request.times)) for request in week.long]
+    return Filled(start, end, week.lines, week.bytes, stored, time.monotonic() - began, samples, long)
 
 
 def _flush(running: Loki) -> None:
@@ -283,17 +286,21 @@ def _directory(keep: Path | None) -> Iterator[Path]:
             yield Path(name)
 
 
-def run(directory: Path, days: float, tell: Callable[[str], None]) -> tuple[Filled, list[Result]]:
-    """Fill the directory, unless an earlier run did, and measure."""
-    settings = read_stack(ROOT / "Pulumi.dev.yaml")
+def filled_in(settings: Settings, directory: Path, days: float, tell: Callable[[str], None]) -> Filled:
+    """What an earlier run has filled in, or else this one. Raises BenchmarkError if it cannot be used any more."""
     kept = directory / "filled.json"
     if kept.exists():
-        filled = Filled(**json.loads(kept.read_text()))
+        try:
+            filled = Filled(**json.loads(kept.read_text()))
+        except (TypeError, ValueError) as error:
+            raise BenchmarkError(
+                f"--keep {directory}: another version filled it in: remove it, or name another directory"
+            ) from error
         _check_kept(filled, days, directory)
     else:
         filled = fill(settings, directory, days, tell)
         kept.write_text(json.dumps(asdict(filled)))
-    return filled, measure(settings, directory, filled, tell)
+    return filled
 
 
 def _check_kept(filled: Filled, days: float, directory: Path) -> None:
@@ -321,15 +328,22 @@ def main(days: float, keep: Path | None) -> None:
     Fails if a search takes longer than is promised. Only a whole week is written down.
     """
     console = Console(highlight=False, soft_wrap=True)
+    settings = read_stack(ROOT / "Pulumi.dev.yaml")
     with _directory(keep) as directory, console.status("starting") as status:
-        filled, results = run(directory, days, status.update)
+        filled = filled_in(settings, directory, days, status.update)
+        results = measure(settings, directory, filled, status.update)
+        long = [LongRequest(request, tuple(times)) for request, times in filled.long]
+        evict(directory / "data")
+        clicks = logs_links.measure(settings, directory, long, filled.end, status.update)
     show(filled, results, console)
-    found = problems(results)
+    console.print(table(logs_links.HEADINGS, logs_links.rows(clicks)))
+    found = problems(results) + logs_links.problems(clicks)
     for problem in found:
         console.print(problem, style="red")
     if days == 7:
-        page = PAGE.read_text()
-        PAGE.write_text(between(page, BEGIN, END, f"{summary(filled)}\n\n{markdown(HEADINGS, rows(results))}"))
+        page = between(PAGE.read_text(), BEGIN, END, f"{summary(filled)}\n\n{markdown(HEADINGS, rows(results))}")
+        links = markdown(logs_links.HEADINGS, logs_links.rows(clicks))
+        PAGE.write_text(between(page, logs_links.BEGIN, logs_links.END, links))
         console.print(f"written to docs/{PAGE.name}")
     sys.exit(bool(found))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,24 +172,31 @@ def _source(kind: str, url: str, *, default: bool = False, **options: Any) -> di
 def _derived_fields(settings: Settings) -> list[dict[str, str]]:
     """Links from a log line to all lines of its request and of its chain of requests, and to its trace."""
     fields = [
-        _to_lines(settings, "request_id", "All lines of this request"),
-        _to_lines(settings, "correlation_id", "All lines of this chain of requests"),
+        *_to_lines(settings, "request_id", "All lines of this request"),
+        *_to_lines(settings, "correlation_id", "All lines of this chain of requests"),
     ]
     if settings.tracing:
         fields.append(_derived("trace_id", "Trace", datasourceUid="tempo", url="$${__value.raw}"))
     return fields
 
 
-def _to_lines(settings: Settings, field: str, title: str) -> dict[str, str]:
-    """A link to the lines that have the field's value as an id: of every service, as old as they are kept.
+_AROUND_THE_LINE = "time=$${__data.fields.Time.numeric}&time.window=7200000"
+"""Milliseconds: an hour before the line to an hour after it. Explore does not know `__value.time`, as panels do."""
 
-    It leads to the dashboard Logs, as Viewers may not use Explore, and to one panel only: each of the others would
-    search all that is kept, too.
+
+def _to_lines(settings: Settings, field: str, title: str) -> Iterator[dict[str, str]]:
+    """Links to the lines with the field's value as an id, of every service: around the line, and all that are kept.
+
+    They lead to the dashboard Logs, as Viewers may not use Explore, and to one panel only: each of the others would
+    search as much, too.
     """
     # Grafana expands $NAME in provisioning files, so the dollar is written twice. A client's own id may have a plus.
     url = "/d/logs?var-namespace=All&var-request=$${__value.raw:percentencode}"
-    shown = f"from=now-{settings.retention.logs}&to=now&{NO_REFRESH}&viewPanel=panel-{panel_id(ONE_REQUEST)}"
-    return _derived(field, title, url=f"{url}&{shown}")
+    kept = f"from=now-{settings.retention.logs}&to=now"
+    shown = f"{NO_REFRESH}&viewPanel=panel-{panel_id(ONE_REQUEST)}"
+    # A line whose time Grafana does not find leads to all that is kept.
+    yield _derived(field, title, url=f"{url}&{kept}&{_AROUND_THE_LINE}&{shown}")
+    yield _derived(field, f"{title}, in all logs kept", url=f"{url}&{kept}&{shown}")
 
 
 def _derived(field: str, title: str, **link: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 import traceback
 from functools import partial
 
@@ -11,15 +12,15 @@ import pytest
 
 import catalogue
 import dashboards
+from checks.log_links import OF_A_REQUEST, follow
 from checks.logs.pipeline import NAMESPACE, Container, Entry, Pipeline, json_line
 from checks.waiting import eventually
 from components.grafana import data_sources
 from facts import ROOT
 from report import board
-from report.sources import Period, Sources
+from report.sources import Sources
 from settings import read_stack
 from simulation.application.today.logs import access_line, gateway_line, python_line
-from tests.links import follow
 
 pytestmark = pytest.mark.usefixtures("users")  # from the first test on, so that the last one need not wait
 
@@ -256,11 +257,11 @@ def test_a_request_leads_to_its_lines_at_every_service_in_order(node: Pipeline) 
         texts.append(f"{name}: {number}\nTraceback\n  of it")
     (source,) = (one for one in data_sources(read_stack(ROOT / "Pulumi.dev.yaml")) if one["uid"] == "loki")
     boards = map(board.read, dashboards.load(catalogue.load(ROOT / "services.yaml")).values())
-    place = follow(source, "request_id", "req-1-of-3", boards)
+    place = follow(source, OF_A_REQUEST, "req-1-of-3", boards, at=time.time())
     loki = Sources(prometheus="", loki=node.ports.url("loki"))
 
     def all_lines() -> list[str] | None:
-        found = [line.text for line in loki.ask(place.panel, place.choice, Period.last(place.since)).lines]
+        found = [line.text for line in loki.ask(place.panel, place.choice, place.period).lines]
         return found if len(found) >= len(texts) else None
 
     assert eventually(all_lines, what="all lines of the request") == texts

@@ -7,11 +7,10 @@ from functools import partial
 
 import pytest
 
+from checks.log_links import KEPT, OF_A_CHAIN, OF_A_REQUEST, follow
 from checks.waiting import eventually
-from report.sources import Period
-from tests.links import follow
 from tests.rehearsal import panels
-from tests.rehearsal.found import Entry, asked, entries
+from tests.rehearsal.found import SECOND, Entry, asked, entries
 from tests.rehearsal.running import Running
 
 REQUEST_END = '{service_name="order-service"} | action="request_end"'
@@ -49,16 +48,21 @@ def test_a_request_id_leads_to_all_its_lines_in_order_and_to_no_others(rehearsal
     assert set(lines) >= {entry.text for entry in found}
 
 
-@pytest.mark.parametrize("field", ["request_id", "correlation_id"])
-def test_a_lines_links_lead_to_the_lines_of_its_request_oldest_first(rehearsal: Running, field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "title"),
+    [("request_id", OF_A_REQUEST), ("request_id", OF_A_REQUEST + KEPT), ("correlation_id", OF_A_CHAIN)],
+)
+def test_a_lines_links_lead_to_the_lines_of_its_request_oldest_first(
+    rehearsal: Running, field: str, title: str
+) -> None:
     (file,) = (text for item in panels.deployed(rehearsal).data_sources() for text in item["data"].values())
     (loki,) = (one for one in json.loads(file)["datasources"] if one["type"] == "loki")
     ended = eventually(partial(entries, rehearsal, REQUEST_END), what="requests that order-service has answered")
     expected = written(rehearsal, ended[0].labels["request_id"])
-    place = follow(loki, field, ended[0].labels[field], panels.boards(rehearsal))
+    place = follow(loki, title, ended[0].labels[field], panels.boards(rehearsal), at=ended[0].at / SECOND)
 
     def all_there() -> list[str] | None:
-        shown = panels.sources(rehearsal).ask(place.panel, place.choice, Period.last(place.since))
+        shown = panels.sources(rehearsal).ask(place.panel, place.choice, place.period)
         texts = [line.text for line in shown.lines]
         return texts if len(texts) >= len(expected) else None
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 
-from benchmarks.log_lines import SECOND, Week
+from benchmarks import logs_links
+from benchmarks.log_lines import LONGEST, SECOND, Week
+from benchmarks.logs_links import Click
 from benchmarks.logs_search import Result, Timing, problems
 
 START = 1_790_000_000 * SECOND
@@ -33,6 +36,32 @@ def test_a_request_has_its_own_id_at_several_services() -> None:
     services.pop("")
     assert len(services) == 6 * 60
     assert all(len(found) > 1 for found in services.values())
+
+
+def test_one_request_in_a_thousand_lasts_for_minutes_and_its_lines_come_in_their_order() -> None:
+    week, batch = Week(), 600 * SECOND
+    written = defaultdict(list)
+    for start in range(START, START + 2 * LONGEST, batch):
+        for stream in week.streams(start, start + batch):
+            for at, _, beside in stream.lines:
+                assert start <= at < start + batch
+                written[beside.get("request_id", "")].append(at)
+    ended = [one for one in week.long if one.times[0] < START + LONGEST]
+    assert 20 < len(ended) < 24
+    assert all(sorted(written[one.request]) == list(one.times) for one in ended)
+    assert max(one.times[-1] - one.times[0] for one in ended) > LONGEST / 2
+
+
+def clicks(seconds: float, *, lost: bool = False) -> list[Click]:
+    lines = frozenset({(1.0, "a"), (2.0, "b")})
+    return [Click("one", seconds, lines, lines)] * 19 + [Click("two", 0.1, frozenset() if lost else lines, lines)]
+
+
+def test_a_link_that_is_slow_or_misses_a_line_is_a_problem() -> None:
+    assert logs_links.problems(clicks(1.0)) == []
+    assert logs_links.problems(clicks(1.1)) == ["links of log lines: 1.1 s at the 95th percentile, more than 1 s"]
+    (missed,) = logs_links.problems(clicks(0.1, lost=True))
+    assert missed == "request two: its link finds 0 lines, the search in all that is kept 2"
 
 
 def result(bound: float | None, *seconds: float) -> Result:

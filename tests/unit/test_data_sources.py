@@ -10,13 +10,13 @@ import pytest
 
 import catalogue
 import dashboards
+from checks.log_links import KEPT, OF_A_CHAIN, OF_A_REQUEST, follow
 from components.grafana import data_sources
 from components.logs.loki import loki_configuration
 from facts import ROOT
 from quantities import seconds
 from report import board
 from settings import Settings, read_stack
-from tests.links import follow
 
 BOARDS = [board.read(text) for text in dashboards.load(catalogue.load(ROOT / "services.yaml")).values()]
 PROD = read_stack(ROOT / "Pulumi.prod.yaml")
@@ -31,19 +31,32 @@ def source(kind: str, settings: Settings = PROD) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("field", ["request_id", "correlation_id"])
-@pytest.mark.parametrize("retention", ["7d", "14d"])
-def test_an_id_leads_to_its_lines_as_long_as_they_are_kept(field: str, retention: str) -> None:
-    place = follow(source("loki", keeping(retention)), field, "a+b & c#1%", BOARDS)
+TITLES = (OF_A_REQUEST, OF_A_CHAIN)
+AT = 1_800_000_000.25
+HOUR = 3600
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_an_id_leads_to_its_lines_from_an_hour_before_to_an_hour_after(title: str) -> None:
+    place = follow(source("loki"), title, "a+b & c#1%", BOARDS, at=AT)
     assert (place.panel.board, place.panel.title) == ("logs", "One request, by the id typed above")
     assert place.choice["request"] == "a+b & c#1%"
-    assert place.since == seconds(retention)
+    assert (place.period.start, place.period.end) == (AT - HOUR, AT + HOUR)
 
 
-@pytest.mark.parametrize("field", ["request_id", "correlation_id"])
-def test_what_an_id_leads_to_is_not_searched_for_again_and_again(field: str) -> None:
-    (link,) = (one["url"] for one in source("loki")["jsonData"]["derivedFields"] if one["name"] == field)
-    assert parse_qs(urlsplit(link).query)["refresh"] == ["1d"]
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("retention", ["7d", "14d"])
+def test_an_id_leads_to_its_lines_as_long_as_they_are_kept(title: str, retention: str) -> None:
+    loki = source("loki", keeping(retention))
+    place, near = follow(loki, f"{title}{KEPT}", "a+b", BOARDS, at=AT), follow(loki, title, "a+b", BOARDS, at=AT)
+    assert (place.panel, place.choice) == (near.panel, near.choice)
+    assert place.period.length == seconds(retention)
+
+
+def test_what_an_id_leads_to_is_not_searched_for_again_and_again() -> None:
+    links = [one["url"] for one in source("loki")["jsonData"]["derivedFields"] if one["urlDisplayLabel"] != "Trace"]
+    assert len(links) == 4
+    assert all(parse_qs(urlsplit(link).query)["refresh"] == ["1d"] for link in links)
 
 
 def test_grafana_waits_for_lokis_own_answer() -> None:
