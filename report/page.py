@@ -15,9 +15,9 @@ from xml.etree.ElementTree import Element
 
 import plotly.offline
 
+from local.times import TIMES
 from report.gather import Drawing, Drawn, Part
 from report.markup import document, moment, prose, slug, tag
-from simulation.receivers.document import TIMES
 
 HERE = Path(__file__).parent
 STATES = {

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from local.times import TIMES
+
 STYLE = Path(__file__).with_name("page.css").read_text()
-TIMES = Path(__file__).with_name("times.js").read_text()
-"""The script that writes times in the viewer's zone, on every page that has one."""
 
 
 def document(title: str, body: str, script: str = "") -> str:
-    """The page around a body that is HTML already; `script` is JavaScript, which may call what TIMES has."""
+    """The page around a body that is HTML already; `script` is JavaScript, which may call what `TIMES` has."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'

@@ -11,12 +11,13 @@ import pytest
 
 from engine.npm import NODE
 from facts import ROOT
+from local.times import TIMES
 from report.markup import moment, tag, utc
 from report.page import drawn_by_script
 from review.findings import Review
 from review.history import Period
 from review.page import page as review_page
-from simulation.receivers.document import TIMES, document
+from simulation.receivers.document import document
 from tests.unit.report_samples import text
 
 AT = 1764770700.0
@@ -64,5 +65,5 @@ def test_every_page_with_a_script_writes_times_by_the_same_one() -> None:
     for page in (drawn_by_script("a", tag("p", "b")).decode(), document("a", "b", "localTimes(document);")):
         assert TIMES in page
     elsewhere = re.compile(r"toLocale|getHours|DateTimeFormat|timeZoneName")
-    own = [path for folder in ("report", "simulation") for path in (ROOT / folder).glob("**/*.js")]
+    own = [path for folder in ("local", "report", "simulation") for path in (ROOT / folder).glob("**/*.js")]
     assert {path.name for path in own if elsewhere.search(path.read_text())} == {"times.js"}
