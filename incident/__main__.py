@@ -14,7 +14,7 @@ from incident.facts import last_page
 from incident.found import LAST_PAGE_SECONDS, Incident, last, look
 from incident.page import headline, page
 from incident.place import Place, place
-from incident.when import Moment, checked, clock, moment
+from incident.when import Moment, around, checked, clock, moment
 from local import state
 from local.errors import RehearsalError
 from rehearsal.__main__ import CONSOLE, reported
@@ -22,8 +22,6 @@ from review.where import asked, page_options
 from targets import Target, variable
 
 FILE = "incident.html"
-AROUND_SECONDS = (15 * 60, 5 * 60)
-"""What is shown before and after the last page."""
 
 
 def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> Moment | None:
@@ -40,7 +38,8 @@ def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> 
 def main(start: Moment | None, to: Moment | None, out: Path | None, stack: str | None, context: str | None) -> None:
     """Write one page of an incident: timeline, panels that moved, errors in the logs, what was muted.
 
-    Without FROM it is the last page that fired, from 15 min before it to 5 min after it. Nothing is changed.
+    Without FROM it is the last page that fired, from 15 min before it to 5 min after it, or its first 7 days if it
+    fired for longer. Nothing is changed.
 
     Exit code 1 if a question was not answered; the page is written all the same, and says which.
     """
@@ -65,9 +64,10 @@ def _around_last_page(at: Place, to: float, now: float) -> tuple[float, float]:
     if found is None:
         days = LAST_PAGE_SECONDS // 86_400
         raise RehearsalError(f"no page fired in the {days} days before {clock(to)}; name the time: FROM=14:05")
-    before, after = AROUND_SECONDS
-    start, end = found[0] - before, min(found[1] + after, to)
-    return checked(Moment(clock(start), start), Moment(clock(end), end), now)
+    start, end = around(found, min(to, now))
+    if end < found[1]:
+        CONSOLE.print(f"the last page lasted until {clock(found[1])}: shown until {clock(end)}", markup=False)
+    return start, end
 
 
 def _found(at: Place, start: float, end: float, now: float) -> Incident:

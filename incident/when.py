@@ -14,6 +14,9 @@ SHORTEST_SECONDS = 60
 SOON_SECONDS = 3600
 """What TO may lie ahead: an incident that is not over ends with what is known."""
 
+AROUND_SECONDS = (15 * 60, 5 * 60)
+"""What is shown before and after a page."""
+
 _AGO = re.compile(r"[1-9][0-9]{0,9}[smhdw]")
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
 
@@ -59,6 +62,13 @@ def checked(start: Moment, end: Moment | None, now: float) -> tuple[float, float
         most = f"TO={end.text}{_meant(end)}" if end else "now, which is where it ends without TO"
         raise Misuse(f"FROM={start.text}: expected at most 7 days before {most}")
     return start.at, until
+
+
+def around(page: tuple[float, float], until: float) -> tuple[float, float]:
+    """The time around a page, up to `until`; of one that fired for too long to be looked at, its beginning."""
+    before, after = AROUND_SECONDS
+    start = page[0] - before
+    return start, min(page[1] + after, until, start + LONGEST_SECONDS)
 
 
 def _meant(given: Moment) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from incident.facts import MOVED, Event, at_each, last_page, moved, muted, of_alerts, receivers, timeline
-from incident.when import Moment, checked, clock, moment
+from incident.when import LONGEST_SECONDS, Moment, around, checked, clock, moment
 from review.firings import Firing, Silence
 from review.history import History, Period
 from targets import Misuse
@@ -103,6 +103,19 @@ def test_what_cannot_be_looked_at_is_refused_as_it_was_typed(start: str, end: st
     until = Moment(end, moment("TO", end, now)) if end else None
     with pytest.raises(Misuse, match=f"^{re.escape(said)}"):
         checked(Moment(start, moment("FROM", start, now)), until, now)
+
+
+def test_a_page_is_shown_with_what_was_around_it_and_of_a_very_long_one_its_beginning() -> None:
+    now = 2e9
+    for fired, until, end in (
+        (3600, now, now - 86_400 + 3600 + 300),
+        (86_400, now, now),
+        (3600, now - 86_400 + 60, now - 86_400 + 60),
+    ):
+        assert around((now - 86_400, now - 86_400 + fired), until) == (now - 86_400 - 900, end)
+    start, end = around((now - 10 * 86_400, now), now)
+    assert (start, end - start) == (now - 10 * 86_400 - 900, LONGEST_SECONDS)
+    assert checked(Moment("FROM", start), Moment("TO", end), now) == (start, end)
 
 
 def test_the_last_page_is_all_that_overlaps() -> None:
