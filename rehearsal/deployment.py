@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,8 @@ HEARTBEAT_AGE_SECONDS = 120
 """The heartbeat comes every half minute; an older one is no sign of life."""
 
 PROGRESS_RESOURCES = 20
-"""After how many new resources a first deployment says how far it is."""
-DIFFERENCE_LINES = 120
-"""How much of a difference is shown: other ports change most objects, in more than 10,000 lines."""
-_CREATED = re.compile(r" created \([\d.]+")
+"""After how many resources a deployment says how far it is."""
+_DONE = re.compile(r" (?:created|updated|replaced|deleted) \([\d.]+")
 
 Say = Callable[[str], None]
 
@@ -64,7 +62,7 @@ class Deployment:
     def __init__(
         self, rehearsal: Rehearsal, say: Say, settings: Mapping[str, Any] | None = None, *, verbose: bool = False
     ) -> None:
-        """With `verbose` a first deployment shows each resource, and a later one all that it changes."""
+        """With `verbose` a first deployment shows each resource, and a later one all that it changes; a file has it."""
         self._rehearsal, self._say, self._settings, self._verbose = rehearsal, say, settings or {}, verbose
         self._state, self._supervisor = rehearsal.state, rehearsal.supervisor
 
@@ -203,44 +201,31 @@ class Deployment:
             self._say(f"left out, as nothing simulates it: {', '.join(self.not_simulated)}")
         known = (self._state.cluster / "Release").exists()
         engine = Engine(ROOT, self._state.root, Aside({KEY: self._overrides}, self._secrets()))
-        with self._difference() if known and not self._verbose else nullcontext(self._say) as say:
-            changes = engine.up(
-                STACK,
-                on_output=until_error(say) if known or self._verbose else self._progress(),
-                diff=known,  # the first time everything is new
-            )
-        for warning in changes.warnings if not (known or self._verbose) else ():
+        kept = self._state.logs / "pulumi-up.log"
+        with kept.open("w") as file:
+            show = until_error(self._say) if self._verbose else self._progress("changed" if known else "created")
+
+            def take(line: str) -> None:
+                print(line, file=file)
+                show(line)
+
+            changes = engine.up(STACK, on_output=take, diff=known)  # the first time everything is new
+        for warning in changes.warnings if not self._verbose else ():
             self._say(f"warning: {warning}")
         self._say(f"resources: {', '.join(f'{count} {name}' for name, count in changes.counts.items())}")
+        if known and changes.changed:
+            self._say(f"  what changed is in {kept}")
 
-    @contextmanager
-    def _difference(self) -> Iterator[Say]:
-        """Takes each line of a later deployment: says the first, and keeps all in a file that it names at the end."""
-        kept = self._state.logs / "pulumi-up.log"
-        lines = 0
-
-        def show(line: str) -> None:
-            nonlocal lines
-            lines += 1
-            print(line, file=file)
-            if lines <= DIFFERENCE_LINES:
-                self._say(line)
-
-        with kept.open("w") as file:
-            yield show
-        if lines > DIFFERENCE_LINES:
-            self._say(f"  … {lines - DIFFERENCE_LINES:,} more lines in {kept}")
-
-    def _progress(self) -> Say:
-        """Takes each line of a first deployment, and reports how far it is; errors and warnings come by themselves."""
-        created = 0
+    def _progress(self, what: str) -> Say:
+        """Takes each line of a deployment, and reports how far it is; errors and warnings come by themselves."""
+        done = 0
 
         def count(line: str) -> None:
-            nonlocal created
-            if _CREATED.search(line):
-                created += 1
-                if created % PROGRESS_RESOURCES == 0:
-                    self._say(f"  {created} resources created")
+            nonlocal done
+            if _DONE.search(line):
+                done += 1
+                if done % PROGRESS_RESOURCES == 0:
+                    self._say(f"  {done} resources {what}")
 
         return count
 

@@ -554,7 +554,7 @@ class TestSaying:
                 details.append(diff)
                 for line in TestSaying.LINES:
                     on_output(line)
-                return Changes(warnings=["mind this"])
+                return Changes(urns={"create": {"map-0"}}, warnings=["mind this"])
 
         monkeypatch.setattr(Deployment, "_deploy", DEPLOY)
         monkeypatch.setattr(deployment, "Engine", Speaking)
@@ -572,26 +572,28 @@ class TestSaying:
         assert not set(self.LINES) & set(world.said)
         assert engine == [False]
 
-    def test_verbose_or_a_later_one_shows_each_line(self, world: World, engine: list[bool]) -> None:
+    def test_verbose_shows_each_line(self, world: World, engine: list[bool]) -> None:
         Deployment(world.rehearsal(), world.said.append, verbose=True).up()
         assert set(self.LINES) <= set(world.said)
-        world.said.clear()
-        (world.state.cluster / "Release").mkdir(parents=True)
-        world.up()
-        assert set(self.LINES) <= set(world.said)
-        assert engine == [False, True]
+        assert engine == [False]
 
-    def test_a_long_difference_is_kept_in_a_file(
-        self, world: World, engine: list[bool], monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("runs", [True, False])
+    def test_a_later_one_is_quiet_too_and_names_the_file_with_the_difference(
+        self, world: World, engine: list[bool], runs: bool
     ) -> None:
         world.up()
+        if not runs:
+            world.rehearsal().down()
         world.said.clear()
         (world.state.cluster / "Release").mkdir(parents=True)
-        monkeypatch.setattr(deployment, "DIFFERENCE_LINES", 10)
         world.up()
         kept = world.state.logs / "pulumi-up.log"
-        assert f"  … {len(self.LINES) - 10} more lines in {kept}" in world.said
-        assert [line for line in world.said if line in set(self.LINES)] == [*self.LINES[:10]]
+        assert [line for line in world.said if line.startswith("  ")] == [
+            "  20 resources changed",
+            "  40 resources changed",
+            f"  what changed is in {kept}",
+        ]
+        assert not set(self.LINES) & set(world.said)
         assert kept.read_text().splitlines() == [*self.LINES]
         assert engine == [False, True]
 
