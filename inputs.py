@@ -37,12 +37,9 @@ def read(project: Path, stack: str, instead: Mapping[str, Any] | None = None) ->
     file = configuration.stack_file(project, stack)
     deployment = Deployment(stack, frozenset(SECRET_KEYS))
 
-    def settings() -> Settings:
-        own = configuration.read_config(file).get(KEY)
-        changed = {**own, **instead} if instead and isinstance(own, dict) else own
-        return configuration.parse(changed, deployment, file)
-
-    made, known = collect(settings, lambda: catalogues.load(project / "services.yaml"))
+    made, known = collect(
+        lambda: configuration.read_stack(file, deployment, instead), lambda: catalogues.load(project / "services.yaml")
+    )
     try:
         return fitting(project, made, known)
     except InvalidInputError as error:

@@ -62,7 +62,8 @@ def load(config: pulumi.Config, project: Path) -> tuple[Settings, Secrets]:
 
     if document is None and KEY in _misspelt(written).values():
         keys()  # it is not missing as well
-    _, settings = collect(keys, lambda: parse(document, Deployment(stack, present), file))
+    meant = {key.removeprefix(f"{PROJECT}:") for key in _misspelt(written).values()}  # they are not missing as well
+    _, settings = collect(keys, lambda: parse(document, Deployment(stack, present | meant), file))
     return settings, Secrets(**{_snake(key): value for key, value in secrets.items()})
 
 
@@ -130,9 +131,29 @@ def _stacks(project: Path) -> list[str]:
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project.glob("Pulumi.*.yaml"))
 
 
-def read_stack(path: Path) -> Settings:
-    """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program. Raises InvalidInputError."""
-    return parse(read_config(path).get(KEY), file=path)
+def read_stack(path: Path, deployment: Deployment | None = None, instead: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of a `Pulumi.<stack>.yaml`, for what runs beside the program, with `instead` in place of its own.
+
+    Raises InvalidInputError with every problem, of keys and of values, in the order of the file.
+    """
+    config = _config(path)
+
+    def values() -> Settings:
+        own = config.get(KEY)
+        return parse({**own, **instead} if instead and isinstance(own, dict) else own, deployment, path)
+
+    if KEY not in config and KEY in _misspelt(config).values():
+        _refuse_keys_of(config, path)  # it is not missing as well
+    try:
+        return collect(lambda: _refuse_keys_of(config, path), values)[1]
+    except InvalidInputError as error:
+        raise InvalidInputError(sorted(error.problems, key=_line)) from None
+
+
+def _line(problem: str) -> int:
+    """The line of a file that a problem begins with, if it does."""
+    found = re.match(r"[^\s:]+:(\d+): ", problem)
+    return int(found[1]) if found else 0
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -141,6 +162,12 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises InvalidInputError if it is not valid YAML, has keys that nothing reads or secrets in plain text, or with the
     stacks that there are if there is no such file.
     """
+    config = _config(path)
+    _refuse_keys_of(config, path)
+    return config
+
+
+def _config(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise InvalidInputError([f"{path.name}: no such file; the stacks are: {', '.join(_stacks(path.parent))}"])
     document = documents.read(path)
@@ -148,10 +175,12 @@ def read_config(path: Path) -> dict[str, Any]:
     if config is not None and not isinstance(config, dict):
         shown = "docs/settings.md shows what is in it"
         raise InvalidInputError([f"{path.name}: expected the key `config`, and below it `{KEY}`; {shown}"])
-    found: dict[str, Any] = config or {}
-    plain = [key for key in SECRET_KEYS if (full := f"{PROJECT}:{key}") in found and not is_encrypted(found[full])]
-    _refuse_keys(found, plain, path.stem.removeprefix("Pulumi."), documents.places(path))
-    return found
+    return config or {}
+
+
+def _refuse_keys_of(config: Mapping[str, Any], path: Path) -> None:
+    plain = [key for key in SECRET_KEYS if (full := f"{PROJECT}:{key}") in config and not is_encrypted(config[full])]
+    _refuse_keys(config, plain, path.stem.removeprefix("Pulumi."), documents.places(path))
 
 
 _ENCRYPTED = {"type": "object", "required": ["secure"]}

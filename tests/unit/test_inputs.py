@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,13 @@ import pulumi
 import pytest
 from click.testing import CliRunner
 
+import documents
 import inputs
 from engine import render
 from facts import ROOT
 from local.errors import RehearsalError
 from rehearsal.deployment import until_error
-from settings import KEY, load
+from settings import KEY, PROJECT, SECRET_KEYS, load
 from validation import InvalidInputError
 
 
@@ -72,6 +74,23 @@ def test_wrong_settings_and_services_are_refused_at_once(project: Path) -> None:
     assert found[1].startswith(f"services.yaml:{line}: services[0].port: 'http' expected a whole number")
 
 
+def test_wrong_keys_and_values_of_a_stack_are_refused_at_once_in_the_order_of_the_file(project: Path) -> None:
+    file = project / "Pulumi.dev.yaml"
+    edit(file, "    platform: kind", "    platform: kid\n    retenton: {}")
+    edit(file, "config:\n", f"config:\n  {PROJECT}:slackWebhokUrl: {{secure: v1}}\n")
+    file.write_text(f"{file.read_text()}\n  {PROJECT}:smtpPassword: plain\n")
+    found = [problem.split(" ")[:3] for problem in refused(project)]
+    assert [words[1].removesuffix(":") for words in found] == [
+        f"{PROJECT}:slackWebhokUrl",
+        KEY,
+        KEY,
+        f"{PROJECT}:smtpPassword",
+    ]
+    assert [words[2] for words in found] == ["unknown", "platform:", "retenton:", "a"]
+    lines = [int(words[0].split(":")[1]) for words in found]
+    assert lines == sorted(lines)
+
+
 def test_settings_in_place_of_a_stack_s_own_are_read_too(project: Path) -> None:
     (found,) = refused(project, instead={"escalation": {"warningAfter": "3h"}})
     assert "more than 25m" in found
@@ -123,3 +142,16 @@ def test_a_key_that_nothing_reads_is_refused_by_the_program(monkeypatch: pytest.
     assert error.value.problems[0].endswith("; remove it with: pulumi config rm --stack dev retension")
     assert not any("aws:region" in problem for problem in error.value.problems)
     assert any("platform: missing" in problem for problem in error.value.problems)
+
+
+def test_a_misspelt_secret_is_not_missing_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = json.dumps(documents.read(ROOT / "Pulumi.prod.yaml")["config"][KEY])
+    secrets = {f"{PROJECT}:{key}": "x" for key in (*SECRET_KEYS[1:], f"{SECRET_KEYS[0]}s")}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({KEY: stack} | secrets))
+    monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda _: True)
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
+    with pytest.raises(InvalidInputError) as error:
+        load(pulumi.Config(PROJECT), ROOT)
+    assert [problem.partition(";")[0] for problem in error.value.problems] == [
+        f"{PROJECT}:{SECRET_KEYS[0]}s: unknown key"
+    ]
