@@ -18,7 +18,7 @@ from components.alerting import messages, routing
 from components.alerting.component import Alerting, AlertingArgs
 from components.cloudwatch import CloudWatch, CloudWatchArgs, monthly_cost
 from components.foundation import Foundation, FoundationArgs
-from components.grafana import CHART_ADMIN_SECRET, Grafana, GrafanaArgs
+from components.grafana import CHART_ADMIN_SECRET, Grafana, GrafanaArgs, GrafanaSecrets
 from components.logs.component import Logs, LogsArgs
 from components.metrics.component import LongTerm, Metrics, MetricsArgs, StackSecrets
 from components.metrics.remote_write import levels
@@ -74,13 +74,14 @@ def main() -> None:
             namespace=namespace,
             dashboards=dashboards.load(catalogue, settings),
             admin_password=secrets.grafana_admin_password,
+            client_secret=secrets.grafana_client_secret,
         ),
         opts,
     )
     stack_secrets = StackSecrets(
         configuration=alerting.configuration_secret,
         credentials=alerting.credentials_secret,
-        grafana_admin=grafana.admin_secret,
+        grafana=GrafanaSecrets(admin=grafana.admin_secret, sign_in=grafana.sign_in_secret),
     )
     metrics = Metrics(
         "metrics",

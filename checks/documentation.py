@@ -181,9 +181,11 @@ def with_flows(page: str) -> str:
         return list(flows.flows(stack, known.of_stack(stack)))
 
     prod = of(settings.stack_file(ROOT, "prod"))
-    distributed = of(ROOT / "examples" / "stacks" / "loki-distributed" / "Pulumi.loki-distributed.yaml")
     page = _between("flows", _flow_table(prod), page)
-    return _between("flows of distributed logs", _flow_table([flow for flow in distributed if flow not in prod]), page)
+    for name in ("loki-distributed", "closed-network"):
+        others = of(ROOT / "examples" / "stacks" / name / f"Pulumi.{name}.yaml")
+        page = _between(f"flows of {name}", _flow_table([flow for flow in others if flow not in prod]), page)
+    return page
 
 
 def _flow_table(found: list[flows.Flow]) -> str:

@@ -27,6 +27,7 @@ SECRETS: Mapping[str, str] = {
     "smtpPassword": "fake-smtp-password",
     "heartbeatUrl": "https://heartbeat.test/fake",
     "remoteWriteCredential": "fake-remote-write-credential",
+    "grafanaClientSecret": "fake-grafana-client-secret",
     "grafanaAdminPassword": "fake-grafana-password",
 }
 """A fabricated value for every secret that a stack can have."""

@@ -100,6 +100,7 @@ REDIS = Peer(name="Redis")
 PUBLIC = Peer(name="public addresses")
 AWS = Peer(name="AWS")
 LONG_TERM = Peer(name="metrics.remoteWrite.url")
+PROVIDER = Peer(name="grafana.signIn")
 
 _RESOLVE = (PROMETHEUS, ALERTMANAGER, GRAFANA, PROBER, LOG_AGENT, EVENTS, SAMPLER, LOKI, GATEWAY, CLOUDWATCH)
 """Those that reach something by its name."""
@@ -156,6 +157,9 @@ def _views(settings: Settings) -> Iterator[Flow]:
     if access.alertmanager_from:
         source = elsewhere("access.alertmanagerFrom", access.alertmanager_from)
         yield Flow(source=source, target=ALERTMANAGER, ports=(9093,), why="people, through a proxy with a log-in")
+    if sign_in := settings.grafana.sign_in:
+        ports = {port_of(url) for url in (sign_in.token_url, sign_in.user_url)}
+        yield Flow(source=GRAFANA, target=PROVIDER, ports=tuple(sorted(ports)), why="who logs in")
     yield Flow(source=GRAFANA, target=PROMETHEUS, ports=(9090,), why="queries of panels")
     yield Flow(source=GRAFANA, target=ALERTMANAGER, ports=(9093,), why="alerts, and silences of people who log in")
     yield Flow(source=GRAFANA, target=TEMPO, ports=(3200,), why="traces")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret
@@ -18,7 +19,7 @@ from dashboards.links import NO_REFRESH
 from dashboards.logs import ONE_REQUEST
 from dashboards.panels import panel_id
 from facts import GRAFANA_DATA_SOURCES, GRAFANA_FOLDER, GRAFANA_HOME, NAMESPACE
-from settings import Settings
+from settings import Ingress, Settings, SignIn
 
 DASHBOARDS = "/tmp/dashboards"  # noqa: S108 - a directory of the pod, where the chart's sidecar writes
 HOME = "/etc/grafana/home"
@@ -26,6 +27,9 @@ HOME = "/etc/grafana/home"
 SIDECARS = "grafana-sidecars"
 """Name of the Role and RoleBinding of Grafana's account."""
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of a Secret, not its content
+SIGN_IN_SECRET, SIGN_IN_KEY = "grafana-sign-in", "client-secret"
+SIGN_IN_PATH = f"/etc/secrets/{SIGN_IN_SECRET}"
+"""A directory of the pod with the client's secret."""
 CHART_ADMIN_SECRET = parts.GRAFANA.service
 
 
@@ -38,6 +42,8 @@ class GrafanaArgs:
     dashboards: dict[str, str]
     """JSON of each dashboard by uid."""
     admin_password: pulumi.Output[str] | None
+    client_secret: pulumi.Output[str] | None
+    """Of the identity provider's client; None without one."""
 
 
 class Grafana(pulumi.ComponentResource):
@@ -45,6 +51,8 @@ class Grafana(pulumi.ComponentResource):
 
     admin_secret: pulumi.Output[str] | None
     """Name of our Secret with `admin-user` and `admin-password`; None where the chart generates one."""
+    sign_in_secret: pulumi.Output[str] | None
+    """Name of the Secret with the client's secret; None where nobody logs in by an identity provider."""
 
     def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:index:Grafana", name, {}, opts)
@@ -53,8 +61,13 @@ class Grafana(pulumi.ComponentResource):
         for uid, text in sorted(args.dashboards.items()):
             self._config_map(_dashboard(uid), {f"{uid}.json": text}, "grafana_dashboard", folder=GRAFANA_FOLDER)
         self._sidecars()
-        self.admin_secret = self._administrator(args.admin_password) if args.admin_password else None
-        self.register_outputs({"adminSecret": self.admin_secret})
+        self.admin_secret = self.sign_in_secret = None
+        if args.admin_password:
+            data: dict[str, pulumi.Input[str]] = {"admin-user": "admin", "admin-password": args.admin_password}
+            self.admin_secret = self._secret(ADMIN_SECRET, data)
+        if args.settings.grafana.sign_in and args.client_secret:
+            self.sign_in_secret = self._secret(SIGN_IN_SECRET, {SIGN_IN_KEY: args.client_secret})
+        self.register_outputs({"adminSecret": self.admin_secret, "signInSecret": self.sign_in_secret})
 
     def _config_map(self, name: str, data: dict[str, str], label: str, folder: str | None = None) -> None:
         """A ConfigMap that Grafana's sidecar picks up by its label."""
@@ -81,11 +94,11 @@ class Grafana(pulumi.ComponentResource):
             opts=opts,
         )
 
-    def _administrator(self, password: pulumi.Output[str]) -> pulumi.Output[str]:
+    def _secret(self, name: str, data: dict[str, pulumi.Input[str]]) -> pulumi.Output[str]:
         secret = Secret(
-            ADMIN_SECRET,
-            metadata={"name": ADMIN_SECRET, "namespace": self._namespace},
-            string_data={"admin-user": "admin", "admin-password": password},
+            name,
+            metadata={"name": name, "namespace": self._namespace},
+            string_data=data,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return pulumi.Output.from_input(secret.metadata.name).apply(str)
@@ -203,7 +216,15 @@ def _derived(field: str, title: str, **link: str) -> dict[str, str]:
     return {"name": field, "matcherType": "label", "matcherRegex": field, "urlDisplayLabel": title, **link}
 
 
-def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class GrafanaSecrets:
+    """Names of the Secrets that Grafana reads; None where there is none."""
+
+    admin: pulumi.Input[str] | None
+    sign_in: pulumi.Input[str] | None
+
+
+def grafana_values(settings: Settings, secrets: GrafanaSecrets) -> dict[str, Any]:
     """The `grafana` section of kube-prometheus-stack's values."""
     values: dict[str, Any] = {
         "resources": sizing.of(settings.workloads.grafana),
@@ -244,13 +265,58 @@ def grafana_values(settings: Settings, admin_secret: pulumi.Input[str] | None) -
         ],
         "sidecar": _sidecar(),
     }
-    if admin_secret is not None:
+    if settings.grafana.ingress:
+        values["ingress"] = _ingress(settings.grafana.ingress, settings.links.grafana)
+    if settings.grafana.sign_in:
+        values["grafana.ini"]["auth.generic_oauth"] = _sign_in(settings.grafana.sign_in)
+        values["extraSecretMounts"] = [
+            {"name": "sign-in", "secretName": secrets.sign_in, "mountPath": SIGN_IN_PATH, "readOnly": True}
+        ]
+    if secrets.admin is not None:
         values["admin"] = {
-            "existingSecret": admin_secret,
+            "existingSecret": secrets.admin,
             "userKey": "admin-user",
             "passwordKey": "admin-password",
         }
     return values
+
+
+def _ingress(ingress: Ingress, address: str) -> dict[str, Any]:
+    host = urlsplit(address).hostname
+    return {
+        "enabled": True,
+        "ingressClassName": ingress.class_name,
+        "annotations": ingress.annotations,
+        "hosts": [host],
+        "path": "/",
+        "tls": [{"secretName": ingress.tls_secret, "hosts": [host]}] if ingress.tls_secret else [],
+    }
+
+
+def _sign_in(provider: SignIn) -> dict[str, Any]:
+    """Grafana's section for any OpenID Connect provider."""
+    return {
+        "enabled": True,
+        "name": provider.name,
+        "client_id": provider.client_id,
+        "client_secret": f"$__file{{{SIGN_IN_PATH}/{SIGN_IN_KEY}}}",
+        "auth_url": provider.auth_url,
+        "token_url": provider.token_url,
+        "api_url": provider.user_url,
+        "scopes": " ".join(provider.scopes),
+        "use_pkce": True,
+        # Whom the provider lets in; `users.allow_sign_up` is of forms.
+        "allow_sign_up": True,
+        "role_attribute_path": role_of(provider),
+    }
+
+
+def role_of(provider: SignIn) -> str:
+    """The JMESPath expression by which Grafana chooses a person's role from the claims."""
+    wanted = [*((group, "Admin") for group in provider.admins), *((group, "Editor") for group in provider.editors)]
+    # A person without any group has no such claim.
+    groups = f"{provider.groups_claim} || `[]`"
+    return " || ".join([*(f"contains({groups}, '{group}') && '{role}'" for group, role in wanted), "'Viewer'"])
 
 
 def _persistence(settings: Settings) -> dict[str, Any]:

@@ -4,6 +4,7 @@ come from.
 
 from settings.access import Access
 from settings.fit import port_of, warnings
+from settings.grafana import Ingress, SignIn
 from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT, REMOTE_WRITE_CREDENTIAL, SECRET_KEYS
 from settings.long_term import Metrics, RemoteWrite
 from settings.model import LONGEST_INTERVAL_SECONDS, Aws, Charts, Redis, Retention, Settings, Tracing
@@ -48,6 +49,7 @@ __all__ = [
     "Deployment",
     "Email",
     "Escalation",
+    "Ingress",
     "Links",
     "Metrics",
     "Notifications",
@@ -58,6 +60,7 @@ __all__ = [
     "Retention",
     "Secrets",
     "Settings",
+    "SignIn",
     "Slack",
     "Tracing",
     "Weekday",

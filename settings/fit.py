@@ -40,6 +40,13 @@ def conflicts(of: Settings) -> list[str]:
         "workloads.tempo.replicas must be 1": of.workloads.tempo.replicas != 1,
         f"notifications.pagerduty.url: its port {_pagerduty_port(of)} is not in access.notificationPorts, so that the "
         "network policies would stop every page; add it": _pagerduty_port(of) not in of.access.notification_ports,
+        f'grafana.ingress: links.grafana is "{of.links.grafana}"; it must be https:// and a host alone, as the Ingress '
+        "serves one": of.grafana.ingress is not None and not re.fullmatch(r"https://[^/:]+", of.links.grafana),
+        "grafana.ingress needs access.grafanaFrom: the namespace of its controller, or the subnets of its load "
+        "balancer, which the network policies then admit": of.grafana.ingress is not None
+        and not of.access.grafana_from,
+        f'grafana.signIn: links.grafana is "{of.links.grafana}"; it must start with https://, as the provider sends '
+        "people back to it": of.grafana.sign_in is not None and not of.links.grafana.startswith("https://"),
         "metrics.remoteWrite.workspace needs aws, which has its region": _workspace_without_aws(of),
         "aws needs platform eks": of.aws is not None and of.platform != "eks",
         "aws.monthlyBudgetUsd needs aws.billing": _budget_without_bill(of),

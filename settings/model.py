@@ -11,6 +11,7 @@ from problems import conflicts
 from quantities import seconds
 from settings import fit
 from settings.access import Access
+from settings.grafana import Grafana
 from settings.long_term import Metrics
 from settings.notifications import BusinessHours, Escalation, Links, Notifications
 from settings.resources import Storage, Workloads
@@ -260,6 +261,8 @@ class Settings(Section):
     """Addresses by which users reach the application: they are probed, and their certificates watched."""
     access: Access = Access()
     """Who reaches the monitoring, and what it reaches."""
+    grafana: Grafana = Grafana()
+    """How people reach Grafana and log in."""
     charts: Charts = Charts()
     """Where Helm charts come from."""
     images: Images = Images()

@@ -20,7 +20,15 @@ from pydantic import ValidationError
 import documents
 from documents import Loc
 from problems import problems, unknown, without
-from settings.keys import CHANNEL_SECRETS, GRAFANA_PASSWORD, KEY, PROJECT, REMOTE_WRITE_CREDENTIAL, SECRET_KEYS
+from settings.keys import (
+    CHANNEL_SECRETS,
+    GRAFANA_CLIENT_SECRET,
+    GRAFANA_PASSWORD,
+    KEY,
+    PROJECT,
+    REMOTE_WRITE_CREDENTIAL,
+    SECRET_KEYS,
+)
 from settings.model import Settings
 from settings.notifications import Deployment
 from validation import InvalidInputError, collect
@@ -39,6 +47,7 @@ class Secrets:
     smtp_password: pulumi.Output[str] | None = None
     heartbeat_url: pulumi.Output[str] | None = None
     remote_write_credential: pulumi.Output[str] | None = None
+    grafana_client_secret: pulumi.Output[str] | None = None
     grafana_admin_password: pulumi.Output[str] | None = None
 
 
@@ -233,10 +242,14 @@ def parse(document: Any, deployment: Deployment | None = None, file: Path | None
 
 
 def secret_keys(settings: Settings) -> list[str]:
-    """The secret keys that this stack can use: channels' that it declares, a second place's, Grafana's."""
+    """The secret keys that this stack can use: channels' that it declares, a second place's, Grafana's two."""
     declared = [key for channel, key in CHANNEL_SECRETS.items() if getattr(settings.notifications, channel) is not None]
     remote = settings.metrics.remote_write
-    return [*declared, *([REMOTE_WRITE_CREDENTIAL] if remote and remote.url else []), GRAFANA_PASSWORD]
+    wanted = {
+        REMOTE_WRITE_CREDENTIAL: remote is not None and remote.url is not None,
+        GRAFANA_CLIENT_SECRET: settings.grafana.sign_in is not None,
+    }
+    return [*declared, *(key for key, used in wanted.items() if used), GRAFANA_PASSWORD]
 
 
 def _snake(key: str) -> str:

@@ -16,7 +16,7 @@ from catalogue import Catalogue
 from components import charts, placement, priorities, security, sizing, storage
 from components.alerting.routing import REMEMBERED
 from components.aws_role import ServiceAccountRole, ServiceAccountRoleArgs
-from components.grafana import grafana_values
+from components.grafana import GrafanaSecrets, grafana_values
 from components.metrics import monitors, prober, remote_write, route_sums
 from components.metrics.default_rules import custom_rules, default_rules
 from quantities import mebibytes
@@ -45,8 +45,8 @@ class StackSecrets:
     """Alertmanager's configuration."""
     credentials: pulumi.Input[str]
     """The notification channels' credentials."""
-    grafana_admin: pulumi.Input[str] | None
-    """Grafana's administrator; None where the chart generates one."""
+    grafana: GrafanaSecrets
+    """Grafana's administrator, and its client at the identity provider."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ def stack_values(settings: Settings, secrets: StackSecrets, recorded: remote_wri
             "serviceAccount": {"automountServiceAccountToken": False},  # it asks the API server for nothing
             **placement.disruption_budget(settings.workloads.alertmanager.replicas),
         },
-        "grafana": grafana_values(settings, secrets.grafana_admin),
+        "grafana": grafana_values(settings, secrets.grafana),
         "prometheusOperator": {
             "resources": sizing.OPERATOR,
             "kubeletEndpointSliceEnabled": True,

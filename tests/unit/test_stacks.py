@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jmespath
 import pulumi
 import pytest
 import yaml
@@ -14,11 +15,12 @@ import yaml
 import catalogue
 from checks.program import SECRETS, Program, evaluate
 from components import charts, cloudwatch, protection, storage
+from components.grafana import role_of
 from dashboards.infrastructure.aws import CLOUDWATCH_DELAY, CLOUDWATCH_PERIOD
 from engine import chart_files
 from facts import ROOT
 from invalid import InvalidInputError
-from settings import KEY, Charts, parse
+from settings import KEY, Charts, SignIn, parse
 from tests.unit.registered import CLASS, CONFIG_MAP, PRIORITY, RELEASE, SECRET, VOLUME, custom, values
 from tests.unit.test_settings import document
 
@@ -132,6 +134,67 @@ def test_a_second_place_for_metrics_has_its_credential_its_rules_and_its_way_out
     assert {"ports": [{"port": 8443, "protocol": "TCP"}]} in policy.inputs["spec"]["egress"]
     assert "rules-long-term" in {item.name for item in custom(program, "PrometheusRule")}
     assert "rules-long-term" not in {item.name for item in custom(prod, "PrometheusRule")}
+
+
+SIGN_IN = {
+    "name": "Example",
+    "clientId": "monitoring",
+    "authUrl": "https://login.test/authorize",
+    "tokenUrl": "https://login.test:8443/token",
+    "userUrl": "https://login.test/userinfo",
+    "admins": ["platform"],
+    "editors": ["on call", "/shop"],
+}
+
+
+def test_people_log_in_with_a_provider_and_its_secret_is_in_a_file() -> None:
+    links = {"grafana": "https://grafana.test"}
+    program = evaluate("dev", overrides={"grafana": {"signIn": SIGN_IN}, "links": links})
+    grafana = values(program, "kube-prometheus-stack")["grafana"]
+    (mount,) = grafana["extraSecretMounts"]
+    secret = program.one(SECRET, mount["secretName"])
+    (key,) = secret.inputs["stringData"]
+    assert secret.inputs["stringData"] == {key: SECRETS["grafanaClientSecret"]}
+    assert SECRETS["grafanaClientSecret"] not in str([item.inputs for item in program if item is not secret])
+    asked = grafana["grafana.ini"]["auth.generic_oauth"]
+    assert asked["client_secret"] == f"$__file{{{mount['mountPath']}/{key}}}"
+    assert (asked["token_url"], asked["api_url"]) == (SIGN_IN["tokenUrl"], SIGN_IN["userUrl"])
+    (policy,) = [item for item in program if item.type.endswith(":NetworkPolicy") and item.name == "grafana"]
+    assert {"ports": [{"port": port, "protocol": "TCP"} for port in (443, 8443)]} in policy.inputs["spec"]["egress"]
+    with pytest.raises(pulumi.RunError, match="set --stack dev --secret grafanaClientSecret"):
+        evaluate("dev", overrides={"grafana": {"signIn": SIGN_IN}, "links": links}, secrets={})
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [
+        ({"groups": ["shop", "platform"]}, "Admin"),
+        ({"groups": ["on call", "platform"]}, "Admin"),
+        ({"groups": ["on call"]}, "Editor"),
+        ({"groups": ["/shop"]}, "Editor"),
+        ({"groups": ["shop"]}, "Viewer"),
+        ({"groups": []}, "Viewer"),
+        ({}, "Viewer"),
+    ],
+)
+def test_a_persons_groups_choose_the_role(claims: dict[str, Any], role: str) -> None:
+    provider = SignIn.model_validate(SIGN_IN, by_alias=True, by_name=False)
+    assert jmespath.search(role_of(provider), claims) == role
+
+
+def test_an_ingress_serves_the_host_that_notifications_link_to() -> None:
+    asked = {"className": "nginx", "annotations": {"cert-manager.io/issuer": "a"}, "tlsSecret": "grafana-tls"}
+    others = {"links": {"grafana": "https://grafana.test"}, "access": {"grafanaFrom": ["ingress-nginx"]}}
+    ingress = values(evaluate("dev", overrides={"grafana": {"ingress": asked}} | others), "kube-prometheus-stack")
+    assert ingress["grafana"]["ingress"] == {
+        "enabled": True,
+        "ingressClassName": "nginx",
+        "annotations": {"cert-manager.io/issuer": "a"},
+        "hosts": ["grafana.test"],
+        "path": "/",
+        "tls": [{"secretName": "grafana-tls", "hosts": ["grafana.test"]}],
+    }
+    assert "ingress" not in values(evaluate("dev"), "kube-prometheus-stack")["grafana"]
 
 
 def test_a_workspace_is_written_to_with_a_role_for_which_running_pods_are_made_again() -> None:
