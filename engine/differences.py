@@ -63,6 +63,11 @@ def as_text(found: Sequence[Difference]) -> Iterator[str]:
             yield from difference.lines
 
 
+def in_short(found: Sequence[Difference]) -> str:
+    """How many objects of each component differ, on one line."""
+    return "; ".join(heading for heading, _ in _by_component(found))
+
+
 def as_markdown(stack: str, base: str, found: Sequence[Difference]) -> str:
     """The summary of a pull request: each object folded below its component, cut where it grows too long."""
     if not found:

@@ -28,7 +28,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 import inputs
 from engine import rule_files
 from engine.configuration import Aside, Secrets
-from engine.differences import COMPONENT, Difference, as_markdown, as_text, differences
+from engine.differences import COMPONENT, Difference, as_markdown, as_text, differences, in_short
 from engine.operations import Engine
 from engine.provider.aws import Aws
 from engine.provider.documents import dump
@@ -309,6 +309,8 @@ def diff_command(stack: str, project: Path, base: str, markdown: bool) -> None:
         click.echo(f"no difference: the working tree deploys {stack} as {base} does", err=True)
     for line in () if markdown else as_text(found):
         click.echo(_coloured(line))
+    if found and not markdown:  # the lines above it may be thousands
+        click.echo(f"the working tree changes {stack} from {base}, so the exit code is 1: {in_short(found)}", err=True)
     sys.exit(1 if found else 0)
 
 

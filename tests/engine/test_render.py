@@ -118,6 +118,8 @@ def test_a_diff_names_what_was_added_removed_and_changed(
         "added: Thing/default/thing-40.yaml",
         "added: Thing/default/thing.yaml",
     ]
+    said = "the working tree changes dev from HEAD, so the exit code is 1: stack: 2 added, 1 changed, 1 removed"
+    assert errors.splitlines()[-1] == said
     assert "-  number: 0" in lines
     assert "+  number: 42" in lines
     assert f"+  url: '{MASK}'" in lines
