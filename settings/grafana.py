@@ -79,7 +79,7 @@ class SignIn(Section):
     admins: List[Group] = ()
     """Groups whose members administer Grafana."""
     editors: List[Group] = ()
-    """Groups whose members may use Explore and silence alerts. Everybody else who can log in is a Viewer."""
+    """Groups whose members may use Explore and silence alerts. All others who can log in are Viewers."""
 
     @model_validator(mode="after")
     def _one_role(self) -> SignIn:
