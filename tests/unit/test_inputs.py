@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -150,8 +151,12 @@ def test_a_misspelt_secret_is_not_missing_as_well(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({KEY: stack} | secrets))
     monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda _: True)
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
-    with pytest.raises(InvalidInputError) as error:
+
+    async def program() -> None:  # secrets are outputs, which need an event loop
         load(pulumi.Config(PROJECT), ROOT)
+
+    with pytest.raises(InvalidInputError) as error:
+        asyncio.run(program())
     assert [problem.partition(";")[0] for problem in error.value.problems] == [
         f"{PROJECT}:{SECRET_KEYS[0]}s: unknown key"
     ]
