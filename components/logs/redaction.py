@@ -12,7 +12,7 @@ secret stays readable; docs/logs.md names the limits.
 | `redaction_rules.py` | the rules, in their order |
 | `redaction_patterns.py` | the building blocks of their expressions |
 | `ottl.py` | the collector's language, and the one place that escapes for it |
-| this module | which lines each group of rules sees, and the two lists that the collector is given |
+| this module | which lines each group of rules sees, and what the collector is given |
 
 **To add the form of a token** that has a beginning of its own, such as `ghp_`:
 
@@ -48,7 +48,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from components.logs.ottl import BODY, every, has, matches, replace_pattern
+from components.logs.ottl import BODY, every, has, literal, matches, replace_pattern
 from components.logs.redaction_patterns import (
     DIGITS,
     KEY_ENDS,
@@ -61,7 +61,7 @@ from components.logs.redaction_patterns import (
     WORDS,
     one_of,
 )
-from components.logs.redaction_rules import BY_FORM, CARDS, LOWER, QUOTED, Rule, by_name, rules
+from components.logs.redaction_rules import BY_FORM, CARDS, LOWER, QUOTED, Mark, Rule, by_name, rules
 
 _NAMES = [name if name.startswith(text) else text for name, text in NAMES.items()]
 """Patterns that each begin with a text, as a search is fast only for such; `NAME` is what counts."""
@@ -78,11 +78,33 @@ _CARD_BEGINS = tuple(f"{first}{DIGITS}" for first in range(2, 7))
 _CARD_LIKE = f"{one_of(*NOT_IN_NUMBER)}[2-6]{DIGITS}"
 """Most ids have such digits, but behind others."""
 
+MARKS = (
+    *(mark for rule in BY_FORM for mark in rule.marks),
+    *(Mark(text, (pattern,), any_case=True) for text, pattern in zip((*NAMES.values(), *WORDS), _NAMED, strict=True)),
+    Mark(REFUSED, (NAME,), any_case=True),
+    *(Mark(begins[0], (begins, _CARD_LIKE)) for begins in _CARD_BEGINS),
+)
+"""Each line that any rule changes has one of them."""
+
 _IS_NAMED, _HAS_CARD = 'log.attributes["named"]', 'log.attributes["card"]'
+_IS_HARMLESS = 'log.attributes["harmless"]'
+"""Set where a line of a file is read, by `harmless`: nothing in a line can set it, and a line without it is masked."""
+
+
+def harmless() -> str:
+    """Whether a line has no mark, as an expression of the operators that read files: there a search costs least."""
+    return f"let line = body; let small = lower(body); not ({' or '.join(map(_marked, MARKS))})"
+
+
+def _marked(mark: Mark) -> str:
+    of = "small" if mark.any_case else "line"
+    conditions = [f"{of} contains {literal(mark.text)}"]
+    conditions += [f"{of} matches {literal(pattern)}" for pattern in mark.patterns]
+    return every(*conditions) if len(conditions) == 1 else f"({every(*conditions)})"
 
 
 def statements() -> list[dict[str, Any]]:
-    """The rules for the collector, in groups of which most lines need only the first."""
+    """The rules for the collector, in groups of which most lines need none."""
     lower = f'set({LOWER}, ConvertCase({BODY}, "lower"))'
     return [
         _group(
@@ -91,21 +113,21 @@ def statements() -> list[dict[str, Any]]:
             f"set({_IS_NAMED}, true) where {every(has(REFUSED, of=LOWER), matches(NAME, of=LOWER))}",
             f"set({_HAS_CARD}, true) where {every(matches(*_CARD_BEGINS), matches(_CARD_LIKE))}",
             *_replacements(BY_FORM),
+            where=f"{_IS_HARMLESS} == nil",
         ),
         _group(
             lower,
             f"set({QUOTED}, true) where {matches(*_NAMED_IN_QUOTES, of=LOWER)}",
             *_replacements(by_name(LEVELS)),
             'delete_key(log.attributes, "named")',
-            where=_IS_NAMED,
+            where=f"{_IS_NAMED} == true",
         ),
-        _group(*_replacements(CARDS), 'delete_key(log.attributes, "card")', where=_HAS_CARD),
+        _group(*_replacements(CARDS), 'delete_key(log.attributes, "card")', where=f"{_HAS_CARD} == true"),
     ]
 
 
-def _group(*statements: str, where: str | None = None) -> dict[str, Any]:
-    conditions = [f"{where} == true"] if where else []
-    return {"context": "log", "conditions": conditions, "statements": list(statements)}
+def _group(*statements: str, where: str) -> dict[str, Any]:
+    return {"context": "log", "conditions": [where], "statements": list(statements)}
 
 
 def _replacements(rules: Iterable[Rule]) -> list[str]:

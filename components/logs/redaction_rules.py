@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
+from typing import NamedTuple
 
 from components.logs import redaction_patterns as p
 from components.logs.ottl import every, has, matches
@@ -32,6 +33,15 @@ IS_QUOTED = f"{QUOTED} == true"
 """Whether a name stands in quotes, which most lines with a name have not."""
 
 
+class Mark(NamedTuple):
+    """What a line has that a rule changes: this text, and where the text is in other lines, too, matches of these."""
+
+    text: str
+    patterns: tuple[str, ...] = ()
+    any_case: bool = False
+    """The text and the patterns are in lower case, and looked for in the line in lower case."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """Replace what matches, in the lines that pass the gate."""
@@ -43,6 +53,8 @@ class Rule:
     """`${1}` is the first part that the pattern keeps."""
     gate: str = ""
     """A cheap condition that spares most lines the pattern; none where the pattern begins with a text by itself."""
+    marks: tuple[Mark, ...] = ()
+    """Each line that the rule changes has one. None: those of all rules by name, or for cards, in `redaction.py`."""
 
 
 def rules(levels: Sequence[Level] = LEVELS) -> list[Rule]:
@@ -68,13 +80,22 @@ def _tokens() -> list[Rule]:
 
 def _token(prefixes: list[str], least: int) -> Rule:
     begins, name = one_of(*map(re.escape, prefixes)), f"token-{least}"
+    marks = (Mark(_shared(prefixes), (begins,) if len(prefixes) > 1 else ()),)
     if least == int(SECRETS["within_words"]):  # such beginnings are the ends of words, too, as in `task-…`
-        return Rule(name, kept(one_of(*p.NOT_WITHIN_WORD), begins) + p.token(least), gate=has(*prefixes))
-    return Rule(name, kept(begins) + p.token(least))
+        return Rule(name, kept(one_of(*p.NOT_WITHIN_WORD), begins) + p.token(least), "${1}***", has(*prefixes), marks)
+    return Rule(name, kept(begins) + p.token(least), marks=marks)
+
+
+def _shared(texts: Sequence[str]) -> str:
+    """What all of them begin with."""
+    return "".join(
+        one for one, other in takewhile(lambda pair: pair[0] == pair[1], zip(min(texts), max(texts), strict=False))
+    )
 
 
 _SCHEMES = SECRETS["schemes"]
 _HOSTS = sorted({address.partition("/")[0] for address in SECRETS["addresses"]})
+_DOMAINS = sorted({host.rpartition(".")[2] for host in _HOSTS})
 _SLASHES = ("//", "\\/", "%2F", "%2f")
 
 
@@ -83,6 +104,7 @@ def _pair() -> Rule:
     named = rf"{p.PAIR_NAME}[\x22\x27\x5c]*\s*[=:]\s*"
     single_quoted = r"\x27(?:[^\x22\x27\x5c]|\x5c+[^\x22\x5c])*\x27?"
     double_quoted = (f"{level.quote}{level.inside}{level.quote}" for level in LEVELS)
+    begins = rf"{one_of(*SECRETS['pairs'])}[\x22\x27\x5c]*\s*[=:(]"
     return Rule(
         "pair",
         ANY_CASE
@@ -91,18 +113,29 @@ def _pair() -> Rule:
         + some(r"[^\x22\x27\x5c\[\](){}]", single_quoted, p.ESCAPED_BLANK, *double_quoted)
         + r"[\])]?",
         "${1}0",
-        matches(rf"{one_of(*SECRETS['pairs'])}[\x22\x27\x5c]*\s*[=:(]", of=LOWER),
+        matches(begins, of=LOWER),
+        tuple(Mark(name, (begins,), any_case=True) for name in SECRETS["pairs"]),
     )
 
 
 BY_FORM = (
-    *(Rule(form["name"], form["pattern"], f"${{1}}{form['mask']}", has(*form["marks"])) for form in SECRETS["forms"]),
+    *(
+        Rule(
+            form["name"],
+            form["pattern"],
+            f"${{1}}{form['mask']}",
+            has(*form["marks"]),
+            tuple(map(Mark, form["marks"])),
+        )
+        for form in SECRETS["forms"]
+    ),
     # Behind `url-password`, which keeps the host: this would take it for that of an e-mail address.
     Rule(
         "email-address",
         kept(p.ESCAPE) + "?" + p.MAIL_USER + p.MAIL_AT + p.MAIL_HOST,
         "${1}***@***",
         has("@", "%40", "u0040"),
+        tuple(map(Mark, ("@", "%40", "u0040"))),
     ),
     *_tokens(),
     # What follows the name of a scheme of HTTP, in a header or not: anything, or what is no word.
@@ -110,16 +143,20 @@ BY_FORM = (
         "scheme",
         ANY_CASE + kept(one_of(*_SCHEMES["any"]), _SCHEMES["blank"]) + p.UNQUOTED,
         gate=has(*_SCHEMES["any"], of=LOWER),
+        marks=tuple(Mark(scheme, any_case=True) for scheme in _SCHEMES["any"]),
     ),
     Rule(
         "scheme-encoded",
         kept(f"(?i:{'|'.join(_SCHEMES['encoded'])})", _SCHEMES["blank"]) + _SCHEMES["encoded_value"],
         gate=matches(*(f"{scheme}{_SCHEMES['blank']}" for scheme in _SCHEMES["encoded"]), of=LOWER),
+        marks=tuple(Mark(scheme, (f"{scheme}{_SCHEMES['blank']}",), any_case=True) for scheme in _SCHEMES["encoded"]),
     ),
     Rule(
         "secret-address",
         ANY_CASE + kept(one_of(*map(p.address, SECRETS["addresses"]))) + p.UNQUOTED,
         gate=every(has(*_SLASHES), has(*_HOSTS, of=LOWER)),
+        # The hosts end alike: three searches instead of one for each.
+        marks=tuple(Mark(f".{domain}", (one_of(*map(re.escape, _HOSTS)),), any_case=True) for domain in _DOMAINS),
     ),
     _pair(),
 )
