@@ -34,11 +34,12 @@ AGENT_STATE = "/var/lib/order-processor-log-agent"
 def agent_configuration(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """The agent's configuration: the file beside this module with what it masks and which events it counts."""
     configuration = _masking(AGENT_CONFIGURATION)
-    configuration["receivers"]["file_log"]["operators"][-1]["if"] = redaction.harmless()
-    configuration["processors"]["transform/parse"]["log_statements"][-1]["statements"] += events.statements(
+    configuration["receivers"]["file_log"]["operators"][-2]["if"] = redaction.harmless()
+    configuration["processors"]["transform/parse"]["log_statements"][-1:-1] = events.statements(catalogue.events)
+    configuration["connectors"]["count"]["logs"] |= events.counts(catalogue.events)
+    configuration["processors"]["transform/counts"]["metric_statements"][0]["statements"] = events.copies(
         catalogue.events
     )
-    configuration["connectors"]["count"]["logs"] |= events.counts(catalogue.events)
     _count_from_the_beginning(configuration)
     configuration["processors"]["redaction/attributes"] |= redaction.attributes()
     if settings.workloads.prometheus.replicas > 1:
