@@ -45,7 +45,7 @@ second one to three minutes. A line that must stay readable goes into `HARMLESS`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from components.logs.ottl import BODY, every, has, literal, matches, replace_pattern
@@ -59,21 +59,23 @@ from components.logs.redaction_patterns import (
     REFUSED,
     REST_OF_NAME,
     WORDS,
+    named,
     one_of,
 )
-from components.logs.redaction_rules import BY_FORM, CARDS, LOWER, QUOTED, Mark, Rule, by_name, rules
+from components.logs.redaction_rules import (
+    BY_FORM,
+    CARDS,
+    LOWER,
+    QUOTED,
+    Mark,
+    Rule,
+    by_name,
+    rules,
+)
 
-_NAMES = [name if name.startswith(text) else text for name, text in NAMES.items()]
-"""Patterns that each begin with a text, as a search is fast only for such; `NAME` is what counts."""
-_NAMED = (
-    *(rf"{name}(?:{REST_OF_NAME}\s*[=:]|[^\x22\x5c]*{KEY_ENDS})" for name in _NAMES),
-    *(rf"{word}(?:\s*[=:]|{KEY_ENDS})" for word in WORDS),
-)
+_NAMED = named(rf"(?:{REST_OF_NAME}\s*[=:]|[^\x22\x5c]*{KEY_ENDS})", rf"(?:\s*[=:]|{KEY_ENDS})")
 """What a line with a name has, in lower case."""
-_NAMED_IN_QUOTES = (
-    *(rf"{name}[^\x22\x5c]*{KEY_ENDS}" for name in _NAMES),
-    *(f"{word}{KEY_ENDS}" for word in (*WORDS, REFUSED)),
-)
+_NAMED_IN_QUOTES = (*named(rf"[^\x22\x5c]*{KEY_ENDS}", KEY_ENDS), f"{REFUSED}{KEY_ENDS}")
 _CARD_BEGINS = tuple(f"{first}{DIGITS}" for first in range(2, 7))
 _CARD_LIKE = f"{one_of(*NOT_IN_NUMBER)}[2-6]{DIGITS}"
 """Most ids have such digits, but behind others."""
@@ -86,6 +88,7 @@ MARKS = (
 )
 """Each line that any rule changes has one of them."""
 
+_LOWER = f'set({LOWER}, ConvertCase({BODY}, "lower"))'
 _IS_NAMED, _HAS_CARD = 'log.attributes["named"]', 'log.attributes["card"]'
 _IS_HARMLESS = 'log.attributes["harmless"]'
 """Set where a line of a file is read, by `harmless`: nothing in a line can set it, and a line without it is masked."""
@@ -105,10 +108,9 @@ def _marked(mark: Mark) -> str:
 
 def statements() -> list[dict[str, Any]]:
     """The rules for the collector, in groups of which most lines need none."""
-    lower = f'set({LOWER}, ConvertCase({BODY}, "lower"))'
     return [
         _group(
-            lower,
+            _LOWER,
             f"set({_IS_NAMED}, true) where {matches(*_NAMED, of=LOWER)}",
             f"set({_IS_NAMED}, true) where {every(has(REFUSED, of=LOWER), matches(NAME, of=LOWER))}",
             f"set({_HAS_CARD}, true) where {every(matches(*_CARD_BEGINS), matches(_CARD_LIKE))}",
@@ -116,7 +118,7 @@ def statements() -> list[dict[str, Any]]:
             where=f"{_IS_HARMLESS} == nil",
         ),
         _group(
-            lower,
+            _LOWER,
             f"set({QUOTED}, true) where {matches(*_NAMED_IN_QUOTES, of=LOWER)}",
             *_replacements(by_name(LEVELS)),
             'delete_key(log.attributes, "named")',
@@ -130,8 +132,11 @@ def _group(*statements: str, where: str) -> dict[str, Any]:
     return {"context": "log", "conditions": [where], "statements": list(statements)}
 
 
-def _replacements(rules: Iterable[Rule]) -> list[str]:
-    return [replace_pattern(rule.pattern, rule.replacement, rule.gate) for rule in rules]
+def _replacements(rules: Iterable[Rule]) -> Iterator[str]:
+    for rule in rules:
+        if rule.fresh:
+            yield _LOWER
+        yield replace_pattern(rule.pattern, rule.replacement, rule.gate)
 
 
 def attributes() -> dict[str, list[str]]:

@@ -94,6 +94,15 @@ def key(character: str) -> str:
     return f"{character}*{one_of(f'{NAME}{character}*', WORD)}"
 
 
+def named(behind_name: str, behind_word: str) -> list[str]:
+    """Each name or word of a line in lower case, with what is behind it.
+
+    Each begins with a text: a search is fast only for such, and `NAME` is what counts.
+    """
+    names = (name if name.startswith(text) else text for name, text in NAMES.items())
+    return [*(f"{name}{behind_name}" for name in names), *(f"{word}{behind_word}" for word in WORDS)]
+
+
 KEY_ENDS = r"\x5c*[\x22\x27]\s*(?:[=:]|,\s*b)"
 """What is behind a name in quotes."""
 

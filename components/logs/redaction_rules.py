@@ -31,6 +31,8 @@ LOWER = 'log.cache["lower"]'
 QUOTED = 'log.cache["quoted"]'
 IS_QUOTED = f"{QUOTED} == true"
 """Whether a name stands in quotes, which most lines with a name have not."""
+FOLDED = "\u017f"
+"""An `s` to an expression that ignores case, and none to a line in lower case: where it is, the expression decides."""
 
 
 class Mark(NamedTuple):
@@ -55,6 +57,8 @@ class Rule:
     """A cheap condition that spares most lines the pattern; none where the pattern begins with a text by itself."""
     marks: tuple[Mark, ...] = ()
     """Each line that the rule changes has one. None: those of all rules by name, or for cards, in `redaction.py`."""
+    fresh: bool = False
+    """The gate reads the line in lower case as the rules before this one have left it."""
 
 
 def rules(levels: Sequence[Level] = LEVELS) -> list[Rule]:
@@ -178,7 +182,8 @@ def by_name(levels: Sequence[Level]) -> list[Rule]:
             "number",
             ANY_CASE + kept(r'["\x27]', p.key(p.PLAIN_IN_BOTH), r'\x5c*["\x27]\s*:\s*') + p.NUMBER,
             "${1}0",
-            every(IS_QUOTED, matches(r"[\x22\x27]\s*:\s*-?[0-9]")),
+            every(IS_QUOTED, _named(f"{p.PLAIN_IN_BOTH}*{_NUMBERED}", _NUMBERED)),
+            fresh=True,
         ),
         # The last: of Python's strings and lists, which are masked as a whole before, this would mask the first word.
         # Each level has a quote of its own to keep, and a value at most one of them.
@@ -188,8 +193,19 @@ def by_name(levels: Sequence[Level]) -> list[Rule]:
             + kept(p.ASSIGNED)
             + one_of(*(f"b?{kept(level.quote)}{level.inside}" for level in LEVELS), p.PARAMETER),
             "${1}${2}${3}${4}${5}***",
+            _named(rf"{p.REST_OF_NAME}\s*[=:]", r"\s*="),
+            fresh=True,
         ),
     ]
+
+
+_NUMBERED = r"\x5c*[\x22\x27]\s*:\s*-?[0-9]"
+"""What is behind a name that has a number."""
+
+
+def _named(behind_name: str, behind_word: str) -> str:
+    """Whether a name or word of the line has this behind it: what most lines with a name have not, of any one form."""
+    return matches(*p.named(behind_name, behind_word), f"{p.REFUSED}{behind_word}", FOLDED, of=LOWER)
 
 
 def _json(level: Level) -> list[Rule]:
@@ -197,17 +213,21 @@ def _json(level: Level) -> list[Rule]:
     key = f"{level.quote}{p.key(p.PLAIN)}{level.quote}" + rf"\s*{p.SIGN}\s*"
     inner = one_of(r'[^"\x27\x5c\[\]{}]', f"{level.quote}{level.double}{level.quote}", p.ESCAPED_BLANK)
     nested = r"[\[{]" + f"{inner}*" + r"[\]}]"
+    quoted = IS_QUOTED if level.depth else every(IS_QUOTED, _named(rf"{p.PLAIN}*\x22\s*[=:]", r"\x22\s*[=:]"))
+    fresh = not level.depth
     return [
         Rule(
             f"json-list-{level.depth}",
             ANY_CASE + kept(key) + r"[\[{]" + some(inner, nested) + r"[\]}]",
             "${1}0",
-            every(IS_QUOTED, has(level.mark), has(*_OPENED)),
+            every(has(level.mark), has(*_OPENED), quoted),
+            fresh=fresh,
         ),
         Rule(
             f"json-string-{level.depth}",
             ANY_CASE + kept(key, level.quote) + level.double,
-            gate=every(IS_QUOTED, has(level.mark)),
+            gate=every(has(level.mark), quoted),
+            fresh=fresh,
         ),
     ]
 
