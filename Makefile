@@ -11,7 +11,7 @@ POLICIES := policies/.venv/.ready
 SOURCES := *.py settings benchmarks checks components control_plane dashboards drills engine incident local policies rehearsal report review simulation verify tests
 
 # What may be given as NAME=value. A name that is a letter off would be ignored, and something else done than was meant.
-VARIABLES := BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE FROM GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
+VARIABLES := AGAINST BASE BOARD CHARTS CONTEXT DAYS DIALECT FILE FROM GRAFANA HOURS IMAGES JOBS KEEP KIND NAME OUT PORT_OFFSET PYTHON RULE \
 	SEED SERVICE SERVICES SINCE SIZES SPEED STACK STATE TO TRACES VERBOSE VERSIONS WORKERS
 NEAR = $(PYTHON) -c 'import sys; from invalid import one_of; print(one_of(sys.argv[2:], sys.argv[1]))'
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
@@ -190,10 +190,11 @@ bench-engine: $(READY) ## What a preview and an up of the dev stack cost, agains
 bench-instrumentation: $(READY) ## What instrumentation/ costs a service, against others: 3 minutes on an idle machine
 	@$(PY) -m benchmarks.instrumentation
 
-bench-logs: $(READY) ## What logs are lost when things break, the agent's and searches' speed: 25 minutes (KEEP=directory keeps the data, DAYS=1 for less)
+bench-logs: $(READY) ## What logs are lost when things break, the agent's and searches' speed: 33 minutes (KEEP=directory keeps the data, DAYS=1 for less, AGAINST=commit)
 	@$(PY) -m benchmarks.logs_search $(if $(KEEP),--keep "$(KEEP)") $(if $(DAYS),--days "$(DAYS)")
 	@$(PY) -m benchmarks.logs_loss
 	@$(PY) -m benchmarks.logs_throughput
+	@$(PY) -m benchmarks.logs_agents $(if $(AGAINST),--against "$(AGAINST)")
 
 lint: $(READY) ## ruff, import-linter, deptry, vulture, mypy, promtool, amtool, actionlint, zizmor
 	@$(VENV)/bin/ruff format --check .

@@ -37,6 +37,8 @@ class Variant:
     environment: Mapping[str, str] = field(default_factory=dict)
     queue_size: int | None = None
     """Lines that the queue holds."""
+    configuration: Mapping[str, Any] | None = None
+    """Another configuration than the deployed one."""
 
 
 DEPLOYED = Variant()
@@ -57,7 +59,7 @@ class Node(Pipeline):
 
     def configuration(self) -> dict[str, Any]:
         """The agent's, as it is deployed but for what the variant says."""
-        configuration: dict[str, Any] = copy.deepcopy(self._values["alternateConfig"])
+        configuration = copy.deepcopy(dict(self.variant.configuration or self._values["alternateConfig"]))
         if self.variant.queue_size:
             configuration["exporters"]["otlp_http/loki"]["sending_queue"]["queue_size"] = self.variant.queue_size
         return configuration

@@ -16,6 +16,7 @@ from facts import ROOT
 COMMANDS = {
     "benchmarks.dashboards": "services.yaml",
     "benchmarks.engine": "services.yaml",
+    "benchmarks.logs_agents": "services.yaml",
     "benchmarks.logs_loss": "Pulumi.dev.yaml",
     "benchmarks.logs_search": "Pulumi.dev.yaml",
     "benchmarks.logs_throughput": "services.yaml",
